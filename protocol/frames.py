@@ -268,6 +268,22 @@ class Cancel:
     id: int
 
 
+@frozen
+class Push:
+    """Tell the peer what it did not ask for now: a watched body that changed.
+
+    `id` counts down from −1 per connection and side, so that chunks, credit and cancel of a push never meet those of a
+    request. The rest is as in a Response.
+    """
+
+    kind: ClassVar[int] = 36
+    id: int
+    method: str
+    result: Mapping[str, Any]
+    body_bytes: int = 0
+    inline: bytes = b""
+
+
 # --- bodies ------------------------------------------------------------------------------------------------------
 
 
@@ -301,5 +317,5 @@ class Received:
 
 Frame = (
     Hello | Refuse | Bye | Ping | Pong | Message | Ack | Skip | Update | StateAck | Fresh | SyncRequest | SyncPart
-    | Request | Response | Error | Cancel | Chunk | Credit | Received
+    | Request | Response | Error | Cancel | Push | Chunk | Credit | Received
 )  # fmt: skip
