@@ -1,0 +1,36 @@
+"""Why a daemon does not run, named by the remedy; the command line shows the words and maps each to its exit
+code.
+"""
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+
+@frozen
+class Problem:
+    """One thing wrong with the configuration: where (`http.idle_timeout_s`), what, and perhaps what to do
+    about it.
+    """
+
+    path: str
+    words: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.path}: {self.words}" if self.path else self.words
+        return f"{line} ({self.hint})" if self.hint else line
+
+
+class ConfigError(Exception):
+    """The configuration is wrong: fix it. Carries every problem, not the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+class RefusedToStart(Exception):
+    """Something outside stands in the way (a port in use, another daemon on the same folder): clear it,
+    start again.
+    """

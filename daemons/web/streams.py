@@ -1,0 +1,80 @@
+"""A connection's stream as the front hands it on: writes with a deadline, reads that can begin with a
+replay.
+"""
+
+import trio
+
+PIECE_BYTES = 32 * 1024
+"""The deadline is for this much: who reads a long body slowly is healthy while each piece gets there in
+time.
+"""
+
+
+class FrontStream(trio.abc.Stream):
+    """Wrap `inner` so that one `send_all` can neither hang nor leave half a message on an open connection.
+
+    A peer that does not take 32 KiB within `write_timeout_s` is given up: the stream is closed by force and
+    `trio.BrokenResourceError` raised. The same closing follows any interrupted `send_all`, cancelled ones
+    among them.
+    """
+
+    def __init__(self, inner: trio.abc.Stream, write_timeout_s: float) -> None:
+        self.inner = inner
+        self._write_timeout_s = write_timeout_s
+        self._replay = b""
+        self.timed_out = False
+
+    def replay(self, data: bytes) -> None:
+        """Let the next reads return `data` (bytes that were read already) before anything new."""
+        self._replay = data + self._replay
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send `data`. Raise BrokenResourceError when the peer takes too long or is gone."""
+        view = memoryview(data)
+        try:
+            for start in range(0, max(len(view), 1), PIECE_BYTES):
+                with trio.fail_after(self._write_timeout_s):
+                    await self.inner.send_all(view[start : start + PIECE_BYTES])
+        except trio.TooSlowError:
+            self.timed_out = True
+            await trio.aclose_forcefully(self.inner)
+            raise trio.BrokenResourceError(
+                f"the peer took less than {PIECE_BYTES} bytes in {self._write_timeout_s} s"
+            ) from None
+        except BaseException:
+            await trio.aclose_forcefully(self.inner)
+            raise
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait for room. Has no deadline: nothing is half written while one waits."""
+        await self.inner.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Return what is replayed, then what arrives. Safe to cancel."""
+        if not self._replay:
+            return await self.inner.receive_some(max_bytes)
+        if max_bytes is not None and max_bytes < 1:
+            raise ValueError("max_bytes must be at least 1")
+        await trio.lowlevel.checkpoint()
+        taken = len(self._replay) if max_bytes is None else max_bytes
+        data, self._replay = self._replay[:taken], self._replay[taken:]
+        return data
+
+    async def aclose(self) -> None:
+        """Close the stream below."""
+        await self.inner.aclose()
+
+    async def linger(self, linger_s: float, max_bytes: int) -> None:
+        """Send EOF, then read and drop until the peer ends too: at most `linger_s` and `max_bytes`.
+
+        Closing a socket with unread input makes the kernel send a reset, which can overtake the answer just
+        written.
+        """
+        with trio.move_on_after(linger_s):
+            try:
+                if isinstance(self.inner, trio.abc.HalfCloseableStream):
+                    await self.inner.send_eof()
+                while max_bytes > 0 and (data := await self.receive_some()):
+                    max_bytes -= len(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return

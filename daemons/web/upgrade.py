@@ -1,0 +1,50 @@
+"""The door of the link: telling an upgrade on `/control` from other requests, or answering it with plain
+HTTP.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+
+import trio
+
+from daemons.web.head import Head
+from daemons.web.streams import FrontStream
+
+CONTROL_PATH = "/control"
+
+OnControl = Callable[[FrontStream, Head, str], Awaitable[None]]
+"""`on_control(stream, head, peer)`: owns the connection until it returns. Nothing has been written; the
+stream's first reads replay the request as it came, so that a WebSocket library can parse it itself. `peer` is
+the client's address."""
+
+_LINGER_S = 1.0
+_LINGER_BYTES = 64 * 1024
+
+
+def wants_control(head: Head) -> bool:
+    """Whether the request asks to become the link."""
+    if head.method != "GET" or head.target.partition("?")[0] != CONTROL_PATH:
+        return False
+    return "websocket" in (token.lower() for token in head.header_list("upgrade"))
+
+
+async def reject(
+    stream: FrontStream, status: int, headers: Sequence[tuple[bytes, bytes]] = (), body: bytes = b""
+) -> None:
+    """Answer an upgrade with a plain HTTP response and close: only before anything else was written.
+
+    Takes at most the stream's write deadline and a second for the peer to read. A peer that is gone already
+    is no error.
+    """
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode("ascii"),
+        b"content-length: %d" % len(body),
+        b"connection: close",
+        *(b"%s: %s" % pair for pair in headers),
+    ]
+    try:
+        await stream.send_all(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        return
+    await stream.linger(_LINGER_S, _LINGER_BYTES)
+    await trio.aclose_forcefully(stream)
