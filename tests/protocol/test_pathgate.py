@@ -50,6 +50,7 @@ DENIED = [
     "/events/x.json:stream",
     "/events/x.json::$DATA",
     "/events/%252e%252e/x",
+    "/events/%2541.json",
     "/events/%25/x",
     "/events/100%25/x",
     "/events/%00/x",
@@ -138,6 +139,12 @@ def test_dangerous_paths_are_denied_by_the_widest_rules_too(path: str) -> None:
     with pytest.raises(RequestError) as caught:
         PathGate([Rule.parse("GET /"), Rule.parse("GET /**")]).check("GET", path)
     assert caught.value.code is ErrorCode.DENIED
+
+
+def test_a_folder_pattern_does_not_cover_the_folder() -> None:
+    assert not Rule.parse("GET /**").covers("/")
+    assert not Rule.parse("GET /events/**").covers("/events")
+    assert Rule.parse("GET /events/**").covers("/events/a/b")
 
 
 @pytest.mark.parametrize("path", MALFORMED)
