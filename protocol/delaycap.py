@@ -181,24 +181,14 @@ class DelayCap:
         delay = self.delay_s
         self._has_fallen = self._has_fallen or delay < self._base - TARGET_S < float("inf")
         self._window_least = min(self._window_least, delay)
-        raised_s = TARGET_S if self.cap_bytes == FLOOR_BYTES else _RAISED_S
-        if delay <= self._base + raised_s:
+        if self._is_raised_for_good(now):
+            # Another path, or somebody else's queue that will not go: the old base is of no use any more.
+            self._previous, self._window_least = float("inf"), self._raised_least
+            self._window_ends = now + _WINDOW_S
             self._raised_since = None
-        elif self._raised_since is None:
-            self._raised_since, self._raised_least = now, float("inf")
-        else:
-            if now - self._raised_since >= _RAISED_FOR_S / 2:
-                self._raised_least = min(self._raised_least, delay)
-            if now - self._raised_since >= _RAISED_FOR_S:
-                # Another path, or somebody else's queue that will not go: what was the base is of no use any
-                # more.
-                self._previous, self._window_least = float("inf"), self._raised_least
-                self._base, self._window_ends = self._raised_least, now + _WINDOW_S
-                self._raised_since = None
-                self._recent.clear()
-                self._probe(self.cap_bytes // 2)
-                return
-        if now >= self._window_ends:
+            self._recent.clear()
+            self._probe(self.cap_bytes // 2)
+        elif now >= self._window_ends:
             was_near = self._window_least <= self._base + TARGET_S / 4
             self._previous, self._window_least = self._window_least, delay
             self._window_ends = now + _WINDOW_S
@@ -206,6 +196,24 @@ class DelayCap:
                 drained = 0.75 * self.cap_bytes * self._base / (self._base + TARGET_S)
                 self._probe(int(min(self.cap_bytes / 2, drained)))
         self._base = min(self._previous, self._window_least)
+
+    def _is_raised_for_good(self, now: float) -> bool:
+        """Tell whether every sample of the last 10 s lay 200 ms above the base.
+
+        With the cap at its floor, above the target is enough: it is not our bytes that queue, or the probe
+        that follows will show that it is. The new base is taken from the second half: while the path changes,
+        a message may travel half of it the old way.
+        """
+        raised_s = TARGET_S if self.cap_bytes == FLOOR_BYTES else _RAISED_S
+        if self.delay_s <= self._base + raised_s:
+            self._raised_since = None
+            return False
+        if self._raised_since is None:
+            self._raised_since, self._raised_least = now, float("inf")
+        raised_for_s = now - self._raised_since
+        if raised_for_s >= _RAISED_FOR_S / 2:
+            self._raised_least = min(self._raised_least, self.delay_s)
+        return raised_for_s >= _RAISED_FOR_S
 
     def _probe(self, probe_bytes: int) -> None:
         self.cap_bytes = max(CHUNK_BYTES_MIN, probe_bytes)
@@ -231,9 +239,8 @@ class DelayCap:
         wanted_s = self._base + TARGET_S
         queue = least.delay_s - self._base
         if queue > TARGET_S:
-            self.cap_bytes = max(
-                FLOOR_BYTES, min(self.cap_bytes, int(least.under_way * wanted_s / least.delay_s))
-            )
+            fitting_bytes = int(least.under_way * wanted_s / least.delay_s)
+            self.cap_bytes = max(FLOOR_BYTES, min(self.cap_bytes, fitting_bytes))
             return
         if self._has_fallen:
             # The path became shorter while our bytes filled the longer one: the base has our queue in it.

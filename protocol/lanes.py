@@ -164,8 +164,7 @@ class Scheduler:
         others_wait = self._others_wait()
         if self._ready[0] or self._ready[1]:
             allowance = self._share.allowance_bytes(now) if others_wait else chunk_bytes
-            if allowance > 0:
-                self._take_strict(batch, now, min(chunk_bytes, allowance))
+            self._take_strict(batch, now, min(chunk_bytes, allowance))
         strict_bytes = batch.size
         if others_wait:
             room = chunk_bytes
