@@ -1,0 +1,114 @@
+"""What a body of FPVTrackside is worth. Its status is always 200 and its content type missing or wrong.
+
+A missing file is 200 with no bytes, any other unknown path 200 with the home page, a file that is being
+written is empty or half there. So the body is judged, by what its path promises. Shapes: FPVTracksideCore
+`DB/JSON`, 2.77.
+"""
+
+import json
+import re
+from enum import Enum
+from typing import Any
+
+from protocol.errors import ErrorCode, RequestError
+
+__all__ = ["Verdict", "check_body", "is_hostname_page", "is_json_path", "judge", "names_event"]
+
+
+class Verdict(Enum):
+    """What a body is. Only GOOD ones are ever passed on or remembered."""
+
+    GOOD = "good"
+    EMPTY = "empty"  # no such file, or one that is just being written
+    TORN = "torn"  # no JSON where JSON is due: most likely just being written
+    HOME_PAGE = "home page"  # what FPVTrackside answers to a path it does not know
+    WRONG_SHAPE = "wrong shape"  # whole, and not what the path promises
+
+
+_BOM = b"\xef\xbb\xbf"
+_LISTS = frozenset(
+    f"{name}.json"
+    for name in ("event", "pilots", "rounds", "stages", "results", "race", "result", "channels")
+)
+_HOME_PAGE = re.compile(rb"new\s+EventManager\s*\(")
+_HOME_PAGE_EVENT = re.compile(rb"new\s+EventManager\s*\(\s*[\"']events/(?P<event>[0-9a-fA-F-]{36})[\"'/]")
+_NO_EVENT = b"00000000-0000-0000-0000-000000000000"
+
+
+def is_json_path(path: str) -> bool:
+    """Does this path promise JSON?"""
+    return path == "/current" or path.casefold().endswith(".json")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _parse(body: bytes) -> Any:
+    """Return the JSON value of a UTF-8 body. Raises ValueError when there is none, or none that can be
+    held."""
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _has_shape(path: str, value: Any) -> bool:
+    if path == "/current":
+        return isinstance(value, dict)
+    if path.casefold().rpartition("/")[2] in _LISTS:
+        return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    return isinstance(value, list | dict)
+
+
+def judge(path: str, body: bytes) -> Verdict:
+    """Return what `body` is worth as the content of `path`. Never raises; a byte order mark is left out of
+    it."""
+    content = body.removeprefix(_BOM)
+    if not content:
+        return Verdict.EMPTY
+    is_markup = content.lstrip()[:1] == b"<"
+    if is_json_path(path):
+        if is_markup:
+            return Verdict.HOME_PAGE
+        try:
+            value = _parse(content)
+        except ValueError:
+            return Verdict.TORN
+        return Verdict.GOOD if _has_shape(path, value) else Verdict.WRONG_SHAPE
+    if path == "/":
+        return Verdict.GOOD if is_markup else Verdict.WRONG_SHAPE
+    if is_markup and not path.endswith((".html", ".htm")) and _HOME_PAGE.search(content):
+        return Verdict.HOME_PAGE
+    return Verdict.GOOD
+
+
+def check_body(path: str, body: bytes) -> None:
+    """Raise RequestError(ORIGIN_INVALID), with words, unless `body` is good for `path`."""
+    verdict = judge(path, body)
+    if verdict is not Verdict.GOOD:
+        raise RequestError(ErrorCode.ORIGIN_INVALID, words_for(verdict))
+
+
+def words_for(verdict: Verdict) -> str:
+    """Return what to tell somebody who asked for a path and this is what the origin has there."""
+    match verdict:
+        case Verdict.EMPTY:
+            return "FPVTrackside's file is empty"
+        case Verdict.TORN:
+            return "FPVTrackside's file is torn: it does not parse as JSON"
+        case Verdict.HOME_PAGE:
+            return "FPVTrackside does not know this path: it answers with its home page"
+        case _:
+            return "FPVTrackside's answer is not what belongs at this path"
+
+
+def names_event(home_page: bytes) -> bool:
+    """Does the home page name an open event?"""
+    found = _HOME_PAGE_EVENT.search(home_page)
+    return found is not None and found["event"] != _NO_EVENT
+
+
+def is_hostname_page(status: int, body: bytes) -> bool:
+    """Is this http.sys refusing the Host header: a server that answers to another name only?"""
+    return status == 400 and b"invalid hostname" in body.lower()

@@ -1,0 +1,151 @@
+"""Judging bodies: nothing torn, empty or foreign is ever good, and nothing makes the judge fall over."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemons.race.bodies import (
+    Verdict,
+    check_body,
+    is_hostname_page,
+    is_json_path,
+    judge,
+    names_event,
+    words_for,
+)
+from protocol.errors import ErrorCode, RequestError
+
+RACE = "/events/3a96b1b6-7b6b-43a8-b93e-d918f43607d2/6e46456c-bdb1-4e4a-9c79-e69dea809e5e/Race.json"
+HOME = b'<!DOCTYPE html><script>new EventManager("events/3a96b1b6-7b6b-43a8-b93e-d918f43607d2", 1)</script>'
+DEEP = 200_000
+
+BAD: list[tuple[str, bytes, Verdict]] = [
+    (RACE, b"", Verdict.EMPTY),
+    (RACE, b"\xef\xbb\xbf", Verdict.EMPTY),
+    (RACE, b"\r\n", Verdict.TORN),
+    (RACE, b"[", Verdict.TORN),
+    (RACE, b'[{"ID": "3a96', Verdict.TORN),
+    (RACE, b"[{}] [{}]", Verdict.TORN),
+    (RACE, b"[{}]x", Verdict.TORN),
+    (RACE, b"\0" * 4096, Verdict.TORN),  # what NTFS leaves after a power cut
+    (RACE, b"[{}]\0\0", Verdict.TORN),
+    (RACE, b'[{"Name": "\xff\xfe"}]', Verdict.TORN),
+    (RACE, b'[{"Name": "\xed\xa0\x80"}]', Verdict.TORN),
+    (RACE, '[{"Name": "x"}]'.encode("utf-16"), Verdict.TORN),
+    (RACE, b'[{"Length": NaN}]', Verdict.TORN),
+    (RACE, b'[{"Length": Infinity}]', Verdict.TORN),
+    (RACE, b'[{"n": ' + b"9" * 10_000 + b"}]", Verdict.TORN),
+    (RACE, b"[" * DEEP, Verdict.TORN),
+    (RACE, b"[" * DEEP + b"]" * DEEP, Verdict.TORN),
+    (RACE, b'{"a":' * DEEP + b"1" + b"}" * DEEP, Verdict.TORN),
+    (RACE, HOME, Verdict.HOME_PAGE),
+    (RACE, b"  \r\n<html></html>", Verdict.HOME_PAGE),
+    ("/current", HOME, Verdict.HOME_PAGE),
+    ("/events/x/RACE.JSON", HOME, Verdict.HOME_PAGE),
+    ("/httpfiles/nothing.js", HOME, Verdict.HOME_PAGE),
+    ("/events/3a96b1b6-7b6b-43a8-b93e-d918f43607d2", HOME, Verdict.HOME_PAGE),
+    ("/httpfiles/logo.png", b"", Verdict.EMPTY),
+    (RACE, b"null", Verdict.WRONG_SHAPE),
+    (RACE, b"true", Verdict.WRONG_SHAPE),
+    (RACE, b"12", Verdict.WRONG_SHAPE),
+    (RACE, b'"x"', Verdict.WRONG_SHAPE),
+    (RACE, b'{"ID": "x"}', Verdict.WRONG_SHAPE),
+    (RACE, b"[null]", Verdict.WRONG_SHAPE),
+    (RACE, b"[[]]", Verdict.WRONG_SHAPE),
+    ("/httpfiles/Channels.json", b"{}", Verdict.WRONG_SHAPE),
+    ("/events/x/other.json", b"3", Verdict.WRONG_SHAPE),
+    ("/current", b"[]", Verdict.WRONG_SHAPE),
+    ("/", b'{"CurrentRace": null}', Verdict.WRONG_SHAPE),
+    ("/", b"\x89PNG", Verdict.WRONG_SHAPE),
+]
+
+GOOD: list[tuple[str, bytes]] = [
+    (RACE, b"[]"),
+    (RACE, b'\xef\xbb\xbf[{"ID": "x"}]\r\n'),
+    (RACE, '[{"Name": "Jörg レース 🏁"}]'.encode()),
+    ("/current", b'{"CurrentRace": null}'),
+    ("/httpfiles/Channels.json", b"[{}]"),
+    ("/events/x/other.json", b"{}"),
+    ("/", HOME),
+    ("/", b"\xef\xbb\xbf\r\n" + HOME),
+    ("/httpfiles/index.html", HOME),
+    ("/httpfiles/Formatter.js", b"class Formatter {}"),
+    ("/httpfiles/logo.svg", b"<svg></svg>"),
+    ("/httpfiles/logo.png", b"\x89PNG\r\n"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "verdict"), BAD)
+def test_bad_bodies(path: str, body: bytes, verdict: Verdict) -> None:
+    assert judge(path, body) is verdict
+    with pytest.raises(RequestError) as caught:
+        check_body(path, body)
+    assert caught.value.code is ErrorCode.ORIGIN_INVALID
+    assert caught.value.words == words_for(verdict)
+
+
+@pytest.mark.parametrize(("path", "body"), GOOD)
+def test_good_bodies(path: str, body: bytes) -> None:
+    assert judge(path, body) is Verdict.GOOD
+    check_body(path, body)
+
+
+def test_every_file_of_a_recorded_event_is_good(samples: Path) -> None:
+    tree = samples / "fpv" / "tree-test-1"
+    files = sorted(file for file in tree.rglob("*") if file.is_file())
+    assert len(files) > 15
+    for file in files:
+        assert judge(f"/{file.relative_to(tree).as_posix()}", file.read_bytes()) is Verdict.GOOD
+
+
+@given(st.binary(max_size=64), st.sampled_from([RACE, "/", "/current", "/httpfiles/Channels.json", "/a.png"]))
+def test_judging_never_raises(body: bytes, path: str) -> None:
+    assert judge(path, body) in Verdict
+
+
+RACES = st.lists(
+    st.dictionaries(
+        st.text(max_size=5), st.one_of(st.text(max_size=5), st.integers(), st.none()), max_size=3
+    ),
+    max_size=3,
+)
+
+
+@given(RACES, st.data())
+def test_no_part_of_a_file_is_taken_for_the_file(value: list[dict[str, object]], data: st.DataObject) -> None:
+    body = json.dumps(value, indent=2).encode()
+    assert judge(RACE, body) is Verdict.GOOD
+    cut = data.draw(st.integers(0, len(body) - 1))
+    assert judge(RACE, body[:cut]) in (Verdict.EMPTY, Verdict.TORN)
+
+
+def test_json_is_promised_by_the_path() -> None:
+    assert is_json_path("/current")
+    assert is_json_path("/events/x/Race.JSON")
+    assert not is_json_path("/")
+    assert not is_json_path("/httpfiles/json")
+
+
+@pytest.mark.parametrize(
+    ("page", "is_open"),
+    [
+        (HOME, True),
+        (b"<p>new EventManager ( 'events/3a96b1b6-7b6b-43a8-b93e-d918f43607d2/')", True),
+        (b'<p>new EventManager("%eventDirectory%", 1)', False),
+        (b'<p>new EventManager("events/", 1)', False),
+        (b'<p>new EventManager("events/00000000-0000-0000-0000-000000000000")', False),
+        (b"<p>", False),
+    ],
+)
+def test_the_home_page_tells_whether_an_event_is_open(page: bytes, is_open: bool) -> None:
+    assert names_event(page) is is_open
+
+
+def test_the_hostname_page_is_known_by_status_and_words() -> None:
+    page = b"<HTML><HEAD><TITLE>Bad Request</TITLE></HEAD><h2>Bad Request - Invalid Hostname</h2>"
+    assert is_hostname_page(400, page)
+    assert not is_hostname_page(200, page)
+    assert not is_hostname_page(400, b"<h2>Bad Request - Invalid Verb</h2>")
