@@ -60,7 +60,8 @@ def test_a_copy_of_the_file_is_known_by_its_content() -> None:
 
 def test_stripping_keeps_everything_else() -> None:
     body = b"""\xef\xbb\xbf[\r\n  {"ID": "1", "Name": "J\xc3\xb6rg \\ud83d", "FirstName": "a",
-      "lastname": "b", "DiscordID": "c", "PhotoPath": "d.mp4", "BestResult": null, "TimingSensitivityPercent": 100, "X": 1.5,
+      "lastname": "b", "DiscordID": "c", "PhotoPath": "d.mp4", "BestResult": null,
+      "TimingSensitivityPercent": 100, "X": 1.5,
       "Inner": [{"FIRSTNAME": "e", "Kept": true}]}]"""
     assert json.loads(strip_private(body)) == [
         {
