@@ -20,6 +20,7 @@ PRIVATE_KEYS = ("FirstName", "LastName", "DiscordID", "PhotoPath")
 _FOLDED_KEYS = frozenset(key.casefold() for key in PRIVATE_KEYS)
 _NOT_PLAIN = re.compile(r"[^a-z0-9]")
 _BOM = b"\xef\xbb\xbf"
+_JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]")
 _IN_CONTENT = re.compile(f'"(?:{"|".join(PRIVATE_KEYS)})"\\s*:'.encode())
 
 
@@ -35,8 +36,7 @@ def is_private(path: str, body: bytes = b"") -> bool:
     name = _NOT_PLAIN.sub("", _fold(path.rstrip("/").rpartition("/")[2]))
     if "pilots" in name and "json" in name:
         return True
-    is_json = body[:64].removeprefix(_BOM).lstrip()[:1] in (b"[", b"{")
-    return is_json and _IN_CONTENT.search(body) is not None
+    return _JSON_START.match(body) is not None and _IN_CONTENT.search(body) is not None
 
 
 def _strip(value: Any) -> Any:
