@@ -1,0 +1,15 @@
+"""SQLite: the one writer, read-only readers, migrations, backup."""
+
+from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault
+from daemons.store.migrations import Migration
+from daemons.store.store import Store, StoreStatistics, open_store
+
+__all__ = [
+    "DISK_ERRORS",
+    "Migration",
+    "StorageError",
+    "StorageFault",
+    "Store",
+    "StoreStatistics",
+    "open_store",
+]

@@ -1,0 +1,51 @@
+"""The shape of the tables, moved forward step by step; each component numbers its own steps from 1."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import apsw
+from attrs import frozen
+
+from daemons.store.errors import StorageError, StorageFault
+
+LAYOUT = 1
+"""PRAGMA user_version: how the table of migrations itself is laid out."""
+
+
+@frozen
+class Migration:
+    """Step `number` of `component`: statements that end in the next shape. Never changed once released."""
+
+    component: str
+    number: int
+    sql: str
+
+
+def migrate(conn: apsw.Connection, migrations: Sequence[Migration], path: Path) -> None:
+    """Apply the steps that are missing, all in one transaction.
+
+    Raises StorageError(NEWER) for a file that a newer version has written; nothing is changed then.
+    """
+    layout = conn.pragma("user_version")
+    if layout > LAYOUT:
+        raise StorageError(StorageFault.NEWER, path, f"layout {layout} is unknown here ({LAYOUT} is known)")
+    with conn:
+        conn.execute(
+            "CREATE TABLE IF NOT EXISTS migration (component TEXT PRIMARY KEY, number INTEGER) STRICT"
+        )
+        conn.pragma("user_version", LAYOUT)
+        done: dict[str, int] = dict(conn.execute("SELECT component, number FROM migration"))
+        known: dict[str, int] = {}
+        for step in migrations:
+            known[step.component] = known.get(step.component, 0) + 1
+            if step.number != known[step.component]:
+                raise ValueError(f"migration {step.component} {step.number} is out of order")
+            if step.number > done.get(step.component, 0):
+                conn.execute(step.sql)
+                conn.execute("INSERT OR REPLACE INTO migration VALUES (?, ?)", (step.component, step.number))
+        for component, number in done.items():
+            if component in known and number > known[component]:
+                words = (
+                    f"its {component} tables are of version {number}, this program knows {known[component]}"
+                )
+                raise StorageError(StorageFault.NEWER, path, words)

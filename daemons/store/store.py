@@ -1,0 +1,215 @@
+"""The store: a SQLite file with one writer, and readers beside it.
+
+WAL with synchronous=FULL is the only WAL setting that loses no acknowledged transaction at a power cut
+(measured: NORMAL lost everything since the checkpoint).
+
+In simulation (`inline`) all work runs on the event loop, because MockClock jumps while a thread works. There
+`synchronous` is off: a simulated crash ends tasks, not the operating system.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import apsw
+import trio
+from attrs import frozen
+
+from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
+from daemons.store.lock import hold_folder
+from daemons.store.migrations import Migration, migrate
+from daemons.store.writer import Batch, Item, Job, Savepoint, T, Work, Writer
+
+# Measured with rows of 1 KB: 20 % less work a row than 4096; 16384 would double what a small commit writes.
+_PAGE_BYTES = 8192
+_CHECKPOINT_PAGES = 2000
+_WAL_BYTES_KEPT = 64 * 1024 * 1024
+_BUSY_MS = 5000
+_READERS = 4
+_SWITCH_S = 0.0005
+
+
+@frozen
+class StoreStatistics:
+    """`waiting`: work not begun. The others count since the store was opened."""
+
+    waiting: int
+    commits: int
+    jobs: int
+    failed_commits: int
+
+
+class Store:
+    """A SQLite file with one writer. Made by `open_store`."""
+
+    def __init__(self, path: Path, writer: Writer, *, inline: bool) -> None:
+        self.path = path
+        self._writer = writer
+        self._inline = inline
+        self._readers: list[apsw.Connection] = []
+        self._reading = trio.CapacityLimiter(_READERS)
+
+    async def transact(self, work: Work[T]) -> T:
+        """Run `work(conn)` in a transaction, and return its result when that is durable.
+
+        `work` runs in the writer's thread: it must not touch what other threads use, ask for the time, or end
+        the transaction. An exception of its own undoes what it did, and nothing else, and is raised here. Any
+        number of callers may wait; they are served in order, up to 500 with one fsync. Cancelling withdraws
+        work that has not begun; work that has begun is finished and its result returned. Raises StorageError
+        when the disk failed: then nothing was done.
+        """
+        return cast(T, await self._writer.submit(Job(trio.lowlevel.current_task(), work)))
+
+    async def transact_batched(self, batch: Batch[Item, T], item: Item) -> T:
+        """Do as `transact`, but together with the items that others handed to an equal `batch`.
+
+        `batch(conn, items)` returns one result an item; it is called once a commit, or, when that raised,
+        once an item, so that each caller gets its own error.
+        """
+        return cast(T, await self._writer.submit(Job(trio.lowlevel.current_task(), None, batch, item)))
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called on the event loop once the work that calls this is durable.
+
+        Only from inside `transact`. Callbacks run in the order of the work, before any caller goes on and
+        before the next commit begins; not at all when the work is undone. They must not raise or block.
+        """
+        self._writer.hooks.append(callback)
+
+    def savepoint(self, conn: apsw.Connection) -> Savepoint:
+        """Return a context manager, for use inside `transact`, whose body is undone when it raises."""
+        return Savepoint(self._writer.hooks, conn)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work(conn)` on a read-only connection, beside the writer, and return its result.
+
+        It sees one moment of the file. Up to 4 run at once, others wait. Cancelling waits for `work` to
+        finish. Raises StorageError.
+        """
+        try:
+            if self._inline:
+                await trio.lowlevel.checkpoint()
+                return self._read(work)
+            return await trio.to_thread.run_sync(self._read, work, limiter=self._reading)
+        except DISK_ERRORS as error:
+            raise storage_error(error, self.path) from error
+
+    async def backup_to(self, path: Path) -> None:
+        """Write a consistent copy of the database to `path` while work goes on.
+
+        It appears whole or not at all. Raises StorageError.
+        """
+        try:
+            await self.read(lambda conn: _copy(conn, path))
+        except OSError as error:
+            raise storage_error(error, path) from error
+
+    def statistics(self) -> StoreStatistics:
+        """Return what the writer has to do and has done."""
+        writer = self._writer
+        return StoreStatistics(len(writer.jobs), writer.commits, writer.done, writer.failed)
+
+    def _read(self, work: Work[T]) -> T:
+        try:
+            conn = self._readers.pop()
+        except IndexError:
+            conn = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+            conn.set_busy_timeout(_BUSY_MS)
+        try:
+            conn.execute("BEGIN")
+            try:
+                return work(conn)
+            finally:
+                conn.execute("COMMIT")
+        finally:
+            self._readers.append(conn)
+
+    def close(self) -> None:
+        """Close the connections: the log is written back into the file."""
+        for conn in (*self._readers, self._writer.conn):
+            conn.close()
+
+
+def _copy(source: apsw.Connection, path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    target = apsw.Connection(str(part))
+    try:
+        with target.backup("main", source, "main") as backup:
+            backup.step()
+        target.pragma("journal_mode", "delete")  # one file, without a log beside it
+    finally:
+        target.close()
+    with open(part, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _open(path: Path, migrations: Sequence[Migration], inline: bool) -> apsw.Connection:
+    try:
+        conn = apsw.Connection(str(path))
+    except apsw.Error as error:
+        raise storage_error(error, path) from error
+    try:
+        conn.set_busy_timeout(_BUSY_MS)
+        conn.pragma("page_size", _PAGE_BYTES)
+        conn.pragma("journal_mode", "wal")
+        conn.pragma("synchronous", "off" if inline else "full")
+        conn.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
+        conn.pragma("journal_size_limit", _WAL_BYTES_KEPT)
+        (verdict,) = conn.execute("PRAGMA quick_check(1)").fetchall()[0]
+        if verdict != "ok":
+            raise StorageError(StorageFault.CORRUPT, path, str(verdict))
+        migrate(conn, migrations, path)
+    except BaseException as error:
+        conn.close()
+        if isinstance(error, DISK_ERRORS):
+            raise storage_error(error, path) from error
+        raise
+    return conn
+
+
+@asynccontextmanager
+async def open_store(
+    path: Path, *, migrations: Sequence[Migration], inline: bool = False
+) -> AsyncIterator[Store]:
+    """Open the database at `path`, whose folder this process holds alone meanwhile; made when missing.
+
+    It is checked and brought to the newest shape first. Leaving commits what waits. `inline` is for
+    simulations: all work runs on the event loop. Raises StorageError, in words for the operator: corrupt,
+    locked by another daemon (with its process number), not writable, disk full, written by a newer version.
+    """
+    with hold_folder(path.parent):
+        if inline:
+            conn = _open(path, migrations, inline)
+        else:
+            # The writer's thread asks for the interpreter twice a statement. At Python's default of 5 ms
+            # every such turn would wait for a busy event loop; measured: 47 µs a row against 10.
+            sys.setswitchinterval(_SWITCH_S)
+            conn = await trio.to_thread.run_sync(_open, path, migrations, inline)
+        writer = Writer(path, conn, inline=inline)
+        store = Store(path, writer, inline=inline)
+        failure: BaseException | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(writer.run)
+                try:
+                    yield store
+                except BaseException as error:
+                    failure = (
+                        error  # raised below: outside of the nursery it stays itself, not a group of one
+                    )
+                writer.close()
+            if failure is not None:
+                raise failure
+        finally:
+            if inline:
+                store.close()
+            else:
+                with trio.CancelScope(
+                    shield=True
+                ):  # writes the log back; not to be torn off, and the disk decides
+                    await trio.to_thread.run_sync(store.close)

@@ -1,0 +1,209 @@
+"""The one writer: what waits is run in one transaction, each piece in a SAVEPOINT, with one fsync for all.
+
+A bad piece of work undoes itself and not its neighbours; a failing disk undoes all of them. Callbacks that
+work has registered are called in the order in which the work was done, which is what keeps state in memory in
+step with the database without a lock.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import apsw
+import structlog
+import trio
+from attrs import define
+
+from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
+
+_log = structlog.stdlib.get_logger("pitlink.store")
+
+JOBS_MAX = 500
+"""Pieces of work in one commit: bounds how long a thread hop, and so a wait for the writer, can take."""
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+Work = Callable[[apsw.Connection], T]
+Batch = Callable[[apsw.Connection, list[Item]], Sequence[T]]
+
+
+@define(eq=False)
+class Job:
+    """One caller's work; with `batch`, an item that can be worked on together with those of others."""
+
+    task: trio.lowlevel.Task
+    work: Work[Any] | None
+    batch: Batch[Any, Any] | None = None
+    item: Any = None
+    begun: bool = False
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Savepoint:
+    """A SAVEPOINT inside a piece of work: an exception undoes its body and drops its callbacks."""
+
+    def __init__(self, hooks: list[Callable[[], None]], conn: apsw.Connection) -> None:
+        self._hooks = hooks
+        self._conn = conn
+        self._mark = 0
+
+    def __enter__(self) -> None:
+        self._mark = len(self._hooks)
+        self._conn.execute("SAVEPOINT nested")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._conn.execute("RELEASE nested")
+        elif not isinstance(error, DISK_ERRORS):  # those end the whole transaction anyway
+            del self._hooks[self._mark :]
+            self._conn.execute("ROLLBACK TO nested")
+            self._conn.execute("RELEASE nested")
+
+
+class Writer:
+    """Owns the connection that writes. `run` must be running for `submit` to return."""
+
+    def __init__(self, path: Path, conn: apsw.Connection, *, inline: bool) -> None:
+        self.path = path
+        self.conn = conn
+        self.jobs: deque[Job] = deque()
+        self.commits = self.done = self.failed = 0
+        self._inline = inline
+        self._limiter = trio.CapacityLimiter(1)
+        self._wake = trio.Event()
+        self._closing = False
+        self._working = False
+        self._hooks: list[Callable[[], None]] = []
+
+    @property
+    def hooks(self) -> list[Callable[[], None]]:
+        """What to call after the present commit. RuntimeError outside of work."""
+        if not self._working:
+            raise RuntimeError("only inside transact()")
+        return self._hooks
+
+    async def submit(self, job: Job) -> Any:
+        """Wait until `job` is durable and return its value, or raise its error."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._closing:
+            raise StorageError(StorageFault.CLOSED, self.path, "the store is closed")
+        self.jobs.append(job)
+        self._wake.set()
+
+        def withdraw(_: object) -> trio.lowlevel.Abort:
+            if job.begun:
+                return trio.lowlevel.Abort.FAILED
+            self.jobs.remove(job)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(withdraw)
+        if job.error is not None:
+            raise job.error
+        return job.value
+
+    def close(self) -> None:
+        """Let `run` return when nothing waits any more."""
+        self._closing = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Serve until closed."""
+        # Shielded without a deadline: a thread in fsync cannot be abandoned, and its callers must learn the
+        # outcome.
+        with trio.CancelScope(shield=True):
+            while True:
+                while not self.jobs:
+                    if self._closing:
+                        return
+                    self._wake = trio.Event()
+                    await self._wake.wait()
+                jobs = [self.jobs.popleft() for _ in range(min(len(self.jobs), JOBS_MAX))]
+                for job in jobs:
+                    job.begun = True
+                if self._inline:
+                    self._commit(jobs)
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await trio.to_thread.run_sync(self._commit, jobs, limiter=self._limiter)
+                self._call_hooks()
+                for job in jobs:
+                    trio.lowlevel.reschedule(job.task)
+
+    def _call_hooks(self) -> None:
+        hooks, self._hooks = self._hooks, []
+        for hook in hooks:
+            try:
+                hook()
+            except Exception:
+                _log.exception("store.callback_failed")
+
+    def _commit(self, jobs: list[Job]) -> None:
+        conn = self.conn
+        self._working = True
+        try:
+            conn.execute("BEGIN IMMEDIATE")
+            left = deque(jobs)
+            while left:
+                job = left.popleft()
+                if job.batch is None:
+                    self._one(conn, job)
+                else:
+                    together = [job, *(other for other in left if other.batch == job.batch)]
+                    if len(together) > 1:
+                        left = deque(other for other in left if other.batch != job.batch)
+                    self._together(conn, together, job.batch)
+            conn.execute("COMMIT")
+            self.commits += 1
+            self.done += len(jobs)
+        except BaseException as error:
+            self.failed += 1
+            self._hooks.clear()
+            self._undo(conn)
+            for job in jobs:
+                # One object an affected task: an exception raised twice mixes up its tracebacks.
+                job.error = storage_error(error, self.path).copy()
+                job.error.__cause__ = error
+        finally:
+            self._working = False
+
+    def _together(self, conn: apsw.Connection, jobs: list[Job], batch: Batch[Any, Any]) -> None:
+        """Run jobs of one batch in one savepoint, or, when that fails, each in one of its own."""
+
+        def work(conn: apsw.Connection) -> None:
+            for job, value in zip(jobs, batch(conn, [job.item for job in jobs]), strict=True):
+                job.value = value
+
+        whole = Job(jobs[0].task, work)
+        self._one(conn, whole)
+        if whole.error is not None:
+            if len(jobs) == 1:
+                jobs[0].error = whole.error
+            else:
+                for job in jobs:
+                    self._together(conn, [job], batch)
+
+    def _one(self, conn: apsw.Connection, job: Job) -> None:
+        assert job.work is not None
+        mark = len(self._hooks)
+        conn.execute("SAVEPOINT job")
+        try:
+            job.value = job.work(conn)
+        except DISK_ERRORS:
+            raise
+        except BaseException as error:
+            job.error = error
+            del self._hooks[mark:]
+            conn.execute("ROLLBACK TO job")
+        conn.execute("RELEASE job")
+
+    def _undo(self, conn: apsw.Connection) -> None:
+        try:
+            if conn.in_transaction:  # a full disk may have ended it already
+                conn.execute("ROLLBACK")
+        except apsw.Error as error:
+            _log.error("store.rollback_failed", path=str(self.path), error=str(error))
