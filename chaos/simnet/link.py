@@ -1,0 +1,163 @@
+"""The pure model of one direction of a path: latency, jitter, rate with a finite queue, loss as a stall.
+
+Nothing here knows Trio or a connection: times go in, times come out. What a direction carries has left the
+sender's socket buffer and is under way; it arrives in order or, when the direction dies for good, not at all.
+
+**Why a clock of its own.** A frozen direction is a conveyor that stands still: everything on it arrives later
+by exactly the length of the pause. Instead of re-timing every chunk under way, a direction counts its own
+*local* time, which stands still with it, and chunks carry local arrival times. `local()` and `real()`
+convert.
+
+**Why loss is a stall.** TCP never loses a byte: a lost segment is sent again, and everything behind it waits.
+The figures are Linux's: a retransmission timer of round trip + 200 ms that doubles, and a rescue by the next
+segment that gets through (its selective acknowledgement shows the hole), a round trip after it. See the test
+of the calibration.
+"""
+
+import dataclasses
+import math
+import random
+
+MSS_BYTES = 1460
+"""Payload of one segment on Ethernet (RFC 9293 §3.7.1)."""
+
+RTO_FLOOR_S = 0.2
+"""Linux's TCP_RTO_MIN: the retransmission timer never runs shorter than this beyond the round trip."""
+
+RTO_CEILING_S = 120.0
+"""Linux's TCP_RTO_MAX: doubling ends here."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Conditions:
+    """How one direction behaves when it is neither frozen nor dead.
+
+    All of it may be changed while bytes are under way.
+
+    `jitter_s` is uniform, plus or minus, for each chunk. `queue_bytes` is what waits in the modem when
+    `rate_bytes_s` is finite; more than that stays in the sender's socket buffer. `loss` is the probability
+    that a segment is lost. `split` is the probability that a chunk arrives in two pieces cut at a random
+    place.
+    """
+
+    latency_s: float = 0.02
+    jitter_s: float = 0.0
+    rate_bytes_s: float = math.inf
+    queue_bytes: int = 64 * 1024
+    loss: float = 0.0
+    split: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (
+            self.latency_s >= 0 and self.jitter_s >= 0 and self.rate_bytes_s > 0 and self.queue_bytes > 0
+        ):
+            raise ValueError(f"latency and jitter must be >= 0, rate and queue > 0: {self}")
+        if not (0 <= self.loss <= 0.9 and 0 <= self.split <= 1):
+            raise ValueError(f"loss must be within 0..0.9 (beyond that: drop), split within 0..1: {self}")
+
+
+class OneWay:
+    """One direction of one path, shared by every connection over it. `rng` is this direction's own stream."""
+
+    def __init__(self, conditions: Conditions, rng: random.Random) -> None:
+        self.conditions = conditions
+        self.rng = rng
+        self.paused = False
+        self._paused_at = 0.0
+        self._lag_s = 0.0
+        self._busy_until = 0.0
+        self._adopt(conditions)
+
+    def _adopt(self, conditions: Conditions) -> None:
+        # Copied out of the frozen value because these three are read for every chunk.
+        self.conditions = conditions
+        self.rate_bytes_s = conditions.rate_bytes_s
+        self.loss = conditions.loss
+        self.split = conditions.split
+
+    def local(self, now: float) -> float:
+        """Convert `now` to this direction's own time, which stands still while it is paused."""
+        return (self._paused_at if self.paused else now) - self._lag_s
+
+    def real(self, local: float) -> float:
+        """Convert a local time to the run's; `inf` while paused, because nobody knows when it goes on."""
+        return math.inf if self.paused else local + self._lag_s
+
+    def pause(self, now: float) -> None:
+        """Stop this direction's time. Idempotent."""
+        if not self.paused:
+            self.paused, self._paused_at = True, now
+
+    def resume(self, now: float) -> None:
+        """Let this direction's time go on where it stood. Idempotent."""
+        if self.paused:
+            self.paused = False
+            self._lag_s += now - self._paused_at
+
+    def change(self, conditions: Conditions, now: float) -> float:
+        """Adopt new conditions; return the factor by which what waits in the queue is delayed."""
+        local = self.local(now)
+        waiting_s = max(0.0, self._busy_until - local)
+        factor = self.rate_bytes_s / conditions.rate_bytes_s if waiting_s else 1.0
+        self._busy_until = local + waiting_s * factor
+        self._adopt(conditions)
+        return factor
+
+    def backlog_bytes(self, now: float) -> float:
+        """Return what waits in the queue; 0 when the rate is unlimited."""
+        waiting_s = self._busy_until - self.local(now)
+        return waiting_s * self.rate_bytes_s if waiting_s > 0 else 0.0
+
+    def room_bytes(self, now: float) -> float:
+        """Return what the queue still takes. An empty one always takes a segment, however small it is."""
+        if self.rate_bytes_s == math.inf:
+            return math.inf
+        backlog = self.backlog_bytes(now)
+        return max(self.conditions.queue_bytes - backlog, 0.0 if backlog else MSS_BYTES)
+
+    def room_at(self, size: int, now: float) -> float:
+        """Return the time (of the run) from which the queue takes `size` bytes; `inf` while paused."""
+        fits_s = max(0.0, self.conditions.queue_bytes - size) / self.rate_bytes_s
+        return max(now, self.real(self._busy_until - fits_s))
+
+    def carry(self, size: int, now: float) -> tuple[float, float]:
+        """Put `size` bytes on the way; return the local times at which they leave the queue and arrive."""
+        conditions = self.conditions
+        departure = self.local(now)
+        if self.rate_bytes_s != math.inf:
+            departure = max(departure, self._busy_until) + size / self.rate_bytes_s
+            self._busy_until = departure
+        flight_s = conditions.latency_s
+        if conditions.jitter_s:
+            flight_s = max(0.0, flight_s + self.rng.uniform(-conditions.jitter_s, conditions.jitter_s))
+        return departure, departure + flight_s
+
+    def lost(self, size: int) -> bool:
+        """Draw whether a chunk of `size` bytes loses a segment that only a timer brings back.
+
+        A loss inside a larger flight is shown by the segments behind it and costs one round trip, which is
+        noise beside the timer: only the last three segments of a chunk count.
+        """
+        if not self.loss:
+            return False
+        segments = min(3, -(-size // MSS_BYTES)) or 1
+        return self.rng.random() >= (1.0 - self.loss) ** segments
+
+    def stall_s(self, round_trip_s: float) -> float:
+        """Draw how long a lost segment takes to be sent successfully: timer after timer, doubling."""
+        timer_s = RTO_FLOOR_S + round_trip_s
+        stall_s = timer_s
+        while self.rng.random() < self.loss:
+            timer_s = min(timer_s * 2, RTO_CEILING_S)
+            stall_s += timer_s
+        return stall_s
+
+
+def next_retransmission(stuck_since: float, round_trip_s: float, not_before: float) -> float:
+    """Return the first tick, at or after `not_before`, of a retransmission timer set at `stuck_since`."""
+    timer_s = RTO_FLOOR_S + round_trip_s
+    at = stuck_since + timer_s
+    while at < not_before:
+        timer_s = min(timer_s * 2, RTO_CEILING_S)
+        at += timer_s
+    return at
