@@ -177,7 +177,10 @@ class Skip:
 
 @frozen
 class Update:
-    """A flush of a topic: encoded rows that changed, keys that went. `digest` is the table's after applying it."""
+    """A flush of a topic: encoded rows that changed, keys that went. `digest` is the table's after applying it.
+
+    `max_silence_ms`: once `as_of_us` is older than this the source is to be called silent; 0: as said before.
+    """
 
     kind: ClassVar[int] = 24
     topic: str
@@ -187,6 +190,7 @@ class Update:
     removed: list[str]
     digest: bytes
     as_of_us: int
+    max_silence_ms: int = 0
 
 
 @frozen
@@ -227,6 +231,7 @@ class SyncPart:
     rows: Mapping[str, bytes]
     digest: bytes
     as_of_us: int
+    max_silence_ms: int = 0
 
 
 # --- request -----------------------------------------------------------------------------------------------------
