@@ -203,11 +203,12 @@ class StateAck:
 
 @frozen
 class Fresh:
-    """Nothing changed; the source was read successfully at `as_of_us` (UTC of the sender, µs)."""
+    """Nothing changed since flush `seq`; the source was read successfully at `as_of_us` (UTC of the sender, µs)."""
 
     kind: ClassVar[int] = 26
     topic: str
     epoch: int
+    seq: int
     as_of_us: int
 
 
