@@ -1,19 +1,31 @@
 """The stand-in for FPVTrackside: its web server with its quirks, a race day from a seed, recorded events."""
 
 from .clock import EventClock
+from .control import RaceControl
 from .manners import Manners, Visit
+from .notify import Notifier
 from .quirks import HeadHabit, Quirks
+from .race import Detection, Race
+from .raceday import Incident, RaceDay
 from .recorded import load_event_dir
+from .replay import Replay
 from .server import FPVTrackside
 from .tree import EventTree, Write
 
 __all__ = [
+    "Detection",
     "EventClock",
     "EventTree",
     "FPVTrackside",
     "HeadHabit",
+    "Incident",
     "Manners",
+    "Notifier",
     "Quirks",
+    "Race",
+    "RaceControl",
+    "RaceDay",
+    "Replay",
     "Visit",
     "Write",
     "load_event_dir",

@@ -7,10 +7,11 @@ that nobody has described, is served alike.
 import json
 from pathlib import Path
 
+from .clock import parse_local
 from .pages import default_httpfiles
 from .tree import EventTree
 
-__all__ = ["load_event_dir"]
+__all__ = ["latest_event", "load_event_dir"]
 
 FILE_BYTES_MAX = 32 * 1024 * 1024  # videos lie beside the races; nobody fetches them through a link
 SIDES = ("events", "httpfiles")
@@ -39,6 +40,24 @@ def load_event_dir(folder: Path) -> EventTree:
         raise FileNotFoundError(f"no event in {folder}: neither Event.json nor events/<guid>/Event.json")
     tree.add_missing(default_httpfiles().items())
     return tree
+
+
+def latest_event(tree: EventTree) -> str:
+    """Return the id of the event that was opened last, the first of those that do not say.
+
+    Raises ValueError, in words, when the tree has no event.
+    """
+    event_ids = tree.event_ids()
+    if not event_ids:
+        raise ValueError("the tree has no event: no events/<guid>/Event.json")
+    return max(event_ids, key=lambda event_id: _opened_at(tree.read(f"events/{event_id}/Event.json") or b""))
+
+
+def _opened_at(event_json: bytes) -> float:
+    try:
+        return parse_local(json.loads(event_json.decode("utf-8-sig"))[0]["LastOpened"]) or 0.0
+    except (ValueError, LookupError, TypeError):
+        return 0.0
 
 
 def _read(folder: Path, prefix: str) -> dict[str, bytes]:

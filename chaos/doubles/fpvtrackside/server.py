@@ -27,6 +27,7 @@ from .clock import EventClock
 from .http import Incoming, Request, bad_request, render_head
 from .manners import Manners, MannersKeeper, Visit
 from .quirks import HeadHabit, Quirks
+from .recorded import latest_event
 from .tree import EventTree, Write
 
 __all__ = ["START_UTC_S", "FPVTrackside"]
@@ -71,13 +72,11 @@ class FPVTrackside:
     # What the operator does
 
     def open_event(self, event_id: str | None = None) -> None:
-        """Open an event, by default the first that has an Event.json; the web server starts with it."""
-        if event_id is None:
-            known = self.tree.event_ids()
-            if not known:
-                raise ValueError("the tree has no event: no events/<guid>/Event.json")
-            event_id = known[0]
-        self.event_id = event_id
+        """Open an event, by default the one opened last before; the web server starts with it.
+
+        Raises ValueError when the tree has none.
+        """
+        self.event_id = latest_event(self.tree) if event_id is None else event_id
         self._wanted.set()
 
     def close_event(self) -> None:
