@@ -36,9 +36,9 @@ class Full(StrEnum):
 
 @frozen
 class Bounds:
-    """What an outbox holds unacknowledged at most (messages, bytes of bodies, seconds), and what it does then.
+    """What an outbox holds unacknowledged at most: messages, bytes of bodies, seconds.
 
-    Age always drops, whatever `full` says; None keeps for ever.
+    `full` says what it does then. Age always drops; None keeps for ever.
     """
 
     messages: int = 10_000
@@ -49,9 +49,10 @@ class Bounds:
 
 @frozen
 class Load:
-    """Read rows first ≤ seq < end of the epoch `key`, in order, until `messages` or `body_bytes` is reached."""
+    """Read rows first ≤ seq < end of the epoch `key`, in order, up to `messages` or `body_bytes` of them."""
 
     key: int
+    epoch: int
     first: int
     end: int
     messages: int

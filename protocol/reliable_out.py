@@ -8,7 +8,7 @@ up.
 
 One rule makes dropping exact without locks: whatever extends the claimed range (`resume`, `loaded`,
 `appended`) and whatever shortens the rest (`dropped`) is called in the order in which the database did it.
-What lies behind `droppable()` has then never been sent on this connection.
+What lies behind `unclaimed()` has then never been sent on this connection.
 
 Window bytes are counted as the length of the bodies, which both ends see alike.
 """
@@ -41,6 +41,7 @@ class Sender:
         self.epochs: list[OutEpoch] = []
         self.lost: dict[int, int] = {}
         self.outstanding = 0
+        self.untrimmed = 0
         self.flight_messages = 0
         self.flight_bytes = 0
         self.attached = False
@@ -67,6 +68,7 @@ class Sender:
         self._by_epoch = {epoch.epoch: epoch for epoch in self.epochs}
         self.lost = dict(lost)
         self.outstanding = sum(epoch.next - 1 - epoch.acked for epoch in self.epochs)
+        self.untrimmed = 0
 
     def appended(self, key: int, epoch: int, first: int, rows: Sequence[tuple[int, bytes]]) -> bool:
         """Take over rows that have become durable, numbered from `first`: (body bytes, encoded frame) each.
@@ -91,27 +93,17 @@ class Sender:
                 self._push(mine, self._tail_seq, size, data)
         return bool(self._ready)
 
-    def droppable(self) -> tuple[OutEpoch, int] | None:
-        """Return where the rows begin that may be dropped:
-
-        the oldest that was not claimed for sending, if any.
-        """
+    def unclaimed(self) -> tuple[int, int]:
+        """Return where rows begin that may be dropped, as (key, number); what is before may be on its way."""
         if self.attached:
-            tail, seq = self._tail, self._tail_seq
-        else:
-            tail = next((epoch for epoch in self.epochs if epoch.acked + 1 < epoch.next), None)
-            seq = tail.acked + 1 if tail else 1
-        while tail is not None:
-            while (skip := tail.skip_at(seq)) is not None and skip[0] <= seq:
-                seq = skip[1] + 1
-            if seq < tail.next:
-                return tail, seq
-            tail = self._after(tail)
-            seq = tail.start if tail else 1
-        return None
+            return (self._tail.key, self._tail_seq) if self._tail else (0, 1)
+        for mine in self.epochs:
+            if mine.acked + 1 < mine.next:
+                return mine.key, mine.acked + 1
+        return (self.epochs[-1].key, self.epochs[-1].next) if self.epochs else (0, 1)
 
     def dropped(self, epoch: int, first: int, last: int, reason: str) -> None:
-        """Put a durable skip in the place of rows first…last, which lie at or behind `droppable()`."""
+        """Put a durable skip in the place of rows first…last, which lie at or behind `unclaimed()`."""
         mine = self._by_epoch[epoch]
         if self.attached and mine.sent >= first:
             raise LocalProtocolError(f"{self.channel}: {first} was sent and cannot be dropped")
@@ -194,19 +186,34 @@ class Sender:
         for mine in self.epochs:
             mine.flight.clear()
 
+    @property
+    def hungry(self) -> bool:
+        """Is there something to be read from the database, and room for it?"""
+        tail = self._tail
+        if not self.attached or self._loading is not None or tail is None or self._tail_seq >= tail.next:
+            return False
+        held = self.flight_messages + len(self._ready)
+        held_bytes = self.flight_bytes + self._ready_bytes
+        # A quarter of the room at least, so that reads are few.
+        return not held or (held * 4 <= self._ahead_messages * 3 and held_bytes * 4 <= self._ahead_bytes * 3)
+
+    @property
+    def ready(self) -> bool:
+        """Is there something to send as soon as the window allows?"""
+        return bool(self._ready)
+
     def wants(self) -> Load | None:
         """Return what to read from the database now, once; None while there is enough, or nothing more."""
         tail = self._tail
-        if not self.attached or self._loading is not None or tail is None or self._tail_seq >= tail.next:
+        if not self.hungry or tail is None:
             return None
         held = self.flight_messages + len(self._ready)
         held_bytes = self.flight_bytes + self._ready_bytes
-        if held and (held * 4 > self._ahead_messages * 3 or held_bytes * 4 > self._ahead_bytes * 3):
-            return None  # a quarter at least, so that reads are few
         skip = tail.skip_at(self._tail_seq)
         end = min(tail.next, skip[0]) if skip else tail.next
         self._loading = Load(
             tail.key,
+            tail.epoch,
             self._tail_seq,
             end,
             max(1, self._ahead_messages - held),
@@ -276,6 +283,7 @@ class Sender:
 
     def trimmed(self, mine: OutEpoch, acked: int) -> None:
         """Note that the database knows this acknowledgement."""
+        self.untrimmed -= max(0, acked - mine.trimmed)
         mine.trimmed = max(mine.trimmed, acked)
         if not self.keep_acked:
             mine.first = max(mine.first, acked + 1)
@@ -288,6 +296,7 @@ class Sender:
     def _advance(self, mine: OutEpoch, acked: int) -> None:
         if acked > mine.acked:
             self.outstanding -= acked - mine.acked
+            self.untrimmed += acked - mine.acked
             mine.acked = acked
             self._dirty[mine.epoch] = mine
 

@@ -3,6 +3,7 @@
 from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault
 from daemons.store.migrations import Migration
 from daemons.store.store import Store, StoreStatistics, open_store
+from daemons.store.writer import fetch, iterate
 
 __all__ = [
     "DISK_ERRORS",
@@ -11,5 +12,7 @@ __all__ = [
     "StorageFault",
     "Store",
     "StoreStatistics",
+    "fetch",
+    "iterate",
     "open_store",
 ]

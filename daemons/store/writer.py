@@ -6,7 +6,7 @@ step with the database without a lock.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -27,6 +27,16 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 Work = Callable[[apsw.Connection], T]
 Batch = Callable[[apsw.Connection, list[Item]], Sequence[T]]
+
+
+def fetch(conn: apsw.Connection, sql: str, bindings: Sequence[Any] = ()) -> list[Any]:
+    """Run a statement to its end and return its rows as tuples."""
+    return conn.execute(sql, bindings).fetchall()
+
+
+def iterate(conn: apsw.Connection, sql: str, bindings: Sequence[Any] = ()) -> Iterator[Any]:
+    """Run a statement row by row; for results that may be left before their end."""
+    return conn.execute(sql, bindings)
 
 
 @define(eq=False)

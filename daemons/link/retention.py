@@ -1,0 +1,199 @@
+"""What leaves an outbox: acknowledged, dropped because of a bound, kept long enough.
+
+All of it runs inside transactions, with ranges instead of rows wherever it can: one statement serves a
+thousand messages. What is dropped before it was delivered becomes a durable skip in its place, in the same
+transaction.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import apsw
+
+from daemons.link.schema import SEQ_BITS
+from daemons.store import fetch, iterate
+from protocol.reliable import EXPIRED, OutEpoch, RolledBack
+
+if TYPE_CHECKING:
+    from daemons.link.outbox import Outbox
+
+POSITIONS_S = 400 * 86400.0
+"""Receivers know positions for longer than the oldest backup is kept."""
+EPOCHS_KEPT = 64
+"""Of a channel, so many epochs are remembered however old they are: more than a peer ever names."""
+ROWS_A_STEP = 4096
+"""Rows looked at in one transaction: the others wait no longer than that takes."""
+
+_SEQ_MASK = (1 << SEQ_BITS) - 1
+
+_SUM = "SELECT count(*), total(length(body)) FROM link_out_row WHERE id > ? AND id <= ?"
+_DELETE = "DELETE FROM link_out_row WHERE id > ? AND id <= ?"
+_CHANGE = """UPDATE link_out_channel SET messages = messages - ?1, body_bytes = body_bytes - ?2,
+    kept_messages = kept_messages + ?3, kept_bytes = kept_bytes + ?4, dropped = dropped + ?5 WHERE id = ?6
+    RETURNING messages, body_bytes, kept_messages, kept_bytes, dropped"""
+_UNDELIVERED = """SELECT id, epoch, next, acked FROM link_out_epoch
+    WHERE channel_id = ? AND id >= ? AND acked + 1 < next ORDER BY id"""
+_ACKED = (
+    "SELECT id, epoch, first, acked FROM link_out_epoch WHERE channel_id = ? AND first <= acked ORDER BY id"
+)
+_ROWS = "SELECT id, length(body), at FROM link_out_row WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+_SKIP_ON = "UPDATE link_out_skip SET last = ? WHERE epoch_id = ? AND last = ? AND reason = ?"
+_SKIP = "INSERT INTO link_out_skip (epoch_id, first, last, reason, at) VALUES (?, ?, ?, ?, ?)"
+_NOTE_LOST = """INSERT OR REPLACE INTO link_out_lost (channel_id, epoch, theirs, noticed_at)
+    VALUES (?, ?, ?, ?)"""
+
+
+def oldest_at(conn: apsw.Connection, channel_id: int) -> float | None:
+    """Return when the oldest unacknowledged message was accepted (UTC seconds)."""
+    for key, _, after, acked in fetch(conn, _UNDELIVERED, (channel_id, 0)):
+        base = key << SEQ_BITS
+        for row in iterate(conn, _ROWS, (base | acked + 1, base | after, 1)):
+            at: float = row[2]
+            return at
+    return None
+
+
+def acknowledge(outbox: "Outbox", conn: apsw.Connection, mine: OutEpoch, acked: int) -> None:
+    """Make the peer's acknowledgement of everything up to `acked` durable."""
+    key, before = mine.key, mine.trimmed
+    base = key << SEQ_BITS
+    between = (base | before, base | acked)
+    messages, size = fetch(conn, _SUM, between)[0]
+    size = int(size)
+    if outbox.config.keep_acked is not None:
+        conn.execute("UPDATE link_out_epoch SET acked = ? WHERE id = ?", (acked, key))
+        change = (messages, size, messages, size, 0)
+    else:
+        conn.execute(_DELETE, between)
+        conn.execute("DELETE FROM link_out_skip WHERE epoch_id = ? AND last <= ?", (key, acked))
+        conn.execute("UPDATE link_out_epoch SET acked = ?1, first = ?1 + 1 WHERE id = ?2", (acked, key))
+        change = (messages, size, 0, 0, 0)
+    _change(outbox, conn, change)
+    outbox.store.after_commit(lambda: outbox.sender.trimmed(mine, acked))
+    keep = outbox.config.keep_acked
+    if keep is not None and outbox.held.kept_bytes + size > keep.body_bytes:
+        retain(outbox, conn, None)
+
+
+def drop(
+    outbox: "Outbox",
+    conn: apsw.Connection,
+    messages: int,
+    size: int,
+    reason: str,
+    *,
+    before: float | None = None,
+    limit: int = 2**31,
+) -> int:
+    """Turn the oldest into skips: `messages` of them, `size` bytes, and all accepted before `before`.
+
+    Never one that may be on its way, never more than `limit`. Return how many were dropped.
+    """
+    key_from, seq_from = outbox.sender.unclaimed()
+    count = freed = 0
+    done = False
+    for key, epoch, after, acked in fetch(conn, _UNDELIVERED, (outbox.id, key_from)):
+        base = key << SEQ_BITS
+        first = max(acked + 1, seq_from if key == key_from else 1)
+        ranges: list[tuple[int, int]] = []
+        for row, length, at in iterate(conn, _ROWS, (base | first, base | after, limit - count)):
+            if count >= messages and freed >= size and (before is None or at >= before):
+                done = True
+                break
+            seq = row & _SEQ_MASK
+            if ranges and ranges[-1][1] == seq - 1:
+                ranges[-1] = (ranges[-1][0], seq)
+            else:
+                ranges.append((seq, seq))
+            count += 1
+            freed += length
+        for start, end in ranges:
+            _skip(outbox, conn, key, epoch, start, end, reason)
+        if done or count >= limit:
+            break
+    if count:
+        _change(outbox, conn, (count, freed, 0, 0, count))
+    return count
+
+
+def _skip(
+    outbox: "Outbox", conn: apsw.Connection, key: int, epoch: int, first: int, last: int, reason: str
+) -> None:
+    base = key << SEQ_BITS
+    conn.execute(_DELETE, (base | first - 1, base | last))
+    conn.execute(_SKIP_ON, (last, key, first - 1, reason))
+    if not conn.changes():
+        conn.execute(_SKIP, (key, first, last, reason, outbox.utc_now()))
+    outbox.store.after_commit(lambda: outbox.sender.dropped(epoch, first, last, reason))
+
+
+def retain(outbox: "Outbox", conn: apsw.Connection, now: float | None) -> int:
+    """Delete acknowledged rows past their bytes, or, with `now`, past their age. Return how many."""
+    keep = outbox.config.keep_acked
+    if keep is None:
+        return 0
+    (kept,) = fetch(conn, "SELECT kept_bytes FROM link_out_channel WHERE id = ?", (outbox.id,))[0]
+    count = freed = 0
+    for key, epoch, first, acked in fetch(conn, _ACKED, (outbox.id,)):
+        base = key << SEQ_BITS
+        last = acked
+        for row, length, at in iterate(conn, _ROWS, (base | first, base | acked + 1, ROWS_A_STEP - count)):
+            if kept - freed <= keep.body_bytes and (now is None or at >= now - keep.age_s):
+                last = (row & _SEQ_MASK) - 1
+                break
+            count += 1
+            freed += length
+            if count == ROWS_A_STEP:
+                last = row & _SEQ_MASK
+                break
+        _forget(outbox, conn, key, epoch, first, last)
+        if last < acked or count == ROWS_A_STEP:
+            break
+    if count:
+        _change(outbox, conn, (0, 0, -count, -freed, 0))
+    return count
+
+
+def _forget(outbox: "Outbox", conn: apsw.Connection, key: int, epoch: int, first: int, last: int) -> None:
+    if last < first:
+        return
+    base = key << SEQ_BITS
+    conn.execute(_DELETE, (base | first - 1, base | last))
+    conn.execute("DELETE FROM link_out_skip WHERE epoch_id = ? AND last <= ?", (key, last))
+    conn.execute("UPDATE link_out_epoch SET first = ? WHERE id = ?", (last + 1, key))
+    outbox.store.after_commit(lambda: outbox.sender.retained(epoch, last + 1))
+
+
+def expire(outbox: "Outbox", conn: apsw.Connection, now: float) -> int:
+    """Drop what is older than the channel's bound of age and was not delivered. Return how many."""
+    age_s = outbox.config.bounds.age_s
+    return 0 if age_s is None else drop(outbox, conn, 0, 0, EXPIRED, before=now - age_s, limit=ROWS_A_STEP)
+
+
+def prune(outbox: "Outbox", conn: apsw.Connection, now: float) -> None:
+    """Forget epochs that were acknowledged in full longer ago than any peer, restored or not, can know of."""
+    old = fetch(
+        conn,
+        """SELECT id, epoch FROM link_out_epoch WHERE channel_id = ?1 AND acked + 1 = next AND first = next
+            AND minted_at < ?2 ORDER BY id
+            LIMIT max(0, (SELECT count(*) FROM link_out_epoch WHERE channel_id = ?1) - ?3)""",
+        (outbox.id, now - 2 * POSITIONS_S, EPOCHS_KEPT),
+    )
+    for key, epoch in old:
+        conn.execute("DELETE FROM link_out_epoch WHERE id = ?", (key,))
+        outbox.store.after_commit(partial(outbox.sender.pruned, epoch))
+
+
+def note_lost(outbox: "Outbox", conn: apsw.Connection, lost: list[RolledBack]) -> None:
+    """Remember what the peer knows of us and we do not, so that it is reported once."""
+    for loss in lost:
+        if loss.key is not None:
+            conn.execute("UPDATE link_out_epoch SET beyond = ? WHERE id = ?", (loss.theirs, loss.key))
+        else:
+            conn.execute(_NOTE_LOST, (outbox.id, loss.epoch, loss.theirs, outbox.utc_now()))
+
+
+def _change(outbox: "Outbox", conn: apsw.Connection, change: tuple[int, int, int, int, int]) -> None:
+    counted = fetch(conn, _CHANGE, (*change, outbox.id))[0]
+    oldest = oldest_at(conn, outbox.id)
+    outbox.store.after_commit(lambda: outbox.counted(counted, oldest))
