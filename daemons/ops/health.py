@@ -1,0 +1,86 @@
+"""Health as data: named warnings with a severity, plain words and since when, shown alike wherever health is shown."""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import structlog
+from attrs import define, field, frozen
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+__all__ = ["Check", "Health", "Severity", "Warning_", "health_routes"]
+
+_log = structlog.stdlib.get_logger("pitlink.ops")
+
+
+class Severity(StrEnum):
+    """How bad a warning is. Only FAILING makes `/healthz` answer 503: the daemon cannot do its work."""
+
+    NOTICE = "notice"
+    DEGRADED = "degraded"
+    FAILING = "failing"
+
+
+@frozen
+class Warning_:  # noqa: N801
+    """One thing that is not as it should be. `since`: UTC seconds."""
+
+    name: str
+    severity: Severity
+    words: str
+    since: float
+
+
+@define(eq=False)
+class Health:
+    """The warnings that hold now, by name."""
+
+    utc_now: Callable[[], float]
+    _warnings: dict[str, Warning_] = field(factory=dict, init=False)
+
+    def set(self, name: str, severity: Severity, words: str) -> None:
+        """Raise a warning, or change its words; `since` stays while the severity does."""
+        known = self._warnings.get(name)
+        since = known.since if known is not None and known.severity is severity else self.utc_now()
+        if known is None:
+            _log.warning("health.warning", name=name, severity=str(severity), words=words)
+        self._warnings[name] = Warning_(name, severity, words, since)
+
+    def clear(self, name: str) -> None:
+        """Take a warning back; nothing happens when there is none."""
+        if self._warnings.pop(name, None) is not None:
+            _log.info("health.cleared", name=name)
+
+    @property
+    def warnings(self) -> list[Warning_]:
+        """What holds now, the worst first."""
+        order = [Severity.FAILING, Severity.DEGRADED, Severity.NOTICE]
+        return sorted(self._warnings.values(), key=lambda warning: (order.index(warning.severity), warning.since))
+
+    @property
+    def is_failing(self) -> bool:
+        return any(warning.severity is Severity.FAILING for warning in self._warnings.values())
+
+
+Check = Callable[[], tuple[bool, str]]
+"""Says whether the daemon is ready for work, and in words why not."""
+
+
+def health_routes(health: Health, *, ready: Check, about: Callable[[], dict[str, object]]) -> list[BaseRoute]:
+    """Return `/healthz` (503 while failing) and `/readyz` (503 while not ready). `about` adds a daemon's own figures."""
+
+    async def healthz(request: Request) -> Response:
+        warnings = [
+            {"name": w.name, "severity": str(w.severity), "words": w.words, "since": w.since}
+            for w in health.warnings
+        ]
+        status = "failing" if health.is_failing else "degraded" if warnings else "ok"
+        body = {"status": status, "warnings": warnings, **about()}
+        return JSONResponse(body, 503 if health.is_failing else 200, {"Cache-Control": "no-store"})
+
+    async def readyz(request: Request) -> Response:
+        is_ready, words = ready()
+        return JSONResponse({"ready": is_ready, "words": words}, 200 if is_ready else 503, {"Cache-Control": "no-store"})
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]

@@ -1,0 +1,142 @@
+"""Bearer tokens, hashed at rest: one row a token in a file that only its owner can read.
+
+A token is 256 random bits, so a plain SHA-256 is all its hash needs. The file is read again when it has changed.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from daemons.ops.errors import ConfigError, Problem, RefusedToStart
+
+__all__ = ["Role", "Token", "TokenTable", "hash_token", "make_token"]
+
+_PREFIX = "pl_"
+
+
+class Role(StrEnum):
+    """What a token's holder may do: be a site, read a site's origin, or command it as well."""
+
+    SITE = "site"
+    CALLER = "caller"
+    OPERATOR = "operator"
+
+
+@frozen
+class Token:
+    """A row of the table. `site`: the one it is for; "*" (callers and operators only) for all."""
+
+    name: str
+    role: Role
+    site: str
+    sha256: str
+
+
+def make_token() -> str:
+    """Return a new token, to be shown once and kept nowhere."""
+    return _PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_token(token: str) -> str:
+    """Return what is kept of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@define(eq=False)
+class TokenTable:
+    """The tokens of a hub, in a TOML file of mode 0600."""
+
+    path: Path
+    _tokens: dict[str, Token] = field(factory=dict, init=False)
+    _read_state: tuple[int, int] | None = field(default=None, init=False)
+
+    def load(self) -> list[Token]:
+        """Read the file if it has changed; a missing one is empty. Raises ConfigError, saying where and what."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            self._tokens, self._read_state = {}, None
+            return []
+        state = (status.st_mtime_ns, status.st_size)
+        if state != self._read_state:
+            self._tokens = {token.sha256: token for token in self._parse()}
+            self._read_state = state
+        return list(self._tokens.values())
+
+    def _parse(self) -> list[Token]:
+        try:
+            with self.path.open("rb") as file:
+                rows = tomllib.load(file).get("token", [])
+            return [Token(row["name"], Role(row["role"]), row["site"], row["sha256"]) for row in rows]
+        except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as exc:
+            problem = Problem(str(self.path), f"the token table cannot be read: {exc}", "pitlink token make makes one")
+            raise ConfigError([problem]) from exc
+
+    def add(self, name: str, role: Role, site: str) -> str:
+        """Make a token, keep its hash, return it. Raises ConfigError when the name is taken."""
+        tokens = self.load()
+        if any(token.name == name for token in tokens):
+            raise ConfigError([Problem("name", f"there is a token {name!r} already", "choose another name")])
+        if role is Role.SITE and site == "*":
+            raise ConfigError([Problem("site", "a site's token is for one site", "name it with --site")])
+        made = make_token()
+        self._write([*tokens, Token(name, role, site, hash_token(made))])
+        return made
+
+    def remove(self, name: str) -> bool:
+        """Remove a token; False when there is none of this name."""
+        tokens = self.load()
+        left = [token for token in tokens if token.name != name]
+        if len(left) != len(tokens):
+            self._write(left)
+        return len(left) != len(tokens)
+
+    def _write(self, tokens: list[Token]) -> None:
+        lines = ["# Tokens of this hub, by the SHA-256 of each. Made by: pitlink token make"]
+        for token in tokens:
+            fields = {"name": token.name, "role": token.role.value, "site": token.site, "sha256": token.sha256}
+            lines += ["", "[[token]]", *(f"{key} = {json.dumps(value)}" for key, value in fields.items())]
+        part = self.path.with_name(self.path.name + ".part")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write("\n".join(lines) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, self.path)
+        except OSError as exc:
+            raise RefusedToStart(f"{self.path} cannot be written: {exc.strerror}") from exc
+
+    def verify(self, authorization: str | None) -> Token | None:
+        """Return the token that an Authorization header carries, or None. Takes as long for a wrong one."""
+        if authorization is None:
+            return None
+        scheme, _, given = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        sha256 = hash_token(given.strip())
+        self.load()
+        for token in self._tokens.values():
+            if hmac.compare_digest(token.sha256, sha256):
+                return token
+        return None
+
+    def may_read(self, authorization: str | None, site: str) -> bool:
+        """May this caller read the origin of `site`?"""
+        token = self.verify(authorization)
+        return token is not None and token.role is not Role.SITE and token.site in ("*", site)
+
+    def may_command(self, authorization: str | None, site: str) -> Token | None:
+        """Return the operator's token that may command `site`, or None."""
+        token = self.verify(authorization)
+        if token is None or token.role is not Role.OPERATOR or token.site not in ("*", site):
+            return None
+        return token
