@@ -1,4 +1,4 @@
-"""Rules that every test lives under: an ERROR log must be asserted, a warning is a failure (pyproject.toml)."""
+"""Rules every test lives under: an ERROR log must be asserted, a warning is a failure (pyproject.toml)."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ configure_for_tests()
 
 @pytest.fixture
 def samples() -> Path:
-    """The folder of real recordings (PITLINK_SAMPLES, default ../shared/data); skips the test when it is absent."""
+    """The folder of real recordings (PITLINK_SAMPLES, else ../shared/data); skips the test without it."""
     folder = Path(os.environ.get("PITLINK_SAMPLES", Path(__file__).parents[2] / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no recordings at {folder}; PITLINK_SAMPLES names another folder")

@@ -22,6 +22,7 @@ class FrontStream(trio.abc.Stream):
         self.inner = inner
         self._write_timeout_s = write_timeout_s
         self._replay = b""
+        self._torn = False
         self.timed_out = False
 
     def replay(self, data: bytes) -> None:
@@ -30,18 +31,26 @@ class FrontStream(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send `data`. Raise BrokenResourceError when the peer takes too long or is gone."""
+        if self._torn:
+            await trio.lowlevel.checkpoint()
+            raise trio.BrokenResourceError("an earlier write was torn")
         view = memoryview(data)
         try:
             for start in range(0, max(len(view), 1), PIECE_BYTES):
                 with trio.fail_after(self._write_timeout_s):
                     await self.inner.send_all(view[start : start + PIECE_BYTES])
         except trio.TooSlowError:
-            self.timed_out = True
+            self.timed_out = self._torn = True
             await trio.aclose_forcefully(self.inner)
             raise trio.BrokenResourceError(
                 f"the peer took less than {PIECE_BYTES} bytes in {self._write_timeout_s} s"
             ) from None
+        except trio.BusyResourceError:  # another task's send is under way; this one wrote nothing
+            raise
+        except trio.ClosedResourceError:
+            raise
         except BaseException:
+            self._torn = True
             await trio.aclose_forcefully(self.inner)
             raise
 
@@ -62,6 +71,7 @@ class FrontStream(trio.abc.Stream):
 
     async def aclose(self) -> None:
         """Close the stream below."""
+        self._torn = False  # from here on it is closed, not broken
         await self.inner.aclose()
 
     async def linger(self, linger_s: float, max_bytes: int) -> None:

@@ -8,7 +8,7 @@ import h11
 import trio
 import trio.testing
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -91,21 +91,41 @@ async def in_memory(app: ASGIApp, **changes: Any) -> AsyncIterator[tuple[Front, 
         nursery.cancel_scope.cancel(reason="the test is over")
 
 
+class Running:
+    """A front on loopback, and the clients opened to it, which are closed with it."""
+
+    def __init__(self, front: Front) -> None:
+        self.front = front
+        self.port = front.ports[0]
+        self.statistics = front.statistics
+        self.clients: list[Client] = []
+
+    async def connect(self) -> Client:
+        client = Client(await self.open_tcp())
+        self.clients.append(client)
+        return client
+
+    async def open_tcp(self) -> trio.SocketStream:
+        return await trio.open_tcp_stream("127.0.0.1", self.port)
+
+
 @asynccontextmanager
-async def on_loopback(app: ASGIApp, **settings: Any) -> AsyncIterator[Front]:
+async def on_loopback(app: ASGIApp, **settings: Any) -> AsyncIterator[Running]:
     """Run a front on a free port of 127.0.0.1."""
     settings.setdefault("config", FrontConfig(linger_s=0.2))
     listeners = await open_listeners("127.0.0.1", 0)
     async with trio.open_nursery() as nursery:
-        front = await nursery.start(
-            lambda task_status: serve_http(listeners, app, task_status=task_status, **settings)
+        running = Running(
+            await nursery.start(
+                lambda task_status: serve_http(listeners, app, task_status=task_status, **settings)
+            )
         )
-        yield front
-        nursery.cancel_scope.cancel(reason="the test is over")
-
-
-async def open_client(front: Front) -> Client:
-    return Client(await trio.open_tcp_stream("127.0.0.1", front.ports[0]))
+        try:
+            yield running
+        finally:
+            for client in running.clients:
+                await trio.aclose_forcefully(client.stream)
+            nursery.cancel_scope.cancel(reason="the test is over")
 
 
 # --- an application with one path for each thing a handler can do -------------------------------------------
@@ -177,11 +197,8 @@ class Events:
                 nursery.start_soon(self._wait_for_client, receive, nursery.cancel_scope)
                 async for event in self._events:
                     await send({"type": "http.response.body", "body": event, "more_body": True})
-            if not self.left.is_set():
-                return
+                nursery.cancel_scope.cancel()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except ClientDisconnect:
-            pass
         finally:
             self.ended.set()
 
