@@ -147,7 +147,7 @@ def test_a_folder_pattern_does_not_cover_the_folder() -> None:
     assert Rule.parse("GET /events/**").covers("/events/a/b")
 
 
-@pytest.mark.parametrize("path", MALFORMED)
+@pytest.mark.parametrize("path", MALFORMED, ids=lambda path: ascii(path)[:40])
 def test_malformed_paths_are_bad_requests(path: str) -> None:
     with pytest.raises(RequestError) as caught:
         PathGate().check("GET", path)

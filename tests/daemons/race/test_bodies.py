@@ -78,7 +78,7 @@ GOOD: list[tuple[str, bytes]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "body", "verdict"), BAD)
+@pytest.mark.parametrize(("path", "body", "verdict"), BAD, ids=lambda value: repr(value)[:24])
 def test_bad_bodies(path: str, body: bytes, verdict: Verdict) -> None:
     assert judge(path, body) is verdict
     with pytest.raises(RequestError) as caught:
@@ -87,7 +87,7 @@ def test_bad_bodies(path: str, body: bytes, verdict: Verdict) -> None:
     assert caught.value.words == words_for(verdict)
 
 
-@pytest.mark.parametrize(("path", "body"), GOOD)
+@pytest.mark.parametrize(("path", "body"), GOOD, ids=lambda value: repr(value)[:24])
 def test_good_bodies(path: str, body: bytes) -> None:
     assert judge(path, body) is Verdict.GOOD
     check_body(path, body)

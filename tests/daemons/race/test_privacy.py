@@ -91,6 +91,7 @@ def test_stripping_keeps_everything_else() -> None:
         b'[{"Name": "\xff"}]',
         b"[" + b"9" * 10_000 + b"]",
     ],
+    ids=lambda body: repr(body[:12]),
 )
 def test_what_cannot_be_understood_stays(body: bytes) -> None:
     with pytest.raises(RequestError) as caught:
