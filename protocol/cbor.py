@@ -74,12 +74,14 @@ def _new_decoder() -> cbor2.CBORDecoder:
 _idle_decoders: list[cbor2.CBORDecoder] = []
 
 
-def split_sequence(data: bytes) -> list[Any]:
+def split_sequence(data: bytes, item_bytes_max: int = MESSAGE_BYTES_MAX) -> list[Any]:
     """Decode the items of a CBOR sequence (RFC 8742) whose scalars the caller still has to check.
 
     Structure is checked (tags, depth, keys, lengths, exact end), values are not: see `violation`. For
     callers that check every field anyway; everybody else wants `decode_sequence`.
-    Raises RemoteProtocolError, with TOO_LARGE when `data` is longer than MESSAGE_BYTES_MAX.
+    Raises RemoteProtocolError, with TOO_LARGE when `data` is longer than MESSAGE_BYTES_MAX or an item longer
+    than
+    `item_bytes_max`.
     """
     size = len(data)
     if size > MESSAGE_BYTES_MAX:
@@ -92,8 +94,15 @@ def split_sequence(data: bytes) -> list[Any]:
     items: list[Any] = []
     try:
         decoder.fp = source
-        while source.tell() < size:
+        end = 0
+        while end < size:
+            start = end
             items.append(decoder.decode())
+            end = source.tell()
+            if end - start > item_bytes_max:
+                raise RemoteProtocolError(
+                    f"CBOR item of more than {item_bytes_max} bytes", CloseCode.TOO_LARGE
+                )
             if len(items) > SEQUENCE_ITEMS_MAX:
                 raise RemoteProtocolError(_TOO_MANY)
     except cbor2.CBORDecodeEOF:
