@@ -10,7 +10,7 @@ from daemons.race.model import Day
 from . import makers as make
 from .test_rules import day_of
 
-DONE = {"start": make.START, "end": make.END}
+DONE: dict[str, Any] = {"start": make.START, "end": make.END}
 
 
 def test_a_live_race_is_shown_with_everything_a_spectator_asks_for() -> None:

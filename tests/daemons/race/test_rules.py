@@ -26,8 +26,8 @@ from daemons.race.rules import (
 from . import makers as make
 
 ANN, BO, CY = (make.pilot_id(number) for number in (1, 2, 3))
-DONE = {"start": make.START, "end": make.END}
-LIVE = {"start": make.START}
+DONE: dict[str, Any] = {"start": make.START, "end": make.END}
+LIVE: dict[str, Any] = {"start": make.START}
 
 
 def day_of(*races: dict[str, Any], **more: Any) -> Day:

@@ -1,0 +1,74 @@
+"""The race's pages: the live page, the board as JSON, and the stream that keeps the page up to date.
+
+The same code on the site, which has one board, and on the hub, which has one for every site.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from daemons.race.keeper import BoardKeeper, Freshness
+from daemons.race.stream import BoardStream, freshness_json
+from daemons.race.times import utc_text
+from daemons.web.assets import Assets, is_known
+
+__all__ = ["Boards", "race_routes"]
+
+Boards = Callable[[], Mapping[str, BoardKeeper]]
+"""Returns the boards there are now, by site."""
+
+
+def race_routes(boards: Boards, assets: Assets, *, utc_now: Callable[[], float]) -> list[BaseRoute]:
+    """Return the routes of the pages.
+
+    `/` the live page (`?site=name` where there are several) · `/events` its stream (the same) · `/api/board`
+    and `/api/sites/{site}/board` the board as JSON, its weak ETag not changing with its age · `/static/…`.
+    """
+
+    async def page(request: Request) -> Response:
+        return assets.answer(request, "index.html")
+
+    async def events(request: Request) -> Response:
+        site = request.query_params.get("site") or None
+        return BoardStream(boards, site, request.headers.get("last-event-id"), utc_now=utc_now)
+
+    async def board(request: Request) -> Response:
+        known = boards()
+        site = request.path_params.get("site", next(iter(known)) if len(known) == 1 else None)
+        keeper = known.get(site) if site is not None else None
+        if keeper is None:
+            words = f"there is no site {site!r} here" if site is not None else "name one: /api/sites/…/board"
+            return _json(404, {"code": "NO_SITE", "words": words, "sites": sorted(known)})
+        return _board(request, keeper, keeper.freshness(utc_now()))
+
+    return [
+        Route("/", page, methods=["GET"]),
+        Route("/events", events, methods=["GET"]),
+        Route("/api/board", board, methods=["GET"]),
+        Route("/api/sites/{site}/board", board, methods=["GET"]),
+        *assets.routes(),
+    ]
+
+
+def _board(request: Request, keeper: BoardKeeper, fresh: Freshness) -> Response:
+    as_of = keeper.as_of
+    as_of_text = None if as_of is None else utc_text(datetime.fromtimestamp(as_of, UTC))
+    version = f"{keeper.etag}{'-stale' if fresh.is_stale else ''}"
+    headers = {"ETag": f'W/"{version}"', "Cache-Control": "no-cache", "Pitlink-As-Of": as_of_text or "never"}
+    if fresh.is_stale:
+        headers["Pitlink-Stale"] = "true"
+    if is_known(request.headers.get("if-none-match"), version):
+        return Response(status_code=304, headers=headers)
+    about = freshness_json(fresh)
+    about["as_of"] = as_of_text
+    body = json.dumps(about, ensure_ascii=False)[:-1].encode() + b', "board": ' + keeper.encoded() + b"}"
+    return Response(body, 200, headers, "application/json")
+
+
+def _json(status: int, value: object) -> Response:
+    body = json.dumps(value, ensure_ascii=False).encode()
+    return Response(body, status, {"Cache-Control": "no-store"}, "application/json")
