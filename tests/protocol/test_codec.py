@@ -12,7 +12,6 @@ from protocol.codec import decode_frames, encode_frame
 from protocol.errors import CloseCode, LocalProtocolError, RemoteProtocolError
 from protocol.frames import (
     FRAME_BYTES_MAX,
-    Ack,
     Bye,
     Chunk,
     ClockSample,
@@ -20,7 +19,6 @@ from protocol.frames import (
     Frame,
     Hello,
     Limits,
-    Message,
     Received,
     Request,
     Response,
@@ -84,6 +82,7 @@ def test_kinds_are_unique_and_not_among_those_that_are_ignored() -> None:
         [17, "event", 1, 2, 3],
         [17, "event", 1, 2, {}, {}],
         [17, "event", 1, 2, {"later": cbor2.undefined}],
+        [17, "event", 1, 2, {b"later": 1}],
     ],
 )
 def test_no_frame_at_all(item: Any) -> None:
