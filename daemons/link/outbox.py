@@ -13,8 +13,7 @@ from attrs import field, frozen
 from daemons.link.retention import drop, oldest_at
 from daemons.link.schema import SEQ_BITS
 from daemons.store import Store, fetch, iterate
-from protocol.codec import encode_frame
-from protocol.frames import Message
+from protocol.messagewriter import MessageWriter
 from protocol.reliable import OVERFLOW, Bounds, Full, Load, OutEpoch, Row
 from protocol.reliable_out import Sender
 
@@ -103,6 +102,7 @@ class Outbox:
         )
         self.held = Held()
         self.id = 0
+        self._encoding = 0, MessageWriter(config.name, 0)
         self.store = store
         self._peer = peer
         self._epoch = epoch
@@ -134,7 +134,7 @@ class Outbox:
 
     # --- appending ------------------------------------------------------------------------------------------
 
-    def append(self, conn: apsw.Connection, items: Sequence[Draft]) -> tuple[int, int]:
+    def append(self, conn: apsw.Connection, drafts: Sequence[Draft]) -> tuple[int, int]:
         """Number and store messages; return their epoch and the first number.
 
         Raises OutboxFull when the bound is reached and the policy is to refuse; LocalProtocolError for a
@@ -143,8 +143,8 @@ class Outbox:
         now = self.utc_now()
         bounds = self.config.bounds
         refuse = bounds.full is Full.REFUSE
-        count = len(items)
-        size = sum([len(item[2]) for item in items])
+        count = len(drafts)
+        size = sum([len(draft[2]) for draft in drafts])
         limits = (bounds.messages, bounds.body_bytes) if refuse else (_UNLIMITED, _UNLIMITED)
         counted = fetch(conn, _COUNT, (count, size, self.id, *limits))
         if not counted:
@@ -154,12 +154,9 @@ class Outbox:
         epoch = self._epoch()
         key, after = fetch(conn, _NUMBER, (self.id, epoch, count, now))[0]
         first = after - count
-        name = self.config.name
-        rows = [
-            (len(body), encode_frame(Message(name, epoch, seq, kind, version, body)))
-            for seq, (kind, version, body) in enumerate(items, first)
-        ]
-        self._insert(conn, key << SEQ_BITS | first, now, items)
+        encode = self._writer(epoch).encode
+        rows = [(len(draft[2]), encode(seq, *draft)) for seq, draft in enumerate(drafts, first)]
+        self._insert(conn, key << SEQ_BITS | first, now, drafts)
         self.store.after_commit(partial(self._appended, key, epoch, first, rows, counted[0], now))
         over = counted[0][0] - bounds.messages, counted[0][1] - bounds.body_bytes
         if over[0] > 0 or over[1] > 0:
@@ -170,23 +167,23 @@ class Outbox:
         self, conn: apsw.Connection, groups: Sequence[Sequence[Draft]]
     ) -> Sequence[tuple[int, int]]:
         """Append several callers' messages at once, in order; one result each."""
-        epoch, first = self.append(conn, [item for group in groups for item in group])
+        epoch, first = self.append(conn, [draft for group in groups for draft in group])
         results = []
         for group in groups:
             results.append((epoch, first))
             first += len(group)
         return results
 
-    def _insert(self, conn: apsw.Connection, first_id: int, now: float, items: Sequence[Draft]) -> None:
-        at, end = 0, len(items)
+    def _insert(self, conn: apsw.Connection, first_id: int, now: float, drafts: Sequence[Draft]) -> None:
+        at, end = 0, len(drafts)
         while at < end:
-            kind, version, body = items[at]
+            kind, version, body = drafts[at]
             upto = at + 1
-            while upto < end and items[upto][0] == kind and items[upto][1] == version:
+            while upto < end and drafts[upto][0] == kind and drafts[upto][1] == version:
                 upto += 1
             if upto - at >= _RUN_MIN:
                 # One statement a run: the interpreter changes hands between threads twice a statement.
-                bodies = apsw.carray(tuple([item[2] for item in items[at:upto]]))
+                bodies = apsw.carray(tuple([draft[2] for draft in drafts[at:upto]]))
                 conn.execute(_INSERT_RUN, (first_id + at - 1, kind, version, now, bodies))
             else:
                 upto = at + 1
@@ -207,6 +204,11 @@ class Outbox:
         if self.sender.appended(key, epoch, first, rows):
             self._on_ready(self.config.name)
 
+    def _writer(self, epoch: int) -> MessageWriter:
+        if epoch != self._encoding[0]:
+            self._encoding = epoch, MessageWriter(self.config.name, epoch)
+        return self._encoding[1]
+
     def counted(self, counted: Counts, oldest_at: float | None) -> None:
         """Note what the outbox holds now that a transaction is durable."""
         self.held = Held(*counted, oldest_at)
@@ -216,7 +218,7 @@ class Outbox:
     def load(self, conn: apsw.Connection, load: Load) -> None:
         """Read what the machine asked for, and hand it over."""
         base = load.key << SEQ_BITS
-        name = self.config.name
+        encode = self._writer(load.epoch).encode
         rows: list[Row] = []
         size = 0
         end = load.end
@@ -224,7 +226,7 @@ class Outbox:
             conn, _LOAD, (base | load.first, base | load.end, load.messages)
         ):
             seq = row - base
-            rows.append((seq, len(body), encode_frame(Message(name, load.epoch, seq, kind, version, body))))
+            rows.append((seq, len(body), encode(seq, kind, version, body)))
             size += len(body)
             if size >= load.body_bytes or len(rows) == load.messages:
                 end = seq + 1
@@ -232,6 +234,6 @@ class Outbox:
 
         def loaded() -> None:
             self.sender.loaded(load, rows, end)
-            self._on_ready(name)
+            self._on_ready(self.config.name)
 
         self.store.after_commit(loaded)

@@ -1,0 +1,420 @@
+"""One connection of a link: a nursery with its reader, its single writer, its heartbeat and its dispatcher.
+
+The first of them to fail ends all. What outlives the connection (channels, topics, handlers) belongs to the `Peer`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+import trio
+from attrs import define, field
+
+from daemons.link.peer import Peer
+from daemons.link.requests import Answer, Requester, Responder
+from daemons.link.transport import Transport, TransportClosed, lone
+from daemons.store import StorageError
+from protocol.clockoffset import ClockOffset
+from protocol.codec import decode_frames, encode_frame
+from protocol.errors import CloseCode, RemoteProtocolError
+from protocol.frames import (
+    Ack, Bye, Cancel, Chunk, Credit, Error, Frame, Fresh, Hello, Message, Ping, Pong, Push, Received, Refuse,
+    Request, Response, Skip, StateAck, SyncPart, SyncRequest, Update,
+)  # fmt: skip
+from protocol.lanes import Lane, Scheduler
+from protocol.liveness import Dead, Liveness, SendPing
+from protocol.received import ReceivedMeter
+from protocol.segments import Compressor, Decompressor
+
+_log = structlog.stdlib.get_logger("pitlink.link")
+
+WRITE_S = 30.0
+"""A single message that does not get into the socket for this long ends the connection."""
+
+_CONTROL_FRAMES_MAX = 4096
+_COMMAND_CHANNELS = ("command", "result")
+
+
+class ConnectionEnded(Exception):
+    """The connection is over: `code` and `words` as closed, `ours` when this side ended it."""
+
+    def __init__(self, code: int, words: str, *, ours: bool, retry_after_s: float = 0.0) -> None:
+        super().__init__(f"{words} ({code})")
+        self.code = code
+        self.words = words
+        self.ours = ours
+        self.retry_after_s = retry_after_s
+
+
+@define(eq=False)
+class _FrameQueue:
+    """A bounded FIFO of small frames as a lane's source. Full means a peer that floods us: a protocol error."""
+
+    frames: deque[bytes] = field(factory=deque, init=False)
+
+    def push(self, frame: Frame) -> None:
+        if len(self.frames) >= _CONTROL_FRAMES_MAX:
+            raise RemoteProtocolError("the peer causes more control frames than it reads")
+        self.frames.append(encode_frame(frame))
+
+    def pull(self, now: float, max_bytes: int) -> bytes | None:
+        if not self.frames:
+            return None
+        parts = [self.frames.popleft()]
+        size = len(parts[0])
+        while self.frames and size + len(self.frames[0]) <= max_bytes:
+            size += len(self.frames[0])
+            parts.append(self.frames.popleft())
+        return b"".join(parts)
+
+
+@define(eq=False)
+class _Pull:
+    """A plain function as a lane's source."""
+
+    pull: Callable[[float, int], bytes | None]
+
+
+class Connection:
+    """One live connection between this side and its peer, after both hellos."""
+
+    def __init__(self, transport: Transport, peer: Peer, theirs: Hello, generation: int) -> None:
+        self.transport = transport
+        self.peer = peer
+        self.theirs = theirs
+        self.generation = generation
+        now = trio.current_time()
+        self.started_at = now
+        self.liveness = Liveness(now)
+        self.clock = ClockOffset()
+        self.scheduler = Scheduler(now, self._on_ready)
+        self.meter = ReceivedMeter()
+        self._compressor = Compressor()
+        self._decompressor = Decompressor()
+        self._ready = trio.Event()
+        self._alive = trio.Event()  # replaced at each message: what a probe waits for
+        self._ping_id = 0  # waits for the writer; 0: none
+        self._beat_again = trio.Event()
+        self._ended: ConnectionEnded | None = None
+        self._scope = trio.CancelScope()
+        self._control = _FrameQueue()
+        self._commands = _FrameQueue()
+        register = self.scheduler.register
+        self._control_handle = register(Lane.CONTROL, self._control)
+        self._ping_handle = register(Lane.CONTROL, _Pull(self._pull_ping))
+        self._received_handle = register(Lane.CONTROL, _Pull(self._pull_received))
+        self._commands_handle = register(Lane.COMMAND, self._commands)
+        self.requester = Requester(
+            theirs.limits.requests_in_flight,
+            peer.limits,
+            self.send_control,
+            lambda: self._requests_handle.wake(),
+        )
+        self._requests_handle = register(Lane.COMMAND, self.requester)
+        self._acks_handle = register(Lane.CONTROL, _Pull(peer.durable.pull_acks))
+        self._channel_handles = {
+            name: register(
+                Lane.COMMAND if name in _COMMAND_CHANNELS else Lane.EVENT, _Pull(partial(peer.durable.pull, name))
+            )
+            for name in peer.durable.statistics()
+        }
+        self._responder: Responder | None = None
+        self._dispatch: dict[type, Callable[..., None]] = {
+            Message: peer.durable.on_message,
+            Skip: peer.durable.on_skip,
+            Ack: peer.durable.on_ack,
+            Chunk: self.requester.on_chunk,
+            Received: self._on_received,
+            Request: self._on_request,
+            Response: self.requester.on_response,
+            Error: self.requester.on_error,
+            Credit: self._on_credit,
+            Cancel: self._on_cancel,
+            Push: self._on_push,
+            Ping: self._on_ping,
+            Pong: self._on_pong,
+            Bye: self._on_bye,
+            Hello: self._on_second_hello,
+            Refuse: self._on_second_hello,
+            **dict.fromkeys((Update, Fresh, SyncPart), self._on_topic_data),
+            **dict.fromkeys((StateAck, SyncRequest), self._on_topic_answer),
+        }
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.peer.site} {self.transport!r}>"
+
+    # --- what services use ---------------------------------------------------------------------------------------
+
+    async def request(self, method: str, params: Mapping[str, Any], *, body_bytes_max: int) -> Answer:
+        """Ask the peer; see Requester.request."""
+        return await self.requester.request(method, params, body_bytes_max=body_bytes_max)
+
+    def push(self, method: str, result: Mapping[str, Any], body: bytes) -> bool:
+        """Queue a push. Return False when too many wait already: what changes next will be pushed instead."""
+        return self._responder is not None and self._responder.push(method, result, body)
+
+    def send_control(self, frame: Frame) -> None:
+        """Queue a small frame on the control lane."""
+        self._control.push(frame)
+        self._control_handle.wake()
+
+    def send_command_lane(self, frame: Frame) -> None:
+        """Queue a small frame on the command lane."""
+        self._commands.push(frame)
+        self._commands_handle.wake()
+
+    async def probe(self) -> bool:
+        """Ping the peer and return True as soon as anything comes back. The caller's scope bounds the wait."""
+        alive = self._alive
+        # Not one of the heartbeat's: id 0 asks for a pong, which needs no bookkeeping.
+        self.send_control(Ping(0, int(trio.current_time() * 1e6)))
+        await alive.wait()
+        return True
+
+    def end(self, code: int, words: str, *, ours: bool = True, retry_after_s: float = 0.0) -> None:
+        """End this connection: `run` says goodbye with this code and returns. The first end holds."""
+        if self._ended is None:
+            self._ended = ConnectionEnded(code, words, ours=ours, retry_after_s=retry_after_s)
+        self._scope.cancel(reason=words)
+
+    def peer_utc_now(self) -> float:
+        """Return the peer's UTC in seconds: from the pings, before the first of them from its hello.
+
+        The hello's is behind by the time it travelled, the pings' wrong by at most half the round trip.
+        """
+        now = trio.current_time()
+        known = self.clock.peer_time(now)
+        if known is not None:
+            return known.utc_s
+        return self.theirs.clock.utc_us * 1e-6 + (now - self.started_at)
+
+    @property
+    def unacknowledged(self) -> bool:
+        """Is anything on its way that the peer must answer?"""
+        return (
+            self.scheduler.cap.under_way_bytes > 0
+            or self.peer.durable.unacknowledged
+            or self.requester.in_flight > 0
+        )
+
+    # --- its life ------------------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> ConnectionEnded:
+        """Live until the connection ends, and return why. Cancelling it says goodbye (1 s at most) and goes on.
+
+        `started()` means usable: channels attached, the peer may be asked.
+        """
+        try:
+            with self._scope:
+                await self._attach_channels()
+                async with trio.open_nursery() as nursery:
+                    self._begin(nursery)
+                    nursery.start_soon(self._read)
+                    nursery.start_soon(self._write)
+                    nursery.start_soon(self._beat)
+                    nursery.start_soon(self.peer.durable.run)
+                    self.peer.connected(self)
+                    task_status.started()
+        except* TransportClosed as group:
+            closed = lone(group)
+            code, words = (closed.code, closed.words) if isinstance(closed, TransportClosed) else (1006, "")
+            self.end(code, words or "the connection was lost", ours=False)
+        except* RemoteProtocolError as group:
+            broken = lone(group)
+            code = broken.code if isinstance(broken, RemoteProtocolError) else CloseCode.PROTOCOL_ERROR
+            self.end(code, str(broken))
+        except* StorageError as group:
+            self.end(CloseCode.INTERNAL, f"the store failed: {lone(group)}")
+        except* Exception as group:
+            # A bug of ours: the peer must not read it as a normal end, and this site must not take others down.
+            _log.error("connection.crashed", site=self.peer.site, exc_info=group)
+            self.end(CloseCode.INTERNAL, "internal error")
+        finally:
+            self.requester.close()
+            self.peer.durable.detach(self.generation)
+            self.peer.disconnected(self)
+            ended = self._ended or ConnectionEnded(CloseCode.GOING_AWAY, "this side is stopping", ours=True)
+            with trio.CancelScope(shield=True):  # bounded: aclose takes 1 s at most
+                await self.transport.aclose(ended.code if ended.ours else CloseCode.NORMAL, ended.words)
+        return ended
+
+    async def _attach_channels(self) -> None:
+        """Give the reliable channels this connection. They log what that means for each."""
+        theirs = self.theirs
+        await self.peer.durable.attach(
+            theirs.out,
+            theirs.committed,
+            self.generation,
+            theirs=theirs.limits,
+            ours=self.peer.limits,
+            wake=self._wake_channel,
+        )
+
+    def _wake_channel(self, channel: str | None) -> None:
+        (self._acks_handle if channel is None else self._channel_handles[channel]).wake()
+
+    def _begin(self, nursery: trio.Nursery) -> None:
+        """Attach the topics and the handlers, which outlive connections, to this one."""
+        peer = self.peer
+        self._responder = Responder(
+            peer.handlers, nursery, self.scheduler, peer.limits, self.theirs.limits, self.send_command_lane,
+            lambda: self.liveness.round_trips.smoothed_s / 2,
+        )  # fmt: skip
+        held = {position.topic: position for position in self.theirs.topics}
+        for topic, publisher in peer.publishers.items():
+            handle = self.scheduler.register(Lane.EVENT, publisher)
+            publisher.attach(held.get(topic), trio.current_time(), handle.wake)
+        for subscriber in peer.subscribers.values():
+            subscriber.attach(trio.current_time())
+
+    # --- reader --------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        while True:
+            message = await self.transport.receive()
+            now = trio.current_time()
+            self.liveness.received(now)
+            self._alive.set()
+            self._alive = trio.Event()
+            payload, counted = self._decompressor.unwrap(message)
+            if counted:
+                self._count(now, len(message))
+            for frame in decode_frames(payload):
+                self._dispatch[type(frame)](frame)
+
+    def _count(self, now: float, size: int) -> None:
+        self.meter.counted(now, size)
+        due_at = self.meter.due_at()
+        if due_at is not None and due_at <= now:
+            self._received_handle.wake()
+        else:
+            self._received_handle.ride()
+            self._on_ready()  # the writer is to look at the new due time
+
+    def _pull_received(self, now: float, max_bytes: int) -> bytes | None:
+        received = self.meter.take(now)
+        return None if received is None else encode_frame(received)
+
+    def _on_push(self, frame: Push) -> None:
+        handler = self.peer.on_push.get(frame.method)
+        if handler is None:
+            self.send_control(Cancel(frame.id))
+        else:
+            self.requester.on_push(frame, handler)
+
+    def _on_received(self, frame: Received) -> None:
+        self.scheduler.on_received(trio.current_time(), frame.total, frame.hold_us)
+
+    def _on_request(self, frame: Request) -> None:
+        assert self._responder is not None
+        self._responder.on_request(frame)
+
+    def _on_credit(self, frame: Credit) -> None:
+        assert self._responder is not None
+        self._responder.on_credit(frame)
+
+    def _on_cancel(self, frame: Cancel) -> None:
+        assert self._responder is not None
+        self._responder.on_cancel(frame)
+
+    def _on_ping(self, frame: Ping) -> None:
+        now_us = int(trio.current_time() * 1e6)
+        utc_us = int(self.peer.environment.utc_now() * 1e6)
+        self.send_control(Pong(frame.id, frame.monotonic_us, now_us, utc_us))
+
+    def _on_pong(self, frame: Pong) -> None:
+        if frame.id == 0:
+            return
+        now = trio.current_time()
+        left_at = self.liveness.pong(now, frame)
+        if left_at is not None:
+            self.clock.add(left_at, now, frame)
+
+    def _pull_ping(self, now: float, max_bytes: int) -> bytes | None:
+        if not self._ping_id:
+            return None
+        id_, self._ping_id = self._ping_id, 0
+        self.liveness.ping_left(id_, now)
+        return encode_frame(Ping(id_, int(now * 1e6)))
+
+    def _on_bye(self, frame: Bye) -> None:
+        self.end(frame.code, frame.words, ours=False, retry_after_s=frame.retry_after_ms / 1000)
+
+    def _on_second_hello(self, frame: Frame) -> None:
+        raise RemoteProtocolError("an opening frame after the opening")
+
+    def _on_topic_data(self, frame: Update | Fresh | SyncPart) -> None:
+        subscriber = self.peer.subscribers.get(frame.topic)
+        if subscriber is None:
+            raise RemoteProtocolError("a topic that nobody here subscribes to")
+        for answer in subscriber.receive(frame, trio.current_time()):
+            self.send_control(answer)
+        for callback in self.peer.on_update:
+            callback(frame.topic)
+
+    def _on_topic_answer(self, frame: StateAck | SyncRequest) -> None:
+        publisher = self.peer.publishers.get(frame.topic)
+        if publisher is None:
+            raise RemoteProtocolError("an answer to a topic that nobody here publishes")
+        publisher.receive(frame, trio.current_time())
+
+    # --- writer --------------------------------------------------------------------------------------------------
+
+    def _on_ready(self) -> None:
+        self._ready.set()
+
+    async def _write(self) -> None:
+        while True:
+            await self.transport.wait_room()
+            # Cleared before the choice is made, so that what becomes ready behind it is not missed.
+            self._ready = trio.Event()
+            now = trio.current_time()
+            pick = self.scheduler.pick(now)
+            if pick is None:
+                with trio.move_on_at(self._look_again_at(now)):
+                    await self._ready.wait()
+                self._wake_what_is_due()
+                continue
+            message = self._compressor.wrap(pick.data, counted=pick.counted, compress=pick.compress)
+            self.scheduler.sent(now, len(message), pick.counted)
+            if pick.lanes != (Lane.CONTROL,) and self.liveness.sent_unacknowledged(self.unacknowledged, now):
+                self._beat_again.set()  # it has to look earlier than it meant to
+            try:
+                with trio.fail_after(WRITE_S):
+                    await self.transport.send(message)
+            except trio.TooSlowError:
+                raise TransportClosed(1006, f"nothing could be written for {WRITE_S:.0f} s") from None
+
+    def _look_again_at(self, now: float) -> float:
+        """When something becomes due without anybody waking the writer."""
+        times = [self.scheduler.next_wake(now), self.meter.due_at()]
+        times += [publisher.wake_at(now) for publisher in self.peer.publishers.values()]
+        return min((at for at in times if at is not None), default=float("inf"))
+
+    def _wake_what_is_due(self) -> None:
+        now = trio.current_time()
+        due_at = self.meter.due_at()
+        if due_at is not None and due_at <= now:
+            self._received_handle.wake()
+        for publisher in self.peer.publishers.values():
+            publisher.tick(now)
+
+    # --- heartbeat -----------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        """Ask the peer when it is silent, and give up when it does not answer."""
+        liveness = self.liveness
+        while True:
+            now = trio.current_time()
+            liveness.sent_unacknowledged(self.unacknowledged, now)
+            match liveness.tick(now):
+                case SendPing(id=id_):
+                    self._ping_id = id_
+                    self._ping_handle.wake()
+                case Dead(words=words):
+                    raise RemoteProtocolError(words, CloseCode.PEER_SILENT)
+            self._beat_again = trio.Event()
+            with trio.move_on_at(liveness.wake_at()):
+                await self._beat_again.wait()

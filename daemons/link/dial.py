@@ -1,0 +1,201 @@
+"""The site's end: dial the hub, live, and dial again by the policy of the status that the link is in.
+
+Every phase has a deadline of its own (TCP, TLS, upgrade, opening), so that what failed can be named. The wait before
+the next attempt is cut short by `reconnect_now` and told to the operator in words.
+"""
+
+import socket
+import ssl
+from collections.abc import Callable
+
+import structlog
+import trio
+from attrs import define, field, frozen
+
+from daemons.link.address import CONTROL_PATH, HubAddress
+from daemons.link.connection import Connection, ConnectionEnded
+from daemons.link.opening import Refused, check_hello, opening_message, receive_hello
+from daemons.link.peer import Peer
+from daemons.link.transport import (
+    Transport, TransportClosed, UpgradeRefused, client_transport, tune_socket,
+)  # fmt: skip
+from protocol.backoff import Backoff
+from protocol.errors import CloseCode, RemoteProtocolError
+from protocol.linkstatus import LinkStatus, Status, status_of_close
+
+_log = structlog.stdlib.get_logger("pitlink.link")
+
+TCP_S = 4.0
+"""A host that does not answer at all: the next attempt may find another way, so this is short."""
+
+TLS_S = 10.0
+UPGRADE_S = 10.0
+OPENING_S = 15.0
+"""To the hub's hello; it may probe an older connection for 2 s first."""
+
+USER_TIMEOUT_S = 20.0
+
+StreamWrapper = Callable[[trio.abc.Stream], trio.abc.Stream]
+"""The port through which faults can be injected below the WebSocket (and above TLS)."""
+
+
+@define(eq=False)
+class Dialer:
+    """Keeps one site's link to its hub up. `status` says how it stands, `retry_at` when it is dialled again."""
+
+    peer: Peer
+    address: HubAddress
+    token: str
+    hub_role: str = "cloud"
+    ssl_context: ssl.SSLContext | None = None
+    wrap_stream: StreamWrapper = lambda stream: stream
+    on_status: Callable[[LinkStatus], None] = lambda status: None
+    status: LinkStatus = field(init=False)
+    retry_at: float | None = field(default=None, init=False)  # monotonic
+    _reconnect: trio.Event = field(factory=trio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.status = LinkStatus(0.0, words="not dialled yet")
+
+    def reconnect_now(self) -> None:
+        """Cut the wait before the next attempt short, or end the live connection and dial again."""
+        if self.peer.connection is not None:
+            self.peer.connection.end(CloseCode.GOING_AWAY, "an operator asked to reconnect")
+        self._reconnect.set()
+
+    async def run(self) -> None:
+        """Dial, live, wait, for ever. Cancelling it says goodbye to the hub and stops."""
+        backoff = Backoff()
+        self.status.since = trio.current_time()
+        while True:
+            try:
+                ended = await self._attempt(backoff)
+                failure = _Failed(status_of_close(ended.code), str(ended), ended.retry_after_s)
+            except _Failed as exc:
+                failure = exc
+            now = trio.current_time()
+            backoff.failed(now, failure.status, failure.retry_after_s)
+            delay_s = backoff.next_delay(now, self.peer.environment.rand())
+            self.retry_at = now + delay_s
+            self._move(failure.status, f"{failure.words}; next attempt in {delay_s:.1f} s")
+            self._reconnect = trio.Event()
+            with trio.move_on_at(self.retry_at):
+                await self._reconnect.wait()
+            self.retry_at = None
+            self._move(Status.CONNECTING, f"dialling {self.address.host_header}")
+
+    def _move(self, status: Status, words: str) -> None:
+        _log.info("link.status", site=self.peer.site, status=str(status), words=words)
+        self.status.move(status, trio.current_time(), words)
+        self.on_status(self.status)
+
+    async def _attempt(self, backoff: Backoff) -> ConnectionEnded:
+        """Make one connection and live on it. Raise _Failed when it does not come to life."""
+        self.peer.attempt += 1
+        stream = await self._open_stream()
+        headers = [
+            (b"Authorization", b"Bearer " + self.token.encode()),
+            (b"Pitlink-Site", self.peer.site.encode()),
+            (b"Pitlink-Instance", self.peer.instance.hex().encode()),
+            (b"Pitlink-Attempt", str(self.peer.attempt).encode()),
+        ]
+        ended: ConnectionEnded | None = None
+        try:
+            with trio.move_on_after(UPGRADE_S) as upgrading:
+                async with client_transport(stream, self.address.host_header, CONTROL_PATH, headers) as transport:
+                    upgrading.deadline = trio.current_time() + OPENING_S
+                    connection = await self._open_link(transport)
+                    upgrading.deadline = float("inf")
+                    backoff.succeeded(trio.current_time())
+                    self._move(Status.READY, f"connected to {self.address.host_header}")
+                    ended = await connection.run()
+            if ended is None:
+                raise _Failed(Status.LOST, f"{self.address.host_header} accepts but does not answer")
+        except UpgradeRefused as exc:
+            raise _refusal(exc, self.address) from None
+        except Refused as exc:
+            raise _Failed(status_of_close(exc.code), exc.words, exc.retry_after_s) from None
+        except (TransportClosed, RemoteProtocolError, trio.BrokenResourceError) as exc:
+            raise _Failed(Status.LOST, f"the opening failed: {exc}") from None
+        return ended
+
+    async def _open_stream(self) -> trio.abc.Stream:
+        """Connect TCP and TLS, each inside its own deadline, and name what failed."""
+        where = self.address.host_header
+        try:
+            with trio.fail_after(TCP_S):
+                tcp = await trio.open_tcp_stream(self.address.host, self.address.port)
+        except trio.TooSlowError:
+            raise _Failed(Status.LOST, f"{where} does not answer (no TCP connection in {TCP_S:.0f} s)") from None
+        except OSError as exc:
+            raise _Failed(Status.LOST, _why_not_reached(where, exc)) from None
+        tune_socket(tcp, user_timeout_s=USER_TIMEOUT_S)
+        if not self.address.is_tls:
+            return self.wrap_stream(tcp)
+        context = self.ssl_context or ssl.create_default_context()
+        secure = trio.SSLStream(tcp, context, server_hostname=self.address.host, https_compatible=True)
+        try:
+            with trio.fail_after(TLS_S):
+                await secure.do_handshake()
+        except trio.TooSlowError:
+            await trio.aclose_forcefully(tcp)
+            raise _Failed(Status.LOST, f"{where}: no TLS handshake in {TLS_S:.0f} s") from None
+        except (trio.BrokenResourceError, ssl.SSLError) as exc:
+            await trio.aclose_forcefully(tcp)
+            raise _Failed(Status.LOST, f"{where}: TLS failed: {exc.__cause__ or exc}") from None
+        except BaseException:
+            await trio.aclose_forcefully(tcp)
+            raise
+        return self.wrap_stream(secure)
+
+    async def _open_link(self, transport: Transport) -> Connection:
+        """Exchange hellos."""
+        ours = await self.peer.hello()
+        await transport.send(opening_message(ours))
+        try:
+            theirs = await receive_hello(transport)
+            check_hello(theirs, role=self.hub_role, site=self.peer.site)
+        except Refused as exc:
+            await transport.aclose(exc.code, exc.words)
+            raise
+        except RemoteProtocolError as exc:
+            await transport.aclose(exc.code, str(exc))
+            raise
+        return Connection(transport, self.peer, theirs, self.peer.attempt)
+
+
+@frozen
+class _Failed(Exception):
+    """An attempt that did not come to life."""
+
+    status: Status
+    words: str
+    retry_after_s: float = 0.0
+
+
+def _why_not_reached(where: str, exc: OSError) -> str:
+    cause = exc.__cause__ or exc
+    if isinstance(exc, socket.gaierror):
+        return f"the name of {where} is not known here (DNS: {exc.strerror}): is there an internet connection?"
+    if isinstance(exc, ConnectionRefusedError) or isinstance(cause, ConnectionRefusedError):
+        return f"{where} refuses connections: the hub is not running there"
+    return f"{where} is not reached: {cause}"
+
+
+def _refusal(exc: UpgradeRefused, address: HubAddress) -> _Failed:
+    """Say what an HTTP answer instead of the upgrade means."""
+    where = address.host_header
+    body = exc.body.decode(errors="replace").strip().splitlines()
+    words = body[0][:200] if body and not body[0].startswith("<") else ""
+    match exc.status:
+        case 401 | 403:
+            return _Failed(Status.REFUSED, f"{where} does not accept this site's token. {words}".strip())
+        case 200 | 301 | 302 | 303 | 307 | 308 | 511:
+            return _Failed(
+                Status.LOST,
+                f"{where} answered with a web page (HTTP {exc.status}): a captive portal? Open a browser and log in",
+            )
+        case 404 | 426:
+            return _Failed(Status.REFUSED, f"{where} is a web server, but not a pitlink hub (HTTP {exc.status})")
+        case _:
+            return _Failed(Status.LOST, f"{where} answered HTTP {exc.status}. {words}".strip())

@@ -1,0 +1,106 @@
+"""What of a link outlives its connections: who we are, the channels, the topics, the handlers."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import trio
+from attrs import define, field
+
+from daemons.link.durable import DurableChannels
+from daemons.link.opening import MAJOR_MAX, MAJOR_MIN, MINOR, clock_sample
+from daemons.link.requests import Answer, Handler, PushHandler
+from daemons.ops.environment import Environment
+from protocol.errors import ErrorCode, RequestError
+from protocol.frames import Hello, Limits
+from protocol.topics import Publisher, Subscriber
+
+if TYPE_CHECKING:
+    from daemons.link.connection import Connection
+
+SOFTWARE = "pitlink 0.1.0"
+
+@define(eq=False)
+class Peer:
+    """One side of a link to one peer, over all its connections.
+
+    `instance` names this process (random per start), `attempt` counts its connections. `on_up` and `on_down` are
+    called when a connection has become usable and when it is gone.
+    """
+
+    role: str
+    site: str
+    environment: Environment
+    durable: DurableChannels
+    limits: Limits = field(factory=Limits)
+    handlers: Mapping[str, Handler] = field(factory=dict)
+    on_push: dict[str, PushHandler] = field(factory=dict)
+    publishers: Mapping[str, Publisher] = field(factory=dict)
+    subscribers: Mapping[str, Subscriber] = field(factory=dict)
+    on_up: list[Callable[[], None]] = field(factory=list)
+    on_down: list[Callable[[], None]] = field(factory=list)
+    on_update: list[Callable[[str], None]] = field(factory=list)
+    instance: bytes = b""
+    attempt: int = field(default=0, init=False)
+    connection: "Connection | None" = field(default=None, init=False)
+    last_seen_at: float | None = field(default=None, init=False)  # UTC seconds
+    _utc_lead_s: float | None = field(default=None, init=False)  # the peer's UTC ahead of our monotonic clock
+    _up: trio.Event = field(factory=trio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.instance:
+            self.instance = self.environment.urandom(16)
+
+    async def hello(self) -> Hello:
+        """Compose our hello. Positions are read through the store's writer, behind every commit that was begun."""
+        out, committed = await self.durable.positions()
+        return Hello(
+            major_min=MAJOR_MIN,
+            major_max=MAJOR_MAX,
+            minor=MINOR,
+            role=self.role,
+            site=self.site,
+            instance=self.instance,
+            attempt=self.attempt,
+            software=SOFTWARE,
+            clock=clock_sample(self.environment),
+            limits=self.limits,
+            out=out,
+            committed=committed,
+            topics=[subscriber.position() for subscriber in self.subscribers.values()],
+        )
+
+    def connected(self, connection: "Connection") -> None:
+        """Note that `connection` is usable now."""
+        self.connection = connection
+        self._up.set()
+        for callback in self.on_up:
+            callback()
+
+    def disconnected(self, connection: "Connection") -> None:
+        """Note that `connection` is gone; a newer one that has taken its place is left alone."""
+        self.last_seen_at = self.environment.utc_now()
+        self._utc_lead_s = connection.peer_utc_now() - trio.current_time()
+        if self.connection is connection:
+            self.connection = None
+            self._up = trio.Event()
+            for callback in self.on_down:
+                callback()
+
+    def peer_utc_now(self) -> float | None:
+        """Return the peer's UTC in seconds, as last known in this process; None when it was never connected."""
+        if self.connection is not None:
+            return self.connection.peer_utc_now()
+        return None if self._utc_lead_s is None else trio.current_time() + self._utc_lead_s
+
+    async def wait_connected(self) -> None:
+        await self._up.wait()
+
+    async def request(self, method: str, params: Mapping[str, Any], *, body_bytes_max: int = 0) -> Answer:
+        """Ask the peer over the live connection; RequestError(DISCONNECTED) when there is none."""
+        if self.connection is None:
+            raise RequestError(ErrorCode.DISCONNECTED, f"{self.site} is not connected")
+        return await self.connection.request(method, params, body_bytes_max=body_bytes_max)
+
+    def push(self, method: str, result: Mapping[str, Any], body: bytes) -> bool:
+        """Send what the peer watches, unasked. Return False when there is no connection or it holds too many."""
+        return self.connection is not None and self.connection.push(method, result, body)

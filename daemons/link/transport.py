@@ -1,0 +1,279 @@
+"""The port between the link and what carries its messages, and trio-websocket behind it.
+
+The edges of trio-websocket 0.12.2 that this file exists for, all reproduced:
+
+- A cancelled `send_message` leaves the connection open with half a frame on the wire. Here an interrupted `send`
+  aborts the connection before the exception goes on.
+- While our writer waits for room in the socket, the library's reader may answer a WebSocket ping and then dies of
+  BusyResourceError. `_SharedStream` makes `send_all` and `wait_send_all_might_not_block` take one lock.
+- `aclose` waits for the peer's close frame for ever; here it has one second, then the socket goes.
+- Unread messages block its control frames. The link's reader therefore always drains; liveness is the link's own.
+"""
+
+import socket as std_socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import trio
+import trio_websocket
+from attrs import define
+
+from protocol.errors import CloseCode
+
+SUBPROTOCOL = "pitlink"
+_RECEIVE_BUFFER_BYTES = 64 * 1024
+_MESSAGE_BYTES_MAX = 128 * 1024  # on the wire; the decoder's own bound is tighter
+_MESSAGE_QUEUE = 8
+_CLOSE_S = 1.0
+_REASON_BYTES_MAX = 123  # RFC 6455 §5.5: a control frame carries 125 bytes, two of them are the code
+
+
+class TransportClosed(Exception):
+    """The connection is over. `code` is the close code, 1006 when it broke without one."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(f"{code} {words}".strip())
+        self.code = code
+        self.words = words
+
+
+class UpgradeRefused(Exception):
+    """The far end answered the upgrade with an HTTP status instead of 101."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.body = body[:1024]
+
+
+class Transport(Protocol):
+    """Carries whole binary messages, in order. One task may send and one may receive at a time."""
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes read from the socket so far (below TLS: plain, so without its overhead)."""
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes written to the socket so far."""
+
+    async def send(self, message: bytes) -> None:
+        """Send one message. Raise TransportClosed. Cancelled while writing, the connection is aborted."""
+
+    async def wait_room(self) -> None:
+        """Wait until the socket takes more without queueing it. Raise TransportClosed. Safe to cancel."""
+
+    async def receive(self) -> bytes:
+        """Return the next message. Raise TransportClosed. Safe to cancel."""
+
+    async def aclose(self, code: int, words: str) -> None:
+        """Say goodbye and close: 1 s at most, then by force."""
+
+    def abort(self) -> None:
+        """Close the socket now, with no goodbye."""
+
+
+@define(eq=False)
+class _SharedStream(trio.abc.Stream):
+    """A stream on which waiting for room and sending exclude each other instead of raising BusyResourceError."""
+
+    inner: trio.abc.Stream
+    lock: trio.StrictFIFOLock
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        async with self.lock:
+            await self.inner.send_all(data)
+            self.bytes_out += len(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        async with self.lock:
+            await self.inner.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self.inner.receive_some(max_bytes)
+        self.bytes_in += len(data)
+        return data
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+def raw_socket(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
+    """Return the socket under `stream`, through TLS and wrappers, or None where there is none."""
+    under: object = stream
+    while not isinstance(under, trio.SocketStream):
+        under = getattr(under, "transport_stream", None) or getattr(under, "inner", None)
+        if under is None:
+            return None
+    return under.socket
+
+
+def tune_socket(stream: trio.abc.Stream, *, user_timeout_s: float) -> None:
+    """Set what keeps queues short and death visible, where the platform has it.
+
+    TCP_NOTSENT_LOWAT 16 KiB bounds what the kernel holds unsent; TCP_USER_TIMEOUT matches the heartbeat's deadline.
+    """
+    sock = raw_socket(stream)
+    if sock is None:
+        return
+    wanted = [("TCP_NODELAY", 1), ("TCP_NOTSENT_LOWAT", 16 * 1024)]
+    if sys.platform == "linux":
+        wanted.append(("TCP_USER_TIMEOUT", int(user_timeout_s * 1000)))
+    for name, value in wanted:
+        option = getattr(std_socket, name, 25 if name == "TCP_NOTSENT_LOWAT" and sys.platform == "linux" else None)
+        if option is not None:
+            try:
+                sock.setsockopt(std_socket.IPPROTO_TCP, option, value)
+            except OSError:  # not a TCP socket, or an old kernel: the link works without
+                continue
+
+
+class WebSocketTransport:
+    """trio-websocket as a Transport."""
+
+    def __init__(self, ws: trio_websocket.WebSocketConnection, stream: _SharedStream) -> None:
+        self._ws = ws
+        self._stream = stream
+
+    def __repr__(self) -> str:
+        return f"<WebSocketTransport {self._ws} in={self.bytes_in} out={self.bytes_out}>"
+
+    @property
+    def bytes_in(self) -> int:
+        return self._stream.bytes_in
+
+    @property
+    def bytes_out(self) -> int:
+        return self._stream.bytes_out
+
+    async def send(self, message: bytes) -> None:
+        sent = False
+        try:
+            await self._ws.send_message(message)
+            sent = True
+        except trio_websocket.ConnectionClosed as exc:
+            raise _closed(exc.reason) from None
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+            raise TransportClosed(1006, str(exc) or "connection broken") from None
+        finally:
+            if not sent:
+                self.abort()
+
+    async def wait_room(self) -> None:
+        try:
+            await self._stream.wait_send_all_might_not_block()
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+            raise TransportClosed(1006, str(exc) or "connection broken") from None
+
+    async def receive(self) -> bytes:
+        try:
+            message = await self._ws.get_message()
+        except trio_websocket.ConnectionClosed as exc:
+            raise _closed(exc.reason) from None
+        if isinstance(message, str):
+            raise TransportClosed(CloseCode.PROTOCOL_ERROR, "a text message; the link speaks binary only")
+        return bytes(message)
+
+    async def aclose(self, code: int, words: str) -> None:
+        reason = words.encode()[:_REASON_BYTES_MAX].decode(errors="ignore")
+        with trio.move_on_after(_CLOSE_S, shield=True):
+            try:
+                await self._ws.aclose(code, reason)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                pass  # already gone: closing is what was wanted
+        self.abort()
+
+    def abort(self) -> None:
+        sock = raw_socket(self._stream)
+        if sock is not None:
+            sock.close()
+
+
+def _closed(reason: trio_websocket.CloseReason | None) -> TransportClosed:
+    if reason is None:
+        return TransportClosed(1006, "connection lost")
+    return TransportClosed(reason.code, reason.reason or "")
+
+
+@asynccontextmanager
+async def client_transport(
+    stream: trio.abc.Stream, host: str, path: str, headers: list[tuple[bytes, bytes]]
+) -> AsyncIterator[WebSocketTransport]:
+    """Upgrade `stream` and hold the transport open for the body of the block.
+
+    Raises UpgradeRefused when the far end answers anything but 101, TransportClosed when the connection goes in the
+    middle. The caller's scope bounds the handshake.
+    """
+    shared = _SharedStream(stream, trio.StrictFIFOLock())
+    async with _reader_nursery(shared) as nursery:
+        ws = await trio_websocket.wrap_client_stream(
+            nursery,
+            shared,
+            host,
+            path,
+            subprotocols=[SUBPROTOCOL],
+            extra_headers=headers,
+            message_queue_size=_MESSAGE_QUEUE,
+            max_message_size=_MESSAGE_BYTES_MAX,
+            receive_buffer_size=_RECEIVE_BUFFER_BYTES,
+        )
+        if ws.closed is not None:
+            raise _closed(ws.closed)
+        if ws.subprotocol != SUBPROTOCOL:
+            raise TransportClosed(CloseCode.PROTOCOL_ERROR, "what answered does not speak pitlink")
+        yield WebSocketTransport(ws, shared)
+
+
+@asynccontextmanager
+async def server_transport(stream: trio.abc.Stream) -> AsyncIterator[WebSocketTransport]:
+    """Accept the upgrade waiting on `stream` and hold the transport open for the body of the block."""
+    shared = _SharedStream(stream, trio.StrictFIFOLock())
+    async with _reader_nursery(shared) as nursery:
+        request = await trio_websocket.wrap_server_stream(
+            nursery,
+            shared,
+            message_queue_size=_MESSAGE_QUEUE,
+            max_message_size=_MESSAGE_BYTES_MAX,
+            receive_buffer_size=_RECEIVE_BUFFER_BYTES,
+        )
+        ws = await request.accept(subprotocol=SUBPROTOCOL)
+        yield WebSocketTransport(ws, shared)
+
+
+@asynccontextmanager
+async def _reader_nursery(shared: _SharedStream) -> AsyncIterator[trio.Nursery]:
+    """Hold the nursery that the library's reader lives in; close the stream and map its exceptions at the end.
+
+    The orderly goodbye has been said by `WebSocketTransport.aclose` before; this waits for nobody.
+    """
+    try:
+        async with trio.open_nursery() as nursery:
+            try:
+                yield nursery
+            finally:
+                with trio.CancelScope(shield=True):  # returns at once: forcefully means not waiting
+                    await trio.aclose_forcefully(shared)
+                nursery.cancel_scope.cancel(reason="the connection is over")
+    except BaseExceptionGroup as group:
+        cause = lone(group)
+        match cause:
+            case trio_websocket.ConnectionRejected():
+                raise UpgradeRefused(cause.status_code, cause.body or b"") from None
+            case trio_websocket.ConnectionClosed():
+                raise _closed(cause.reason) from None
+            case None:
+                raise
+            case _:
+                raise cause from None
+
+
+def lone(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    """Return the one plain exception inside nested groups, or None when there are several."""
+    if len(group.exceptions) != 1:
+        return None
+    inner = group.exceptions[0]
+    return lone(inner) if isinstance(inner, BaseExceptionGroup) else inner
