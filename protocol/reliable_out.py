@@ -34,7 +34,7 @@ class Sender:
     """
 
     def __init__(
-        self, channel: str, *, keep_acked: bool, ahead_messages: int = 2048, ahead_bytes: int = 512 * 1024
+        self, channel: str, *, keep_acked: bool, ahead_messages: int = 4096, ahead_bytes: int = 1024 * 1024
     ) -> None:
         self.channel = channel
         self.keep_acked = keep_acked

@@ -97,8 +97,8 @@ class Outbox:
         self.sender = Sender(
             config.name,
             keep_acked=config.keep_acked is not None,
-            ahead_messages=max(1, min(2048, config.bounds.messages // 2)),
-            ahead_bytes=max(1, min(512 * 1024, config.bounds.body_bytes // 2)),
+            ahead_messages=max(1, min(4096, config.bounds.messages // 2)),
+            ahead_bytes=max(1, min(1024 * 1024, config.bounds.body_bytes // 2)),
         )
         self.held = Held()
         self.id = 0

@@ -9,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import apsw
+from attrs import frozen
 
 from daemons.link.schema import SEQ_BITS
-from daemons.store import fetch, iterate
+from daemons.store import fetch
 from protocol.reliable import EXPIRED, OutEpoch, RolledBack
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ EPOCHS_KEPT = 64
 ROWS_A_STEP = 4096
 """Rows looked at in one transaction: the others wait no longer than that takes."""
 
-_SEQ_MASK = (1 << SEQ_BITS) - 1
+_NEVER = -1e300  # older than any message
 
 _SUM = "SELECT count(*), total(length(body)) FROM link_out_row WHERE id > ? AND id <= ?"
 _DELETE = "DELETE FROM link_out_row WHERE id > ? AND id <= ?"
@@ -36,7 +37,20 @@ _UNDELIVERED = """SELECT id, epoch, next, acked FROM link_out_epoch
 _ACKED = (
     "SELECT id, epoch, first, acked FROM link_out_epoch WHERE channel_id = ? AND first <= acked ORDER BY id"
 )
-_ROWS = "SELECT id, length(body), at FROM link_out_row WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+_FIRST_AT = "SELECT at FROM link_out_row WHERE id >= ? AND id < ? ORDER BY id LIMIT 1"
+# The first row, of the next ?3, that need not go any more: enough went before it, and it is young enough. The
+# window is streamed, so this reads what goes and one row more.
+_STOP = """WITH some AS (
+        SELECT id, at, length(body) AS size FROM link_out_row
+        WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3),
+    sums AS (
+        SELECT id, at, count(*) OVER upto - 1 AS messages, sum(size) OVER upto - size AS freed FROM some
+        WINDOW upto AS (ORDER BY id ROWS UNBOUNDED PRECEDING))
+    SELECT id, messages, freed FROM sums WHERE messages >= ?4 AND freed >= ?5 AND at >= ?6 LIMIT 1"""
+_ALL = """SELECT max(id) + 1, count(*), total(size) FROM (
+    SELECT id, length(body) AS size FROM link_out_row WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)"""
+_SKIPS = """SELECT first, last FROM link_out_skip
+    WHERE epoch_id = ? AND last >= ? AND first <= ? ORDER BY first"""
 _SKIP_ON = "UPDATE link_out_skip SET last = ? WHERE epoch_id = ? AND last = ? AND reason = ?"
 _SKIP = "INSERT INTO link_out_skip (epoch_id, first, last, reason, at) VALUES (?, ?, ?, ?, ?)"
 _NOTE_LOST = """INSERT OR REPLACE INTO link_out_lost (channel_id, epoch, theirs, noticed_at)
@@ -47,10 +61,30 @@ def oldest_at(conn: apsw.Connection, channel_id: int) -> float | None:
     """Return when the oldest unacknowledged message was accepted (UTC seconds)."""
     for key, _, after, acked in fetch(conn, _UNDELIVERED, (channel_id, 0)):
         base = key << SEQ_BITS
-        for row in iterate(conn, _ROWS, (base | acked + 1, base | after, 1)):
-            at: float = row[2]
-            return at
+        for (at,) in fetch(conn, _FIRST_AT, (base | acked + 1, base | after)):
+            oldest: float = at
+            return oldest
     return None
+
+
+@frozen
+class _Cut:
+    """The oldest rows of a range that go: up to `stop` (an id, excluded). `done`: what follows stays."""
+
+    stop: int
+    messages: int
+    body_bytes: int
+    done: bool
+
+
+def _cut(conn: apsw.Connection, start: int, end: int, messages: int, size: int, before: float) -> _Cut:
+    """Find what must go of the rows start ≤ id < end: `messages`, `size` bytes, all older than `before`."""
+    found = fetch(conn, _STOP, (start, end, ROWS_A_STEP, messages, size, before))
+    if found:
+        stop, count, freed = found[0]
+        return _Cut(stop, count, freed, done=True)
+    stop, count, freed = fetch(conn, _ALL, (start, end, ROWS_A_STEP))[0]
+    return _Cut(stop or end, count, int(freed), done=False)
 
 
 def acknowledge(outbox: "Outbox", conn: apsw.Connection, mine: OutEpoch, acked: int) -> None:
@@ -82,34 +116,28 @@ def drop(
     size: int,
     reason: str,
     *,
-    before: float | None = None,
-    limit: int = 2**31,
+    before: float = _NEVER,
+    limit: int = 2**62,
 ) -> int:
     """Turn the oldest into skips: `messages` of them, `size` bytes, and all accepted before `before`.
 
-    Never one that may be on its way, never more than `limit`. Return how many were dropped.
+    Never one that may be on its way. Stops when `limit` is reached. Return how many were dropped.
     """
     key_from, seq_from = outbox.sender.unclaimed()
     count = freed = 0
-    done = False
     for key, epoch, after, acked in fetch(conn, _UNDELIVERED, (outbox.id, key_from)):
         base = key << SEQ_BITS
-        first = max(acked + 1, seq_from if key == key_from else 1)
-        ranges: list[tuple[int, int]] = []
-        for row, length, at in iterate(conn, _ROWS, (base | first, base | after, limit - count)):
-            if count >= messages and freed >= size and (before is None or at >= before):
-                done = True
+        start, end = base | max(acked + 1, seq_from if key == key_from else 1), base | after
+        while start < end and count < limit:
+            cut = _cut(conn, start, end, messages - count, size - freed, before)
+            if cut.messages:
+                _skip(outbox, conn, key, epoch, start - base, cut.stop - base - 1, reason)
+            count += cut.messages
+            freed += cut.body_bytes
+            start = cut.stop
+            if cut.done:
                 break
-            seq = row & _SEQ_MASK
-            if ranges and ranges[-1][1] == seq - 1:
-                ranges[-1] = (ranges[-1][0], seq)
-            else:
-                ranges.append((seq, seq))
-            count += 1
-            freed += length
-        for start, end in ranges:
-            _skip(outbox, conn, key, epoch, start, end, reason)
-        if done or count >= limit:
+        if start < end:
             break
     if count:
         _change(outbox, conn, (count, freed, 0, 0, count))
@@ -119,12 +147,17 @@ def drop(
 def _skip(
     outbox: "Outbox", conn: apsw.Connection, key: int, epoch: int, first: int, last: int, reason: str
 ) -> None:
+    """Delete rows first…last and put skips in the place of those that are not skipped already."""
     base = key << SEQ_BITS
     conn.execute(_DELETE, (base | first - 1, base | last))
-    conn.execute(_SKIP_ON, (last, key, first - 1, reason))
-    if not conn.changes():
-        conn.execute(_SKIP, (key, first, last, reason, outbox.utc_now()))
-    outbox.store.after_commit(lambda: outbox.sender.dropped(epoch, first, last, reason))
+    for skipped_first, skipped_last in [*fetch(conn, _SKIPS, (key, first, last)), (last + 1, last + 1)]:
+        if first < skipped_first:
+            upto = skipped_first - 1
+            conn.execute(_SKIP_ON, (upto, key, first - 1, reason))
+            if not conn.changes():
+                conn.execute(_SKIP, (key, first, upto, reason, outbox.utc_now()))
+            outbox.store.after_commit(partial(outbox.sender.dropped, epoch, first, upto, reason))
+        first = skipped_last + 1
 
 
 def retain(outbox: "Outbox", conn: apsw.Connection, now: float | None) -> int:
@@ -133,21 +166,16 @@ def retain(outbox: "Outbox", conn: apsw.Connection, now: float | None) -> int:
     if keep is None:
         return 0
     (kept,) = fetch(conn, "SELECT kept_bytes FROM link_out_channel WHERE id = ?", (outbox.id,))[0]
+    before = _NEVER if now is None else now - keep.age_s
     count = freed = 0
     for key, epoch, first, acked in fetch(conn, _ACKED, (outbox.id,)):
         base = key << SEQ_BITS
-        last = acked
-        for row, length, at in iterate(conn, _ROWS, (base | first, base | acked + 1, ROWS_A_STEP - count)):
-            if kept - freed <= keep.body_bytes and (now is None or at >= now - keep.age_s):
-                last = (row & _SEQ_MASK) - 1
-                break
-            count += 1
-            freed += length
-            if count == ROWS_A_STEP:
-                last = row & _SEQ_MASK
-                break
-        _forget(outbox, conn, key, epoch, first, last)
-        if last < acked or count == ROWS_A_STEP:
+        cut = _cut(conn, base | first, base | acked + 1, 0, kept - keep.body_bytes - freed, before)
+        if cut.stop > base | first:
+            _forget(outbox, conn, key, epoch, first, cut.stop - base - 1)
+        count += cut.messages
+        freed += cut.body_bytes
+        if cut.done or cut.stop <= base | acked:
             break
     if count:
         _change(outbox, conn, (0, 0, -count, -freed, 0))
@@ -155,13 +183,11 @@ def retain(outbox: "Outbox", conn: apsw.Connection, now: float | None) -> int:
 
 
 def _forget(outbox: "Outbox", conn: apsw.Connection, key: int, epoch: int, first: int, last: int) -> None:
-    if last < first:
-        return
     base = key << SEQ_BITS
     conn.execute(_DELETE, (base | first - 1, base | last))
     conn.execute("DELETE FROM link_out_skip WHERE epoch_id = ? AND last <= ?", (key, last))
     conn.execute("UPDATE link_out_epoch SET first = ? WHERE id = ?", (last + 1, key))
-    outbox.store.after_commit(lambda: outbox.sender.retained(epoch, last + 1))
+    outbox.store.after_commit(partial(outbox.sender.retained, epoch, last + 1))
 
 
 def expire(outbox: "Outbox", conn: apsw.Connection, now: float) -> int:
