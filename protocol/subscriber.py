@@ -106,6 +106,8 @@ class Subscriber:
 
         Raises RemoteProtocolError for what no loss could cause.
         """
+        if frame.epoch == self._epoch and frame.seq < self._seq + (not isinstance(frame, Fresh)):
+            return [StateAck(self.topic, self._epoch, self._seq)]  # It came twice.
         if isinstance(frame, SyncPart):
             return self._on_part(frame, now)
         if self._incoming is not None:
@@ -121,17 +123,14 @@ class Subscriber:
             # The publisher started again and has published nothing: what we show is another's.
             self._replace({}, 0, frame.epoch)
             self._seq = self._digest = 0
-        if frame.epoch != self._epoch or frame.seq > self._seq:
+        if (frame.epoch, frame.seq) != (self._epoch, self._seq):
             return self._fail("an update is missing", now)
-        if frame.seq == self._seq:
-            self.as_of_us = frame.as_of_us
+        self.as_of_us = frame.as_of_us
         return []
 
     def _on_update(self, frame: Update, now: float) -> list[Frame]:
         if not frame.rows.keys().isdisjoint(frame.removed):
             raise RemoteProtocolError(f"topic {self.topic}: a key is both changed and removed")
-        if frame.epoch == self._epoch and frame.seq <= self._seq:
-            return [StateAck(self.topic, self._epoch, self._seq)]
         is_first = frame.epoch != self._epoch and frame.seq == 1
         if not is_first and (frame.epoch, frame.seq) != (self._epoch, self._seq + 1):
             return self._fail("an update is missing", now)
