@@ -1,0 +1,249 @@
+"""cloud: the hub of many pits. Shows spectators the board of each, and callers its origin.
+
+    cloud
+    ├── sites                         one each: fetches, watches, board, commands
+    ├── sweep                         bounds of age and keeping
+    └── web front                     pages, API, /healthz, /readyz, /metrics, and the link's /control
+        └── link.listen               one connection a site; a nursery of its own
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import structlog
+import trio
+from attrs import define, field, frozen
+from starlette.applications import Starlette
+
+from daemons.link import schema
+from daemons.link.durable import DurableChannels
+from daemons.link.listen import SiteListener
+from daemons.link.outbox import OutChannel
+from daemons.link.peer import Peer
+from daemons.link.readings import link_readings
+from daemons.link.registry import MemoryRegistry
+from daemons.ops.environment import Environment
+from daemons.ops.errors import RefusedToStart
+from daemons.ops.health import Health, health_routes
+from daemons.ops.metrics import Reading, metrics_route
+from daemons.ops.tokens import Role, TokenTable
+from daemons.race import cache as cache_tables
+from daemons.race import desk, record
+from daemons.race.api import api_routes
+from daemons.race.cache import SqliteCache
+from daemons.race.config import CloudConfig
+from daemons.race.desk import CommandDesk
+from daemons.race.hub import HubSite
+from daemons.race.keeper import BoardKeeper
+from daemons.race.pages import race_routes
+from daemons.race.record import EventRecord
+from daemons.race.remote import RemoteOrigin
+from daemons.race.site import WATCH_TOPIC
+from daemons.store import Store, open_store
+from daemons.web.assets import read_assets
+from daemons.web.front import Front, FrontStream, open_listeners, reject, serve_http, tls_context
+from daemons.web.head import Head
+from protocol.frames import Limits
+from protocol.topics import Subscriber
+
+_log = structlog.stdlib.get_logger("pitlink.race")
+
+MIGRATIONS = (
+    *schema.MIGRATIONS,
+    *cache_tables.MIGRATIONS,
+    *record.MIGRATIONS,
+    *desk.MIGRATIONS,
+)
+TOKENS_FILE = "tokens.toml"
+SWEEP_S = 60.0
+
+
+@frozen
+class Member:
+    """Everything the hub has of one site."""
+
+    site: HubSite
+    listener: SiteListener
+    desk: CommandDesk
+    record: EventRecord
+
+
+@define(eq=False)
+class Cloud:
+    """The joined parts of a running hub. `open_cloud` makes one; `run` is its nursery tree."""
+
+    config: CloudConfig
+    environment: Environment
+    store: Store
+    cache: SqliteCache
+    tokens: TokenTable
+    members: dict[str, Member] = field(factory=dict, init=False)
+    front: Front | None = field(default=None, init=False)
+    health: Health = field(init=False)
+    _registry: MemoryRegistry = field(factory=MemoryRegistry, init=False)
+    _nursery: trio.Nursery | None = field(default=None, init=False)
+    _joining: trio.Lock = field(factory=trio.Lock, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.health = Health(self.environment.utc_now)
+
+    # --- its life ------------------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus["Cloud"] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled. Started: pages, API and link answer."""
+        config = self.config
+        tls = tls_context(config.tls_cert, config.tls_key) if config.tls_cert and config.tls_key else None
+        listeners = await open_listeners(config.listen.host, config.listen.port)
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for token in self.tokens.load():
+                if token.role is Role.SITE:
+                    await self.member(token.site)
+            nursery.start_soon(self._sweep)
+            serve = partial(
+                serve_http,
+                listeners,
+                self._app(),
+                on_control=self._on_control,
+                config=config.http,
+                tls=tls,
+                utc_now=self.environment.utc_now,
+            )
+            self.front = await nursery.start(serve)
+            task_status.started(self)
+
+    async def stop(self) -> None:
+        """Tell the sites when to come back and end what clients hold open; then `run` is to be cancelled."""
+        async with trio.open_nursery() as nursery:
+            for member in self.members.values():
+                nursery.start_soon(member.listener.drain)
+            if self.front is not None:
+                nursery.start_soon(self.front.drain)
+
+    def _app(self) -> Starlette:
+        utc_now = self.environment.utc_now
+        return Starlette(
+            routes=[
+                *race_routes(
+                    lambda: {name: member.site.keeper for name, member in self.members.items()},
+                    read_assets(),
+                    utc_now=utc_now,
+                ),
+                *api_routes(
+                    self.members, tokens=self.tokens, utc_now=utc_now, fetch_s=self.config.fetch.timeout_s + 1.0
+                ),
+                *health_routes(self.health, ready=self._is_ready, about=self._about),
+                metrics_route(self._readings),
+            ]
+        )
+
+    async def _sweep(self) -> None:
+        while True:
+            for member in list(self.members.values()):
+                await member.site.peer.durable.sweep(self.environment.utc_now())
+            await trio.sleep(SWEEP_S)
+
+    # --- sites ---------------------------------------------------------------------------------------------------
+
+    async def member(self, name: str) -> Member:
+        """Return the site of this name, made when it is seen for the first time."""
+        async with self._joining:
+            if name not in self.members:
+                self.members[name] = await self._join(name)
+            return self.members[name]
+
+    async def _join(self, name: str) -> Member:
+        assert self._nursery is not None
+        environment, fetch = self.environment, self.config.fetch
+        events = EventRecord(self.store, name)
+        durable = DurableChannels(
+            self.store,
+            name,
+            out=[OutChannel("command")],
+            inbound={"event": events.effect, "result": lambda conn, message: commands.effect(conn, message)},
+            new_epoch=environment.new_epoch,
+            utc_now=environment.utc_now,
+        )
+        commands = CommandDesk(self.store, durable, name, environment)
+        await durable.open()
+        subscriber = Subscriber(WATCH_TOPIC)
+        peer = Peer(
+            role="cloud",
+            site=name,
+            environment=environment,
+            durable=durable,
+            limits=Limits(body_bytes=fetch.max_body_bytes, requests_in_flight=fetch.max_in_flight),
+            subscribers={WATCH_TOPIC: subscriber},
+        )
+        remote = RemoteOrigin(
+            peer,
+            self.cache,
+            environment.utc_now,
+            body_bytes_max=fetch.max_body_bytes,
+            in_flight_max=fetch.max_in_flight,
+            fetch_s=fetch.timeout_s,
+            gate=fetch.gate(),
+        )
+        site = HubSite(peer, self.cache, remote, BoardKeeper(), subscriber, environment.utc_now)
+        await site.load()
+        self._nursery.start_soon(site.run)
+        return Member(site, SiteListener(peer, self._registry), commands, events)
+
+    async def _on_control(self, stream: FrontStream, head: Head, address: str) -> None:
+        """Let a site in whose token is good for the name it gives."""
+        token = self.tokens.verify(head.header("authorization"))
+        name = head.header("pitlink-site") or ""
+        if token is None or token.role is not Role.SITE or token.site != name:
+            words = "no token of a site" if token is None else f"this token is not for site {name!r}"
+            _log.warning("site.unauthorised", address=address, site=name[:64], words=words)
+            await reject(stream, 401, [(b"www-authenticate", b"Bearer")], words.encode())
+            return
+        member = await self.member(name)
+        await member.listener.serve(stream, dict(head.headers), address)
+
+    # --- how it stands -------------------------------------------------------------------------------------------
+
+    def _is_ready(self) -> tuple[bool, str]:
+        crowded = [name for name, member in self.members.items() if member.site.remote.is_crowded]
+        return (False, f"too many fetches wait for {', '.join(crowded)}") if crowded else (True, "ready")
+
+    def _about(self) -> dict[str, object]:
+        connected = [name for name, member in self.members.items() if member.site.peer.connection is not None]
+        return {"daemon": "cloud", "sites": len(self.members), "connected": connected}
+
+    def _readings(self) -> Iterator[Reading]:
+        cache = self.cache.statistics()
+        yield Reading("cache_hits", "Copies found in the cache.", cache.hits, is_counter=True)
+        yield Reading("cache_misses", "Copies not found in the cache.", cache.misses, is_counter=True)
+        yield Reading("cache_bytes", "What the cache holds.", cache.bytes)
+        for name, member in self.members.items():
+            site, counts = (("site", name),), member.site.remote.statistics
+            yield Reading("fetches", "Fetches asked of the site.", counts.fetches, site, is_counter=True)
+            yield Reading("fetch_in_flight", "Fetches under way.", member.site.remote.in_flight, site)
+            yield Reading("fetch_queue_depth", "Fetches that wait.", member.site.remote.queue_length, site)
+            yield Reading("fetch_shed", "Fetches refused because too many waited.", counts.shed, site, is_counter=True)
+            saved = counts.bytes_saved
+            yield Reading("cache_bytes_saved", "Raw bytes that did not cross.", saved, site, is_counter=True)
+        for member in self.members.values():
+            yield from link_readings(member.site.peer)
+
+
+@asynccontextmanager
+async def open_cloud(
+    config: CloudConfig, *, environment: Environment | None = None, inline: bool = False
+) -> AsyncIterator[Cloud]:
+    """Open the state folder and make the hub; `run` it inside the block. `inline`: for the simulation.
+
+    Raises RefusedToStart when no site has a token: a hub without one would have nobody to let in.
+    """
+    config.state_dir.mkdir(parents=True, exist_ok=True)
+    tokens = TokenTable(config.state_dir / TOKENS_FILE)
+    if not any(token.role is Role.SITE for token in tokens.load()):
+        raise RefusedToStart(
+            f"no site has a token yet. Make one with: pitlink token make --role site --site NAME "
+            f"--state-dir {config.state_dir}"
+        )
+    async with open_store(config.state_dir / "cloud.db", migrations=MIGRATIONS, inline=inline) as store:
+        cache = await SqliteCache.load(store, config.cache_bytes)
+        yield Cloud(config, environment or Environment(), store, cache, tokens)

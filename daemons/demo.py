@@ -1,0 +1,173 @@
+"""The demo: the stand-in for FPVTrackside, `pits` and `cloud` in one process on loopback, with throw-away secrets.
+
+Nothing in it is special to the demo but the stand-in: the daemons are the ones that run at a race, joined by a real
+link over TCP, and, when asked for, through a relay that behaves like a bad uplink.
+"""
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import trio
+from attrs import define, frozen
+
+from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Notifier, RaceDay, Replay, load_event_dir
+from chaos.profiles import PROFILES
+from chaos.relay import Relay
+from daemons.cloud import TOKENS_FILE, Cloud, open_cloud
+from daemons.ops.environment import Environment
+from daemons.ops.options import Address, Secret
+from daemons.ops.tokens import Role, TokenTable
+from daemons.pits import NOTIFY_PATH, Pits, open_pits
+from daemons.race.config import CloudConfig, PitsConfig
+
+SITE = "demo"
+STATUS_S = 1.0
+
+
+@frozen
+class DemoOptions:
+    """What can be asked of the demo. `seconds` 0: until Ctrl-C. `event`: a recorded event directory to play instead."""
+
+    seconds: float = 0.0
+    speed: float = 4.0
+    seed: int = 1
+    event: Path | None = None
+    bad_uplink: str = "clean"
+    port: int = 0
+    share_private: bool = False
+
+
+@define(eq=False)
+class Demo:
+    """A running demo."""
+
+    double: FPVTrackside
+    pits: Pits
+    cloud: Cloud
+    relay: Relay | None
+    caller_token: str
+
+    @property
+    def address(self) -> str:
+        """The spectators' page."""
+        assert self.cloud.front is not None
+        return f"http://127.0.0.1:{self.cloud.front.ports[0]}/"
+
+    @property
+    def pits_address(self) -> str:
+        """The field's own page."""
+        assert self.pits.front is not None
+        return f"http://127.0.0.1:{self.pits.front.ports[0]}/"
+
+
+@contextlib.asynccontextmanager
+async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
+    """Start everything, with its state under `folder`, and hold it for the body of the block."""
+    environment = Environment()
+    tokens = TokenTable(folder / "cloud" / TOKENS_FILE)
+    site_token = tokens.add("demo site", Role.SITE, SITE)
+    caller_token = tokens.add("demo operator", Role.OPERATOR, "*")
+    cloud_config = CloudConfig(state_dir=folder / "cloud", listen=Address("127.0.0.1", options.port))
+    async with contextlib.AsyncExitStack() as stack:
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        cloud = await stack.enter_async_context(open_cloud(cloud_config, environment=environment))
+        daemons = await stack.enter_async_context(trio.open_nursery())
+        stack.callback(daemons.cancel_scope.cancel)
+        await daemons.start(cloud.run)
+        assert cloud.front is not None
+        hub_port, relay = cloud.front.ports[0], None
+        if options.bad_uplink != "clean":
+            relay = Relay("127.0.0.1", hub_port, PROFILES[options.bad_uplink], options.seed)
+            hub_port = await nursery.start(relay.run)
+        double = FPVTrackside(EventTree(), utc_now=environment.utc_now)
+        origin_port = await _start_double(double, nursery)
+        pits_config = PitsConfig(
+            site=SITE,
+            origin_url=f"http://localhost:{origin_port}",
+            cloud_url=f"ws://127.0.0.1:{hub_port}",
+            token=Secret(site_token),
+            state_dir=folder / "pits",
+            listen=Address("127.0.0.1", 0),
+            share_private=options.share_private,
+        )
+        pits = await stack.enter_async_context(open_pits(pits_config, environment=environment))
+        await daemons.start(pits.run)
+        assert pits.front is not None
+        notifier = Notifier(f"http://127.0.0.1:{pits.front.ports[0]}{NOTIFY_PATH}", environment.utc_now)
+        await nursery.start(notifier.run)
+        if options.event is not None:
+            replay = Replay(double, load_event_dir(options.event), options.speed, notifier=notifier)
+            nursery.start_soon(replay.run)
+        else:
+            day = RaceDay(
+                double,
+                options.seed,
+                options.speed,
+                start_utc_s=environment.utc_now(),
+                rounds=None,
+                notifier=notifier,
+            )
+            nursery.start_soon(day.run)
+        try:
+            yield Demo(double, pits, cloud, relay, caller_token)
+        finally:
+            # The link is told goodbye before anything under it goes.
+            with trio.move_on_after(1.5, shield=True):
+                await cloud.stop()
+                await pits.stop()
+            daemons.cancel_scope.cancel(reason="the demo ends")
+            nursery.cancel_scope.cancel(reason="the demo ends")
+
+
+async def _start_double(double: FPVTrackside, nursery: trio.Nursery) -> int:
+    port: int = await nursery.start(partial(double.serve, 0))
+    return port
+
+
+def status_line(demo: Demo) -> str:
+    """Return how it stands, in one line."""
+    site = demo.cloud.members[SITE].site
+    board = site.keeper.board
+    age_s = site.keeper.freshness(demo.cloud.environment.utc_now()).age_s
+    link = demo.pits.dialer.status if demo.pits.dialer is not None else None
+    laps = sum(row["laps"] for row in board["race"]["rows"]) if board["race"] else 0
+    counts = site.remote.statistics
+    return (
+        f"{board['headline']} · {laps} laps · "
+        f"{'never read' if age_s is None else f'{age_s:.1f} s old'} · link {link.status if link else '-'} · "
+        f"{counts.pushes} pushes, {counts.deltas} deltas, {counts.bytes_saved // 1024} KiB saved"
+    )
+
+
+async def run_demo(options: DemoOptions) -> None:
+    """Run until `options.seconds` are over, or cancelled."""
+    with tempfile.TemporaryDirectory(prefix="pitlink-demo-") as folder:
+        async with open_demo(options, Path(folder)) as demo:
+            print(f"Spectators' page: {demo.address}")
+            print(f"Page at the field: {demo.pits_address}")
+            print(f"API of the origin: {demo.address}api/sites/{SITE}/origin/  (Authorization: Bearer {demo.caller_token})")
+            if options.bad_uplink != "clean":
+                print(f"Uplink: {options.bad_uplink} ({PROFILES[options.bad_uplink].source})")
+            print("Ctrl-C ends it.", flush=True)
+            with trio.move_on_after(options.seconds or float("inf")):
+                await _show_status(demo)
+        if sys.stdout.isatty():
+            print()
+
+
+async def _show_status(demo: Demo) -> None:
+    """Rewrite one line on a terminal; elsewhere print a line when what happens changes."""
+    is_terminal = sys.stdout.isatty()
+    last = ""
+    while True:
+        line = status_line(demo)
+        if is_terminal:
+            print(f"\r\x1b[K{line}", end="", flush=True)
+        elif line.partition(" s old")[0].rpartition(" · ")[0] != last:
+            last = line.partition(" s old")[0].rpartition(" · ")[0]
+            print(line, flush=True)
+        await trio.sleep(STATUS_S)

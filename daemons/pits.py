@@ -1,0 +1,288 @@
+"""pits: beside FPVTrackside at the field. Works alone; with a cloud configured it keeps a link to it.
+
+    pits
+    ├── origin                        the one request in flight to FPVTrackside
+    ├── watches                       what is read again, how often; feeds the local board and the hub
+    ├── journal, commands, sweep      reliable traffic and its housekeeping
+    ├── web front                     local pages, push hints, /healthz, /readyz, /metrics
+    └── link.dial                     reconnect policy; a connection is a nursery of its own
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import structlog
+import trio
+from attrs import define, field
+from starlette.applications import Starlette
+
+from daemons.link import schema
+from daemons.link.address import HubAddress
+from daemons.link.dial import Dialer, StreamWrapper
+from daemons.link.durable import DurableChannels
+from daemons.link.outbox import Keep, OutboxFull, OutChannel
+from daemons.link.peer import Peer
+from daemons.link.readings import link_readings
+from daemons.ops.environment import Environment
+from daemons.ops.health import Health, Severity, health_routes
+from daemons.ops.metrics import Reading, metrics_route
+from daemons.race import executor
+from daemons.race.config import PitsConfig
+from daemons.race.executor import CommandExecutor, Controls
+from daemons.race.fetched import Fetched
+from daemons.race.follow import Follower
+from daemons.race.hints import Hint, HintEndpoint
+from daemons.race.journal import Journal
+from daemons.race.keeper import BoardKeeper
+from daemons.race.origin import LocalOrigin, OriginLimits, OriginState
+from daemons.race.pages import race_routes
+from daemons.race.site import WATCH_TOPIC, SiteService
+from daemons.race.times import read_zone
+from daemons.race.watches import Watches
+from daemons.store import Store, open_store
+from daemons.web.assets import read_assets
+from daemons.web.front import Front, open_listeners, serve_http
+from protocol.errors import ErrorCode, RequestError
+from protocol.frames import Limits
+from protocol.linkstatus import LinkStatus, Status
+from protocol.messages import RaceEvent, encode_body
+from protocol.pathgate import Rule
+from protocol.topics import Publisher
+
+_log = structlog.stdlib.get_logger("pitlink.race")
+
+MIGRATIONS = (*schema.MIGRATIONS, *executor.MIGRATIONS)
+SWEEP_S = 60.0
+EVENTS_WAITING_MAX = 256
+NOTIFY_PATH = "/notify"
+"""Where FPVTrackside's NotificationURL is to point: http://<this machine>:<port>/notify."""
+
+TOPIC_INTERVAL_S = 0.02
+TOPIC_SILENCE_S = 30.0
+
+
+@define(eq=False)
+class Pits:
+    """The joined parts of a running pits daemon. `open_pits` makes one; `run` is its nursery tree."""
+
+    config: PitsConfig
+    environment: Environment
+    store: Store
+    wrap_stream: StreamWrapper
+    health: Health = field(init=False)
+    origin: LocalOrigin = field(init=False)
+    watches: Watches = field(init=False)
+    keeper: BoardKeeper = field(init=False)
+    durable: DurableChannels = field(init=False)
+    commands: CommandExecutor = field(init=False)
+    service: SiteService = field(init=False)
+    peer: Peer = field(init=False)
+    dialer: Dialer | None = field(default=None, init=False)
+    front: Front | None = field(default=None, init=False)
+    _journal: Journal = field(factory=Journal, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        config, environment, fetch = self.config, self.environment, self.config.fetch
+        self.health = Health(environment.utc_now)
+        limits = OriginLimits(
+            fetch_s=fetch.timeout_s, in_flight=fetch.max_in_flight, body_bytes=fetch.max_body_bytes
+        )
+        self.origin = LocalOrigin(
+            config.origin_url, utc_now=environment.utc_now, limits=limits, on_state=self._on_origin
+        )
+        self.watches = Watches(self.origin.own)
+        self.keeper = BoardKeeper(site_zone=read_zone(config.time_zone or None))
+        self.durable = DurableChannels(
+            self.store,
+            "hub",
+            out=[OutChannel("event", Keep()), OutChannel(executor.RESULTS)],
+            inbound={executor.CHANNEL: lambda conn, message: self.commands.effect(conn, message)},
+            new_epoch=environment.new_epoch,
+            utc_now=environment.utc_now,
+        )
+        publisher = Publisher(
+            WATCH_TOPIC, environment.new_epoch(), TOPIC_INTERVAL_S, max_silence_s=TOPIC_SILENCE_S
+        )
+        self.service = SiteService(
+            self.origin,
+            fetch.gate(),
+            self.watches,
+            publisher,
+            environment.utc_now,
+            share_private=config.share_private,
+            ttl_s=partial(_ttl_s, [(Rule.parse(f"GET {pattern}"), ttl_s) for pattern, ttl_s in config.ttl.items()]),
+        )
+        self.peer = self.service.peer = Peer(
+            role="pits",
+            site=config.site,
+            environment=environment,
+            durable=self.durable,
+            limits=Limits(body_bytes=fetch.max_body_bytes, requests_in_flight=fetch.max_in_flight),
+            handlers=self.service.handlers,
+            publishers={WATCH_TOPIC: publisher},
+            on_down=[self.service.link_lost],
+        )
+        self.commands = CommandExecutor(
+            self.store,
+            self.durable,
+            Controls(self.service.pause, self.service.purge, self._reconnect, self._switch),
+            self.peer.peer_utc_now,
+            environment.utc_now,
+        )
+        if config.cloud_url:
+            self.dialer = Dialer(
+                self.peer,
+                HubAddress.parse(config.cloud_url),
+                config.token.text,
+                wrap_stream=self.wrap_stream,
+                on_status=self._on_link,
+            )
+
+    # --- its life ------------------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus["Pits"] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled. Started: the local pages answer."""
+        await self.durable.open()
+        listeners = await open_listeners(self.config.listen.host, self.config.listen.port)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.origin.run)
+            Follower(self.keeper, self.watches).start()
+            nursery.start_soon(self.watches.run)
+            nursery.start_soon(self._tell_events)
+            nursery.start_soon(self.commands.run)
+            nursery.start_soon(self._sweep)
+            serve = partial(
+                serve_http, listeners, self._app(), config=self.config.http, utc_now=self.environment.utc_now
+            )
+            self.front = await nursery.start(serve)
+            if self.dialer is not None:
+                nursery.start_soon(self.dialer.run)
+            task_status.started(self)
+
+    async def stop(self) -> None:
+        """End what clients hold open in order; then `run` is to be cancelled."""
+        if self.front is not None:
+            await self.front.drain()
+
+    def _app(self) -> Starlette:
+        utc_now = self.environment.utc_now
+        return Starlette(
+            routes=[
+                *race_routes(lambda: {self.config.site: self.keeper}, read_assets(), utc_now=utc_now),
+                HintEndpoint(self._on_hint).route(NOTIFY_PATH),
+                *health_routes(self.health, ready=self._is_ready, about=self._about),
+                metrics_route(self._readings),
+            ]
+        )
+
+    async def _sweep(self) -> None:
+        while True:
+            await self.durable.sweep(self.environment.utc_now())
+            await trio.sleep(SWEEP_S)
+
+    # --- the journal ---------------------------------------------------------------------------------------------
+
+    async def _tell_events(self) -> None:
+        """Turn what changes on the board and at the origin into reliable events."""
+        send, receive = trio.open_memory_channel[RaceEvent](EVENTS_WAITING_MAX)
+
+        def told(events: Iterator[RaceEvent]) -> None:
+            for event in events:
+                try:
+                    send.send_nowait(event)
+                except trio.WouldBlock:  # the disk is slower than 256 events: the files still hold the truth
+                    _log.warning("journal.dropped", type=type(event).__name__)
+
+        def on_read(path: str, result: Fetched | RequestError) -> None:
+            now = self.environment.utc_now()
+            self.origin.race_is_live = self.keeper.is_live
+            is_down = isinstance(result, RequestError) and result.code is ErrorCode.ORIGIN_DOWN
+            told(self._journal.origin(not is_down, self.origin.words, now))
+            told(self._journal.board(self.keeper.board, now))
+
+        self.watches.observe(on_read)
+        async for event in receive:
+            try:
+                await self.durable.send("event", *encode_body(event))
+            except OutboxFull:
+                self.health.set("outbox", Severity.DEGRADED, "the journal for the cloud is full: nothing new is added")
+
+    # --- what the parts tell -------------------------------------------------------------------------------------
+
+    def _on_hint(self, hint: Hint) -> None:
+        self.watches.nudge()
+
+    def _on_origin(self, state: OriginState, words: str) -> None:
+        if state is OriginState.UP:
+            self.health.clear("origin")
+        else:
+            self.health.set("origin", Severity.DEGRADED, words)
+
+    def _on_link(self, status: LinkStatus) -> None:
+        if status.status is Status.READY:
+            self.health.clear("link")
+        elif status.status is not Status.CONNECTING:
+            self.health.set("link", Severity.DEGRADED, status.words)
+
+    def _reconnect(self) -> None:
+        if self.dialer is not None:
+            self.dialer.reconnect_now()
+
+    def _switch(self, pattern: str, enabled: bool) -> None:
+        try:
+            self.service.gate.switch(pattern, enabled=enabled)
+        except RequestError as exc:
+            raise ValueError(exc.words) from exc
+
+    def _is_ready(self) -> tuple[bool, str]:
+        return self.origin.state is OriginState.UP, self.origin.words
+
+    def _about(self) -> dict[str, object]:
+        link = None
+        if self.dialer is not None:
+            connection = self.peer.connection
+            link = {
+                "status": self.dialer.status.status,
+                "words": self.dialer.status.words,
+                "round_trip_ms": None
+                if connection is None
+                else round(connection.liveness.round_trips.smoothed_s * 1000, 1),
+            }
+        return {
+            "daemon": "pits",
+            "site": self.config.site,
+            "origin": {"state": self.origin.state, "words": self.origin.words},
+            "link": link,
+            "last_success": self.keeper.as_of,
+            "paused": self.service.paused,
+        }
+
+    def _readings(self) -> Iterator[Reading]:
+        counts = self.origin.statistics()
+        yield Reading("origin_requests", "Requests sent to FPVTrackside.", counts.sent, is_counter=True)
+        yield Reading("origin_absent", "Answers for files that do not exist.", counts.absent, is_counter=True)
+        yield Reading("origin_torn", "Torn reads.", counts.torn, is_counter=True)
+        yield Reading("fetch_in_flight", "Requests of the hub being answered or waiting.", counts.waiting)
+        yield from link_readings(self.peer)
+
+
+def _ttl_s(rules: list[tuple[Rule, float]], path: str) -> float:
+    return max((ttl_s for rule, ttl_s in rules if rule.covers(path)), default=0.0)
+
+
+@asynccontextmanager
+async def open_pits(
+    config: PitsConfig,
+    *,
+    environment: Environment | None = None,
+    inline: bool = False,
+    wrap_stream: StreamWrapper = lambda stream: stream,
+) -> AsyncIterator[Pits]:
+    """Open the state folder and make the daemon; `run` it inside the block. `inline`: for the simulation.
+
+    Raises StorageError when the folder is held by another daemon, not writable, or its file is corrupt.
+    """
+    config.state_dir.mkdir(parents=True, exist_ok=True)
+    async with open_store(config.state_dir / "pits.db", migrations=MIGRATIONS, inline=inline) as store:
+        yield Pits(config, environment or Environment(), store, wrap_stream)

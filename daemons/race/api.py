@@ -1,0 +1,175 @@
+"""The hub's HTTP for callers: which sites there are, and each site's origin through the link and the cache."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+import trio
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from daemons.link.outbox import OutboxFull
+from daemons.ops.tokens import TokenTable
+from daemons.race.desk import CommandDesk
+from daemons.race.fetched import Fetched
+from daemons.race.hub import HubSite
+from daemons.race.record import EventRecord
+from protocol.errors import HTTP_STATUS, ErrorCode, RemoteProtocolError, RequestError
+from protocol.messages import action_from_map
+
+RETRY_AFTER_S = {ErrorCode.BUSY: 1, ErrorCode.PAUSED: 10, ErrorCode.DISCONNECTED: 5}
+
+class Member(Protocol):
+    """What the API needs of one site."""
+
+    @property
+    def site(self) -> HubSite: ...
+
+    @property
+    def desk(self) -> CommandDesk: ...
+
+    @property
+    def record(self) -> EventRecord: ...
+
+
+def api_routes(
+    members: Mapping[str, Member], *, tokens: TokenTable, utc_now: Callable[[], float], fetch_s: float
+) -> list[BaseRoute]:
+    """Return the routes under /api/sites."""
+
+    async def list_sites(request: Request) -> Response:
+        return _json(200, [describe_site(member.site, utc_now()) for member in members.values()])
+
+    async def origin(request: Request) -> Response:
+        name = request.path_params["site"]
+        if not tokens.may_read(request.headers.get("authorization"), name):
+            return _unauthorised("a caller's")
+        if name not in members:
+            return _no_site(name)
+        site = members[name].site
+        try:
+            path = _raw_path(request)
+            with trio.move_on_after(fetch_s):
+                fetched = await site.remote.fetch(path, method=request.method)
+                return _answer(request, fetched, utc_now())
+            raise RequestError(ErrorCode.TIMEOUT, f"no answer in {fetch_s:g} s")
+        except RequestError as exc:
+            return _error(exc, site, utc_now())
+
+    async def events(request: Request) -> Response:
+        name = request.path_params["site"]
+        if not tokens.may_read(request.headers.get("authorization"), name):
+            return _unauthorised("a caller's")
+        if name not in members:
+            return _no_site(name)
+        after = request.query_params.get("after", "0")
+        if not after.isdigit():
+            return _json(400, {"code": ErrorCode.BAD_REQUEST, "words": "after is the id of an event"})
+        return _json(200, await members[name].record.listed(int(after)))
+
+    async def commands(request: Request) -> Response:
+        name = request.path_params["site"]
+        token = tokens.may_command(request.headers.get("authorization"), name)
+        if token is None:
+            return _unauthorised("an operator's")
+        if name not in members:
+            return _no_site(name)
+        desk = members[name].desk
+        if request.method == "GET":
+            return _json(200, await desk.listed())
+        try:
+            action = action_from_map(json.loads(await request.body()))
+            return _json(202, {"id": await desk.issue(action, token.name)})
+        except (ValueError, RemoteProtocolError) as exc:
+            return _json(400, {"code": ErrorCode.BAD_REQUEST, "words": f"no command: {exc}"})
+        except OutboxFull as exc:
+            return _json(503, {"code": ErrorCode.BUSY, "words": str(exc)}, {"Retry-After": "5"})
+
+    return [
+        Route("/api/sites", list_sites, methods=["GET"]),
+        Route("/api/sites/{site}/origin/{path:path}", origin, methods=["GET", "HEAD"]),
+        Route("/api/sites/{site}/events", events, methods=["GET"]),
+        Route("/api/sites/{site}/commands", commands, methods=["GET", "POST"]),
+    ]
+
+
+def _raw_path(request: Request) -> str:
+    """Return the origin's path as the caller wrote it, still percent-encoded: only the site's gate decodes it."""
+    raw: bytes = request.scope["raw_path"]
+    _, _, path = raw.partition(b"/origin")
+    if request.url.query:
+        raise RequestError(ErrorCode.BAD_REQUEST, "the origin takes no query string")
+    return path.decode("ascii", errors="replace")
+
+
+def _json(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    all_headers = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(body, status, all_headers, media_type="application/json")
+
+
+def _unauthorised(whose: str) -> Response:
+    words = f"send {whose} token: Authorization: Bearer …"
+    return _json(401, {"code": "UNAUTHORISED", "words": words}, {"WWW-Authenticate": "Bearer"})
+
+
+def _no_site(name: str) -> Response:
+    return _json(404, {"code": "NO_SITE", "words": f"there is no site {name!r} here"})
+
+
+def iso(utc: float | None) -> str | None:
+    """Return an instant as ISO 8601 in UTC, or None."""
+    return None if utc is None else datetime.fromtimestamp(utc, UTC).isoformat(timespec="milliseconds")
+
+
+def describe_site(site: HubSite, now: float) -> dict[str, object]:
+    """Return what anybody may know of a site: is it there, how old is what is shown."""
+    as_of = site.keeper.as_of
+    return {
+        "site": site.peer.site,
+        "connected": site.peer.connection is not None,
+        "last_seen": iso(now if site.peer.connection is not None else site.peer.last_seen_at),
+        "as_of": iso(as_of),
+        "age_s": None if as_of is None else round(max(0.0, now - as_of), 3),
+        "event": site.keeper.board.get("event"),
+    }
+
+
+def _answer(request: Request, fetched: Fetched, now: float) -> Response:
+    etag = f'"{fetched.digest.hex()}"'
+    headers = {
+        "ETag": etag,
+        "Age": str(int(max(0.0, now - fetched.fetched_at))),
+        "Cache-Control": "no-cache",
+        "Pitlink-As-Of": iso(fetched.fetched_at) or "",
+    }
+    if fetched.stale:
+        headers["Pitlink-Stale"] = "true"
+    if fetched.absent:
+        headers["Pitlink-Origin"] = "absent"
+    if fetched.content_type:
+        headers["Content-Type"] = fetched.content_type
+    if _matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    if request.method == "HEAD":
+        return Response(status_code=200, headers={**headers, "Content-Length": str(len(fetched.body))})
+    return Response(fetched.body, 200, headers)
+
+
+def _matches(if_none_match: str | None, etag: str) -> bool:
+    """RFC 9110 §13.1.2: a list of entity tags or *, compared weakly."""
+    if if_none_match is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in tags or etag in tags
+
+
+def _error(exc: RequestError, site: HubSite, now: float) -> Response:
+    headers = {}
+    if exc.code in RETRY_AFTER_S:
+        headers["Retry-After"] = str(RETRY_AFTER_S[exc.code])
+    last_success = iso(site.remote.last_success_at)
+    value = {"code": str(exc.code), "words": exc.words, "last_success": last_success}
+    return _json(HTTP_STATUS[exc.code], value, headers)

@@ -1,0 +1,197 @@
+"""The hub's copies of what its sites serve, by (site, method, path), bounded in bytes and kept across restarts.
+
+A port with two implementations, held to one contract by the tests: in memory, and in memory with SQLite behind it.
+Only bodies that were decoded and checked against their digest are ever put here.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import apsw
+from attrs import define, evolve, field, frozen
+
+from daemons.race.fetched import Fetched
+from daemons.store import Migration, Store
+
+CACHE_BYTES_MAX = 64 * 1024 * 1024
+_ENTRY_OVERHEAD_BYTES = 512
+
+
+class Key(NamedTuple):
+    """What a copy is of."""
+
+    site: str
+    method: str
+    path: str
+
+
+@frozen
+class CacheStatistics:
+    entries: int
+    bytes: int
+    hits: int
+    misses: int
+    evictions: int
+
+
+class Cache(Protocol):
+    """The port. Values are whole or absent, never half; a put that was cancelled may or may not have happened."""
+
+    async def get(self, key: Key) -> Fetched | None:
+        """Return the copy, or None."""
+
+    async def put(self, key: Key, fetched: Fetched) -> None:
+        """Keep a copy; the least recently used ones go when the bound is met. One over the bound is not kept."""
+
+    async def confirm(self, key: Key, fetched_at: float) -> None:
+        """Note that at `fetched_at` (UTC seconds) the copy was still what the origin serves."""
+
+    async def purge(self, site: str, prefix: str = "") -> int:
+        """Forget a site's copies whose path begins with `prefix`; return how many."""
+
+    def statistics(self) -> CacheStatistics:
+        """Return counts since the start."""
+
+
+@define(eq=False)
+class MemoryCache:
+    """The copies in memory, least recently used first out."""
+
+    bytes_max: int = CACHE_BYTES_MAX
+    _entries: OrderedDict[Key, Fetched] = field(factory=OrderedDict, init=False)
+    _bytes: int = field(default=0, init=False)
+    _hits: int = field(default=0, init=False)
+    _misses: int = field(default=0, init=False)
+    _evictions: int = field(default=0, init=False)
+
+    async def get(self, key: Key) -> Fetched | None:
+        fetched = self._entries.get(key)
+        if fetched is None:
+            self._misses += 1
+            return None
+        self._hits += 1
+        self._entries.move_to_end(key)
+        return fetched
+
+    async def put(self, key: Key, fetched: Fetched) -> None:
+        list(self._put(key, fetched))
+
+    def _put(self, key: Key, fetched: Fetched) -> Iterator[Key]:
+        """Put it, and yield the keys that had to go."""
+        self._drop(key)
+        if _weight(fetched) > self.bytes_max:
+            yield key
+            return
+        self._entries[key] = fetched
+        self._bytes += _weight(fetched)
+        while self._bytes > self.bytes_max:
+            oldest = next(iter(self._entries))
+            self._drop(oldest)
+            self._evictions += 1
+            yield oldest
+
+    def _drop(self, key: Key) -> None:
+        fetched = self._entries.pop(key, None)
+        if fetched is not None:
+            self._bytes -= _weight(fetched)
+
+    async def confirm(self, key: Key, fetched_at: float) -> None:
+        fetched = self._entries.get(key)
+        if fetched is not None and fetched_at > fetched.fetched_at:
+            self._entries[key] = evolve(fetched, fetched_at=fetched_at)
+
+    async def purge(self, site: str, prefix: str = "") -> int:
+        gone = [key for key in self._entries if key.site == site and key.path.startswith(prefix)]
+        for key in gone:
+            self._drop(key)
+        return len(gone)
+
+    def statistics(self) -> CacheStatistics:
+        return CacheStatistics(len(self._entries), self._bytes, self._hits, self._misses, self._evictions)
+
+
+def _weight(fetched: Fetched) -> int:
+    return len(fetched.body) + _ENTRY_OVERHEAD_BYTES
+
+
+MIGRATIONS = (
+    Migration(
+        "cache",
+        1,
+        """
+CREATE TABLE cache (
+    site TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
+    body BLOB NOT NULL, content_type TEXT, validator BLOB NOT NULL, digest BLOB NOT NULL,
+    fetched_at REAL NOT NULL, absent INTEGER NOT NULL,
+    PRIMARY KEY (site, method, path)
+) STRICT, WITHOUT ROWID
+""",
+    ),
+)
+
+_PUT = "INSERT OR REPLACE INTO cache VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+@define(eq=False)
+class SqliteCache:
+    """The copies in memory with SQLite behind them, so that a restarted hub has something to show, with its age."""
+
+    store: Store
+    memory: MemoryCache
+
+    @classmethod
+    async def load(cls, store: Store, bytes_max: int = CACHE_BYTES_MAX) -> "SqliteCache":
+        """Read what an earlier run has kept, oldest first."""
+        memory = MemoryCache(bytes_max)
+
+        def read(conn: apsw.Connection) -> list[tuple[Key, Fetched]]:
+            rows = conn.execute("SELECT * FROM cache ORDER BY fetched_at")
+            return [
+                (
+                    Key(str(site), str(method), str(path)),
+                    Fetched(
+                        path=path, body=body, content_type=content_type, validator=validator, digest=digest,
+                        fetched_at=fetched_at, absent=bool(absent),
+                    ),
+                )
+                for site, method, path, body, content_type, validator, digest, fetched_at, absent in rows
+            ]  # fmt: skip
+
+        for key, fetched in await store.read(read):
+            await memory.put(key, fetched)
+        return cls(store, memory)
+
+    async def get(self, key: Key) -> Fetched | None:
+        return await self.memory.get(key)
+
+    async def put(self, key: Key, fetched: Fetched) -> None:
+        gone = list(self.memory._put(key, fetched))
+
+        def write(conn: apsw.Connection) -> None:
+            if key not in gone:
+                conn.execute(
+                    _PUT,
+                    (*key, fetched.body, fetched.content_type, fetched.validator, fetched.digest,
+                     fetched.fetched_at, int(fetched.absent)),
+                )  # fmt: skip
+            for old in gone:
+                conn.execute("DELETE FROM cache WHERE site = ? AND method = ? AND path = ?", old)
+
+        await self.store.transact(write)
+
+    async def confirm(self, key: Key, fetched_at: float) -> None:
+        """As the port says. The time is not written: after a restart a copy is as old as its body, at least."""
+        await self.memory.confirm(key, fetched_at)
+
+    async def purge(self, site: str, prefix: str = "") -> int:
+        count = await self.memory.purge(site, prefix)
+
+        def write(conn: apsw.Connection) -> None:
+            conn.execute("DELETE FROM cache WHERE site = ? AND substr(path, 1, length(?)) = ?", (site, prefix, prefix))
+
+        await self.store.transact(write)
+        return count
+
+    def statistics(self) -> CacheStatistics:
+        return self.memory.statistics()

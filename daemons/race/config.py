@@ -1,0 +1,108 @@
+"""What an operator can set of `pits` and `cloud`. Each option says of itself what the loader checks and `config show` prints."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from attrs import frozen
+
+from daemons.link.address import HubAddress
+from daemons.ops.options import Address, Secret, option, section
+from daemons.web.config import FrontConfig
+from protocol.frames import SITE_NAME_MAX
+from protocol.pathgate import DEFAULT_RULES, PathGate, Rule
+
+
+__all__ = ["CloudConfig", "FetchConfig", "PitsConfig", "check_site_name"]
+
+_SITE_NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{SITE_NAME_MAX - 1}}}")
+
+
+def check_site_name(name: str) -> None:
+    """Raise ValueError unless `name` can name a site."""
+    if not _SITE_NAME.fullmatch(name):
+        raise ValueError("a site's name is made of a–z, 0–9 and '-', 64 characters at most")
+
+
+def _check_origin(url: str) -> None:
+    if not re.fullmatch(r"http://[^/?#@]+/?", url):
+        raise ValueError("expected http://host:port, such as http://localhost:8080")
+
+
+def _check_cloud(url: str) -> None:
+    if url:
+        HubAddress.parse(url)
+
+
+def _check_rules(rules: Iterable[str]) -> None:
+    for rule in rules:
+        Rule.parse(rule)
+
+
+def _check_zone(name: str) -> None:
+    if name:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{name!r} is no time zone; they are called like Europe/Berlin") from None
+
+
+@frozen
+class FetchConfig:
+    """The bounds of fetches, the same on both sides."""
+
+    max_in_flight: int = option(8, minimum=1, maximum=64, help="Fetches under way at once; past it BUSY.")
+    max_body_bytes: int = option(
+        8 * 1024 * 1024, minimum=1024, maximum=64 * 1024 * 1024, help="The longest body; past it TOO_LARGE."
+    )
+    timeout_s: float = option(5.0, minimum=0.1, maximum=30.0, help="How long a fetch may take; past it TIMEOUT.")
+    allow: tuple[str, ...] = option(
+        tuple(map(str, DEFAULT_RULES)),
+        check=_check_rules,
+        help="What may be fetched: methods and a path pattern each, such as 'GET,HEAD /events/**'.",
+    )
+
+    def gate(self) -> PathGate:
+        """Return the allowlist as a gate."""
+        return PathGate([Rule.parse(text) for text in self.allow])
+
+
+@frozen
+class PitsConfig:
+    """Everything that can be set of `pits`. Without `cloud_url` it serves the field alone."""
+
+    site: str = option("pits", check=check_site_name, help="The name of this site, as its token says.")
+    origin_url: str = option(
+        "http://localhost:8080",
+        check=_check_origin,
+        help="FPVTrackside's web server. It mostly answers to localhost, not to 127.0.0.1.",
+    )
+    cloud_url: str = option("", check=_check_cloud, help="The hub, such as wss://cloud.example.org; empty: none.")
+    token: Secret = option(Secret(), help="The site's token, given out by the hub: pitlink token make --site NAME.")
+    state_dir: Path = option(Path("pits-state"), help="Where the daemon keeps its database.")
+    listen: Address = option(Address("", 8090), help="Where the local pages are served; \":8090\": to the whole field.")
+    share_private: bool = option(
+        False, help="Let FirstName, LastName, DiscordID and PhotoPath of Pilots.json cross the link."
+    )
+    time_zone: str = option("", check=_check_zone, help="Zone of events that do not name theirs; empty: this machine's.")
+    ttl: dict[str, float] = option(
+        factory=dict, help="Seconds a path pattern is answered without asking FPVTrackside, such as {\"/httpfiles/**\" = 60}."
+    )
+    log_level: str = option("info", help="debug, info, warning or error.")
+    fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
+    http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")
+
+
+@frozen
+class CloudConfig:
+    """Everything that can be set of `cloud`."""
+
+    state_dir: Path = option(Path("cloud-state"), help="Where the daemon keeps its database and its tokens.")
+    listen: Address = option(Address("", 8443), help="Where pages, API and the link are served.")
+    tls_cert: Path | None = option(None, help="The certificate chain (PEM); without it TLS is left to a reverse proxy.")
+    tls_key: Path | None = option(None, help="The certificate's key (PEM).")
+    cache_bytes: int = option(64 * 1024 * 1024, minimum=1024 * 1024, help="What the cache of all sites may hold.")
+    log_level: str = option("info", help="debug, info, warning or error.")
+    fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
+    http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")

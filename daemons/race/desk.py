@@ -1,0 +1,113 @@
+"""The hub's end of commands: issued with a lifetime, shown as they stand, closed by the site's result.
+
+Only the site decides DONE, FAILED or EXPIRED. Until its result is here a command is QUEUED (the site has not taken
+it), SENT (it has) or UNKNOWN (its time is over and nothing was heard).
+"""
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+from attrs import define, field
+
+from daemons.link.durable import DurableChannels
+from daemons.ops.environment import Environment
+from daemons.race.executor import CHANNEL
+from daemons.store import Migration, Store
+from protocol.frames import Message
+from protocol.messages import Action, Command, Result, Revoke, action_to_map, decode_body, encode_body
+
+MIGRATIONS = (
+    Migration(
+        "desk",
+        1,
+        """
+        CREATE TABLE command (
+            id TEXT PRIMARY KEY, site TEXT NOT NULL, issuer TEXT NOT NULL, issued_at REAL NOT NULL,
+            expires_at REAL NOT NULL, action TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
+            status TEXT, words TEXT, decided_at REAL
+        ) STRICT;
+        CREATE INDEX command_by_site ON command (site, issued_at);
+        """,
+    ),
+)
+
+LIFETIME_S = 300.0
+LISTED_MAX = 200
+
+
+@define(eq=False)
+class CommandDesk:
+    """Issues commands to one site and takes its results."""
+
+    store: Store
+    durable: DurableChannels
+    site: str
+    environment: Environment
+    on_result: Callable[[Result], None] = field(default=lambda result: None)
+
+    async def issue(self, action: Action, issuer: str, lifetime_s: float = LIFETIME_S) -> str:
+        """Queue a command; return its id once that is durable. Raises OutboxFull when too many wait for the site."""
+        now = self.environment.utc_now()
+        id_ = str(uuid.UUID(bytes=self.environment.urandom(16), version=4))
+        command = Command(id_, issuer, now + lifetime_s, 0, action)
+        row = (id_, self.site, issuer, now, now + lifetime_s, json.dumps(action_to_map(action)))
+
+        def work(conn: apsw.Connection) -> None:
+            epoch, seq = self.durable.append_in(conn, CHANNEL, *encode_body(command))
+            conn.execute("INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)", (*row, epoch, seq))
+
+        await self.store.transact(work)
+        return id_
+
+    async def revoke(self, id_: str) -> None:
+        """Ask the site not to run a command; final when its result is FAILED with these words."""
+        await self.store.transact(
+            lambda conn: self.durable.append_in(conn, CHANNEL, *encode_body(Revoke(id_))) and None
+        )
+
+    def effect(self, conn: apsw.Connection, message: Message) -> None:
+        """Take one message of channel `result`, inside the commit's transaction. A result is never overwritten."""
+        result = decode_body(message.type, message.version, message.body)
+        if not isinstance(result, Result):
+            raise ValueError(f"{message.type} is no result")
+        conn.execute(
+            "UPDATE command SET status = ?, words = ?, decided_at = ? WHERE id = ? AND site = ? AND status IS NULL",
+            (result.status, result.words, result.at, result.id, self.site),
+        )
+        self.store.after_commit(lambda: self.on_result(result))
+
+    async def listed(self) -> list[dict[str, Any]]:
+        """Return the site's last commands, newest first, as they stand."""
+        now = self.environment.utc_now()
+
+        def read(conn: apsw.Connection) -> list[tuple[Any, ...]]:
+            return list(
+                conn.execute(
+                    "SELECT id, issuer, issued_at, expires_at, action, epoch, seq, status, words, decided_at "
+                    "FROM command WHERE site = ? ORDER BY issued_at DESC LIMIT ?",
+                    (self.site, LISTED_MAX),
+                )
+            )
+
+        return [self._describe(row, now) for row in await self.store.read(read)]
+
+    def _describe(self, row: tuple[Any, ...], now: float) -> dict[str, Any]:
+        id_, issuer, issued_at, expires_at, action, epoch, seq, status, words, decided_at = row
+        if status is None:
+            if now > expires_at:
+                status = "UNKNOWN"
+            else:
+                status = "SENT" if self.durable.is_acked(CHANNEL, epoch, seq) else "QUEUED"
+        return {
+            "id": id_,
+            "issuer": issuer,
+            "issued_at": issued_at,
+            "expires_at": expires_at,
+            "action": json.loads(action),
+            "status": status,
+            "words": words,
+            "decided_at": decided_at,
+        }
