@@ -593,5 +593,6 @@ def test_a_line_that_only_breaks_never_needs_a_repair(ops: list[tuple[object, ..
         getattr(link, str(name))(*arguments)
         link.check()
         assert not any(isinstance(frame, SyncRequest) for frame in link.up)
+    link.read()
     link.settle()
     link.check_converged()
