@@ -177,8 +177,8 @@ class Publisher:
         if position is not None and position.epoch == self._epoch:
             can_continue = self._rewind(position.seq, position.digest)
         else:
-            # Not by flushes from nothing: a sync is shown when it is whole, flushes as they come. A table that is
-            # empty because nothing was read yet says nothing: what the peer shows keeps its age.
+            # Not by flushes from nothing: a sync is shown when it is whole, flushes as they come. A table
+            # that is empty because nothing was read yet says nothing: what the peer shows keeps its age.
             can_continue = self._seq == 0 and not self._table
         if not can_continue:
             self._begin_sync()
