@@ -19,7 +19,7 @@ from daemons.race.dayfiles import DayFiles
 from daemons.race.fetched import Fetched
 from daemons.race.files import BadFile
 from daemons.race.haste import Haste
-from daemons.race.model import Race, State
+from daemons.race.model import Day, Race, State
 from daemons.race.paths import CURRENT, HOME, Kind, race_file
 from daemons.race.plan import Outlook, plan_watches
 from daemons.race.rules import current_race
@@ -204,6 +204,11 @@ class BoardKeeper:
         return race_file(self._files.event_id, self._current.id, Kind.RACE)
 
     # --- what is shown --------------------------------------------------------------------------------------
+
+    @property
+    def day(self) -> Day:
+        """What is known of the event, as a value."""
+        return self._files.day
 
     @property
     def board(self) -> Board:

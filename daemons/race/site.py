@@ -162,26 +162,32 @@ class SiteService:
             self._forget(list(self._watched))
         self._forget([path for path in ended if isinstance(path, str)])
         denied: list[str] = []
+        new: list[str] = []
         for entry in wanted:
             match entry:
                 case [str(raw), int(period_ms), int(priority), bytes(digest)]:
-                    self._watch_one(raw, period_ms, priority, digest, denied)
+                    try:
+                        path = self._allow("GET", raw)
+                    except RequestError:
+                        denied.append(raw)
+                        continue
+                    if path not in self._watched:
+                        self._begin_watch(path, digest)
+                        new.append(path)
+                    self._watched[path] = Watch(path, max(PERIOD_MIN_S, period_ms / 1000), max(0, priority))
                 case _:
                     raise RequestError(ErrorCode.BAD_REQUEST, "an entry of watch is [path, period, priority, digest]")
         self.watches.want("hub", self._watched.values())
+        for path in new:  # what was read for the local page a while ago is news to the hub
+            latest = self.watches.latest(path)
+            if latest is not None:
+                self._on_read(path, latest)
         return Reply({"d": denied})
 
-    def _watch_one(self, raw: str, period_ms: int, priority: int, digest: bytes, denied: list[str]) -> None:
-        try:
-            path = self._allow("GET", raw)
-        except RequestError:
-            denied.append(raw)
-            return
-        if path not in self._watched and len(self._watched) >= WATCHES_MAX:
+    def _begin_watch(self, path: str, digest: bytes) -> None:
+        if len(self._watched) >= WATCHES_MAX:
             raise RequestError(ErrorCode.BUSY, f"{WATCHES_MAX} paths are watched")
-        if path not in self._watched:
-            self._pushed[path] = digest
-        self._watched[path] = Watch(path, max(PERIOD_MIN_S, period_ms / 1000), max(0, priority))
+        self._pushed[path] = digest
 
     def _forget(self, paths: list[str]) -> None:
         for path in paths:

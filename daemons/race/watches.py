@@ -39,6 +39,7 @@ class _Row:
     watch: Watch
     due_at: float
     read_at: float | None = None  # None: never yet
+    latest: Fetched | None = None
 
 
 Observer = Callable[[str, Fetched | RequestError], None]
@@ -90,6 +91,11 @@ class Watches:
     def paths(self) -> list[str]:
         return list(self._rows)
 
+    def latest(self, path: str) -> Fetched | None:
+        """Return what the last good read of a watched path gave, or None."""
+        row = self._rows.get(path)
+        return row.latest if row is not None else None
+
     def nudge(self, *paths: str) -> None:
         """Look now: at these paths, or at all hot ones. Never waits."""
         self._hinted.update(paths or (row.watch.path for row in self._rows.values() if row.watch.priority == 0))
@@ -137,6 +143,8 @@ class Watches:
             self._last_read_at = now
             result = await self._read(path)
             row.read_at = now
+            if isinstance(result, Fetched):
+                row.latest = result
             row.due_at = now + row.watch.period_s
             for observer in self._observers:
                 observer(path, result)
