@@ -134,11 +134,16 @@ class MannersKeeper:
             visit.done_at_s = now
             self._in_flight -= 1
 
-    def hung_up(self, visit: Visit) -> None:
-        """Note that the client went away without reading the answer to the end."""
+    def hung_up(self, now: float, visit: Visit) -> None:
+        """Note that the client went away without reading the answer to the end.
+
+        Its request is no longer in flight then, though the server does not know yet: a client that was killed
+        and started again is blamed for the one abort, not for two at once.
+        """
         if not visit.was_aborted:
             visit.was_aborted = True
             self.aborted += 1
+        self.left(now, visit)
 
     def race_began(self) -> None:
         """Begin a new quiet time after this: a window must not reach across a race."""

@@ -209,7 +209,7 @@ class FPVTrackside:
                 await stream.send_all(bad_request(self._utc_now(), hostname=False))
         except trio.BrokenResourceError:
             if last is not None:  # a reset after our answer: it was not read to the end
-                self._keeper.hung_up(last)
+                self._keeper.hung_up(trio.current_time(), last)
         finally:
             if self._is_resetting:
                 _reset_on_close(stream)
@@ -232,7 +232,7 @@ class FPVTrackside:
                     await self._answer(stream, request, visit)
                 nursery.cancel_scope.cancel()
         except* trio.BrokenResourceError:
-            self._keeper.hung_up(visit)
+            self._keeper.hung_up(trio.current_time(), visit)
             self._client_gone()
         finally:
             self._keeper.left(trio.current_time(), visit)
@@ -254,7 +254,7 @@ class FPVTrackside:
         except trio.BrokenResourceError:
             pass
         if visit.is_in_flight:
-            self._keeper.hung_up(visit)
+            self._keeper.hung_up(trio.current_time(), visit)
 
     async def _answer(self, stream: trio.SocketStream, request: Request, visit: Visit) -> None:
         await self._thawed.wait()

@@ -57,8 +57,9 @@ class Receiver:
 
     async def until(self, count: int) -> None:
         """Wait for that many events."""
-        while len(self.events) < count:
-            await self.came.wait()
+        with trio.fail_after(30):
+            while len(self.events) < count:
+                await self.came.wait()
 
 
 def _notifier(port: int) -> Notifier:

@@ -192,6 +192,8 @@ async def test_driven_by_hand_and_read_over_the_wire() -> None:
         await control.invalidate(race, race.laps_of(pilot)[0])
         assert len(race.laps_of(pilot)) == 1
         await control.end_race(race)
+        assert json.loads((await fetch(double, "/current")).body) == {"CurrentRace": None}
+        assert double.live_race is None
         (first, second) = json.loads(double.tree.read(path.replace("Race.json", "Result.json")) or b"")
         assert (first["Pilot"], first["LapsFinished"], first["DNF"], second["Position"]) == (
             pilot,

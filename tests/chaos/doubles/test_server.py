@@ -140,8 +140,9 @@ async def test_pipelined_requests_are_two_at_once() -> None:
     async with serving() as double, await connect(double) as stream:
         await stream.send_all(request_bytes(EVENT_JSON) * 2)
         data = b""
-        while data.count(b'[{"Name": "Day"}]') < 2:
-            data += await stream.receive_some()
+        with trio.fail_after(5):
+            while data.count(b'[{"Name": "Day"}]') < 2:
+                data += await stream.receive_some()
         assert len(double.visits) == 2
 
 
@@ -239,3 +240,20 @@ async def test_idle_connection_is_closed(autojump_clock: trio.testing.MockClock)
         assert await stream.receive_some() == b""
         assert trio.current_time() - began == pytest.approx(120)
         double.assert_well_mannered()
+
+
+async def test_request_leaves_the_book_before_its_last_byte_goes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a client that answers the last byte with its next request would be seen as two at once."""
+    in_flight: list[int] = []
+    send_all = trio.SocketStream.send_all
+
+    async def spy(stream: trio.SocketStream, data: bytes) -> None:
+        if double.visits:
+            in_flight.append(sum(visit.is_in_flight for visit in double.visits))
+        await send_all(stream, data)
+
+    monkeypatch.setattr(trio.SocketStream, "send_all", spy)
+    async with serving(quirks=Quirks(part_bytes=100)) as double:
+        await fetch(double, EVENT_JSON)
+    assert len(in_flight) > 1
+    assert in_flight == [1] * (len(in_flight) - 1) + [0]
