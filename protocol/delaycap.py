@@ -12,9 +12,10 @@ what the line itself needs (rate × base delay) plus a queue of about 60 ms. The
   a factor a sample, a long path, where forty of them come back a round trip, would collapse to the floor at
   every touch of the target.
 * Growing acts one round trip late. A growth of g a round trip overshoots by g round trips of queue: doubling
-  on a satellite path means 600 ms of it. So the cap doubles only up to what the spacing of the
-  acknowledgements says the line carries (a train of messages leaves the bottleneck at its rate), and creeps
-  from there.
+  on a satellite path means 600 ms of it. So the cap doubles only up to what the line is known to carry, and
+  creeps from there. That is known best from `f / d` of messages that met a full queue; before the first of
+  them, from the spacing of the acknowledgements (a train of messages leaves the bottleneck at its rate),
+  which radio links that deliver in bursts make look faster than it is.
 * A queue that is always ours hides the base: after two windows even the minimum has 60 ms of it, and the next
   target starts from there. A window that saw no sample near the base therefore ends with one round trip at
   half the cap or less (LEDBAT++ slows down periodically for the same reason).
@@ -40,8 +41,8 @@ _CHUNK_S = 0.016
 _WINDOW_S = 60.0
 _RAISED_S = 0.200
 _RAISED_FOR_S = 10.0
-_SPACING_S = 0.005
-_SPACING_KEPT_S = 10.0
+_SPACING_S = 0.050
+_SPACING_KEPT_S = 5.0
 
 
 class _Sent(NamedTuple):
@@ -80,11 +81,13 @@ class DelayCap:
         self._window_ends = now + _WINDOW_S
         self._raised_since: float | None = None
         self._raised_least = float("inf")
-        # line rate by spacing: greatest of this and the last half of _SPACING_KEPT_S
+        # line rate by the spacing of acknowledgements: the greatest of this and the last few seconds
         self._mark_at = now
         self._mark_total = 0
-        self._line_rate = self._line_rate_before = 0.0
-        self._line_rate_until = now + _SPACING_KEPT_S / 2
+        self._spaced_rate = self._spaced_rate_before = 0.0
+        self._spaced_rate_until = now + _SPACING_KEPT_S
+        # line rate by messages that met a full queue: the greatest of this and the last window
+        self._full_rate = self._full_rate_before = 0.0
         # a probe: the cap is small and stays as it is until a message sent under it has come back
         self._probe_from: int | None = None
         self._has_fallen = False
@@ -157,7 +160,7 @@ class DelayCap:
 
         arrived_at = now - hold_us * 1e-6
         self.delay_s = max(0.0, arrived_at - record.sent_at)
-        self._measure_line(arrived_at)
+        self._measure_spacing(arrived_at)
         self._measure_base(now)
         least = self._least_of_a_round_trip(now, record.under_way)
         if self._probe_from is None:
@@ -166,16 +169,16 @@ class DelayCap:
             self._probe_from = None
             self.cap_bytes = max(FLOOR_BYTES, self.cap_bytes)
 
-    def _measure_line(self, arrived_at: float) -> None:
+    def _measure_spacing(self, arrived_at: float) -> None:
         elapsed_s = arrived_at - self._mark_at
         # A train too short to be timed still says that the line carries at least this.
         rate = (self._acknowledged - self._mark_total) / max(elapsed_s, _SPACING_S)
         if elapsed_s >= _SPACING_S:
             self._mark_at, self._mark_total = arrived_at, self._acknowledged
-        if arrived_at >= self._line_rate_until:
-            self._line_rate_before, self._line_rate = self._line_rate, 0.0
-            self._line_rate_until = arrived_at + _SPACING_KEPT_S / 2
-        self._line_rate = max(self._line_rate, rate)
+        if arrived_at >= self._spaced_rate_until:
+            self._spaced_rate_before, self._spaced_rate = self._spaced_rate, 0.0
+            self._spaced_rate_until = arrived_at + _SPACING_KEPT_S
+        self._spaced_rate = max(self._spaced_rate, rate)
 
     def _measure_base(self, now: float) -> None:
         delay = self.delay_s
@@ -185,6 +188,7 @@ class DelayCap:
             # Another path, or somebody else's queue that will not go: the old base is of no use any more.
             self._previous, self._window_least = float("inf"), self._raised_least
             self._window_ends = now + _WINDOW_S
+            self._full_rate_before = self._full_rate = 0.0
             self._raised_since = None
             self._recent.clear()
             self._probe(self.cap_bytes // 2)
@@ -192,6 +196,7 @@ class DelayCap:
             was_near = self._window_least <= self._base + TARGET_S / 4
             self._previous, self._window_least = self._window_least, delay
             self._window_ends = now + _WINDOW_S
+            self._full_rate_before, self._full_rate = self._full_rate, 0.0
             if not was_near:
                 drained = 0.75 * self.cap_bytes * self._base / (self._base + TARGET_S)
                 self._probe(int(min(self.cap_bytes / 2, drained)))
@@ -239,6 +244,7 @@ class DelayCap:
         wanted_s = self._base + TARGET_S
         queue = least.delay_s - self._base
         if queue > TARGET_S:
+            self._full_rate = max(self._full_rate, least.under_way / least.delay_s)
             fitting_bytes = int(least.under_way * wanted_s / least.delay_s)
             self.cap_bytes = max(FLOOR_BYTES, min(self.cap_bytes, fitting_bytes))
             return
@@ -247,7 +253,8 @@ class DelayCap:
             self._has_fallen = False
             self._probe(FLOOR_BYTES)
             return
-        line_rate = max(self._line_rate, self._line_rate_before)
+        full_rate = max(self._full_rate, self._full_rate_before)
+        line_rate = full_rate or max(self._spaced_rate, self._spaced_rate_before)
         if queue < TARGET_S / 2 and self.cap_bytes < line_rate * (self._base + TARGET_S / 2):
             growth = 1.0
         else:

@@ -7,6 +7,7 @@ but the model's.
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Iterator
 
 from attrs import Factory, define, field
@@ -76,6 +77,8 @@ class Bottleneck:
     buffer_bytes: int = 256 * 1024
     socket_bytes: int = 16 * 1024
     jitter_s: Callable[[], float] = lambda: 0.0
+    grid_s: float = 0.0
+    """What arrives waits for the next multiple of this: radio links deliver in bursts."""
     now: float = 0.0
     scheduler: Scheduler = field(init=False)
     meter: ReceivedMeter = Factory(ReceivedMeter)
@@ -159,7 +162,10 @@ class Bottleneck:
             self._write_soon()
 
         self.at(leaves_at, left)
-        arrives_at = max(self._last_arrival, leaves_at + self.rtt_s(leaves_at) / 2 + self.jitter_s())
+        arrives_at = leaves_at + self.rtt_s(leaves_at) / 2 + self.jitter_s()
+        if self.grid_s:
+            arrives_at = math.ceil(arrives_at / self.grid_s) * self.grid_s
+        arrives_at = max(self._last_arrival, arrives_at)
         self._last_arrival = arrives_at
 
         def arrive() -> None:

@@ -121,6 +121,16 @@ def test_jitter_costs_little() -> None:
     assert model.latency_ms(0.95, 1, model.finished_at()) <= 250
 
 
+@pytest.mark.parametrize("rtt_s", [0.04, FAR_S])
+def test_a_line_that_delivers_in_bursts_is_not_taken_for_a_faster_one(rtt_s: float) -> None:
+    model = line(rtt_s)
+    model.grid_s = 0.03
+    model.run(60)
+    assert model.latency_ms(0.95, 1, model.finished_at()) <= 1e3 * rtt_s + 150
+    assert model.latency_ms(1.0, 1, model.finished_at()) <= 1e3 * rtt_s + 350
+    assert body_s(model) <= 1.1 * BODY / UPLINK + rtt_s
+
+
 def test_a_fast_line_is_not_held_back() -> None:
     model = Bottleneck(100e6, lambda now: 0.0003, buffer_bytes=4 * 1024 * 1024)
     model.scheduler.register(Lane.EVENT, Backlog(1000, 100_000)).wake()
