@@ -1,4 +1,13 @@
-"""The stand-in for FPVTrackside: its web server with its quirks, a race day from a seed, recorded events."""
+"""The stand-in for FPVTrackside: its web server with its quirks, a race day from a seed, recorded events.
+
+double = FPVTrackside(EventTree())                  # or EventTree from load_event_dir(folder)
+async with trio.open_nursery() as nursery:
+    port = await nursery.start(double.serve)        # refused until an event opens
+    await nursery.start(RaceDay(double, seed=1).run)  # or Replay, or RaceControl by hand
+    await double.wait_listening()
+    ...                                             # the client under test talks to double.url
+    double.assert_well_mannered()
+"""
 
 from .clock import EventClock
 from .control import RaceControl

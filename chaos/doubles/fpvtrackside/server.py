@@ -13,9 +13,6 @@ that it runs under MockClock, on real or simulated sockets.
 """
 
 import contextlib
-import errno
-import socket
-import struct
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
@@ -26,6 +23,7 @@ from .answers import SharingViolationError, answer_for, is_escape
 from .clock import EventClock
 from .http import Incoming, Request, bad_request, render_head
 from .manners import Manners, MannersKeeper, Visit
+from .port import bind, reserved, reset_on_close
 from .quirks import HeadHabit, Quirks
 from .recorded import latest_event
 from .tree import EventTree, Write
@@ -33,9 +31,7 @@ from .tree import EventTree, Write
 __all__ = ["START_UTC_S", "FPVTrackside"]
 
 START_UTC_S = 1_777_593_600.0  # 2026-05-01, midnight UTC: when nothing else is said
-BACKLOG = 64
 LINGER_S = 2.0  # how long a closed connection waits to hear whether the client read to the end
-REBIND_ATTEMPTS = 50
 
 
 class FPVTrackside:
@@ -160,7 +156,7 @@ class FPVTrackside:
         if not self.quirks.off_until_event:
             self._wanted.set()
         self._status = task_status
-        async with _reserved(port, host) as self.port:
+        async with reserved(port, host) as self.port:
             while True:
                 if not self._wanted.is_set():
                     self._usable()
@@ -177,7 +173,7 @@ class FPVTrackside:
         self._thread = trio.Lock()
         try:
             with trio.CancelScope() as self._generation:
-                listeners = await _bind(self.port, host)
+                listeners = await bind(self.port, host)
                 async with trio.open_nursery() as connections:
                     self._listening.set()
                     self._usable()
@@ -212,7 +208,7 @@ class FPVTrackside:
                 self._keeper.hung_up(trio.current_time(), last)
         finally:
             if self._is_resetting:
-                _reset_on_close(stream)
+                reset_on_close(stream)
 
     async def _visit(
         self, stream: trio.SocketStream, incoming: Incoming, request: Request, visit: Visit
@@ -317,38 +313,3 @@ async def _hear_the_end(stream: trio.SocketStream, incoming: Incoming) -> None:
     with trio.move_on_after(LINGER_S):
         while await incoming.more():
             pass
-
-
-def _reset_on_close(stream: trio.SocketStream) -> None:
-    """Let the coming close send RST instead of FIN, as `HttpListener.Abort` does."""
-    with contextlib.suppress(OSError):
-        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-@contextlib.asynccontextmanager
-async def _reserved(port: int, host: str) -> AsyncIterator[int]:
-    """Yield the port to serve on.
-
-    A free one (0) is held by a bound socket that never listens: connections to it are refused, and nobody
-    else gets it while the listener is down.
-    """
-    if port:
-        yield port
-        return
-    family = (await trio.socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM))[0][0]
-    with trio.socket.socket(family, socket.SOCK_STREAM) as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        await holder.bind((host, 0))
-        yield holder.getsockname()[1]
-
-
-async def _bind(port: int, host: str) -> list[trio.SocketListener]:
-    """Listen; the sockets of the listener before may take a moment to go."""
-    for _ in range(REBIND_ATTEMPTS):
-        try:
-            return await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            await trio.sleep(0.02)
-    return await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
