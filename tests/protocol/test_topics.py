@@ -1,161 +1,21 @@
-"""State topics: a publisher and a subscriber over a line that loses, doubles, reorders and breaks."""
-
-from collections import deque
-from typing import Any
+"""State topics: what is sent when, what is refused, what heals."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from protocol.codec import decode_frames, encode_frame
 from protocol.errors import CloseCode, LocalProtocolError, RemoteProtocolError
 from protocol.frames import (
     FRAME_BYTES_MAX,
-    Frame,
     Fresh,
     StateAck,
     SyncPart,
     SyncRequest,
-    TopicPosition,
     Update,
 )
 from protocol.lanes import Lane, Scheduler
 from protocol.topicdigest import changed_digest, digest_bytes
 from protocol.topics import ROW_BYTES_MAX, Publisher, Subscriber
-
-INTERVAL_S = 0.1
-TOPIC = "zones"
-
-
-class Link:
-    """Both ends, a FIFO each way, and the memory of everything that was ever published."""
-
-    def __init__(self, *, own_lane: bool = True, epoch: int = 1, chunk: int = 4096) -> None:
-        self.now = 100.0
-        self.own_lane = own_lane
-        self.epoch = epoch
-        self.chunk = chunk
-        self.publisher = Publisher(TOPIC, epoch, INTERVAL_S)
-        self.subscriber = Subscriber(TOPIC)
-        self.down: deque[Any] = deque()
-        self.up: deque[Frame] = deque()
-        self.sent: list[Frame] = []
-        self.ready: set[str] = set()
-        self.moment = 1
-        self.versions: dict[str, list[tuple[int, bytes | None]]] = {}
-        self.connect()
-
-    # --- the owner of the table ---
-
-    def set(self, key: str, row: bytes) -> None:
-        self.publisher.set(key, row, self.now)
-        self._note(key, row)
-
-    def remove(self, key: str) -> None:
-        self.publisher.remove(key, self.now)
-        self._note(key, None)
-
-    def read(self) -> None:
-        self.publisher.read_at(self.moment)
-
-    def _note(self, key: str, row: bytes | None) -> None:
-        self.moment += 1
-        self.versions.setdefault(key, [(0, None)]).append((self.moment, row))
-
-    # --- the line ---
-
-    def connect(self) -> None:
-        self.down.clear()
-        self.up.clear()
-        self.ready.clear()
-        position = self.subscriber.position()
-        self.publisher.attach(
-            position,
-            self.now,
-            lambda: self.ready.add("updates"),
-            (lambda: self.ready.add("parts")) if self.own_lane else None,
-        )
-        self.subscriber.attach(self.now)
-
-    def restart_publisher(self) -> None:
-        self.epoch += 1
-        for key in list(self.publisher._table):
-            self._note(key, None)
-        self.publisher = Publisher(TOPIC, self.epoch, INTERVAL_S)
-        self.connect()
-
-    def restart_subscriber(self) -> None:
-        self.subscriber = Subscriber(TOPIC)
-        self.connect()
-
-    def write(self) -> None:
-        """Pull until nothing is ready."""
-        self.publisher.tick(self.now)
-        while self.ready:
-            name = "updates" if "updates" in self.ready else "parts"
-            source = self.publisher if name == "updates" else self.publisher.parts
-            self.ready.discard(name)
-            data = source.pull(self.now, self.chunk)
-            if data is not None:
-                self.ready.add(name)
-                assert len(data) <= FRAME_BYTES_MAX
-                frames = decode_frames(data)
-                self.down += frames
-                self.sent += frames
-        assert sum(isinstance(frame, Update) for frame in self.down) <= 2 or self.is_lossy
-        assert self.publisher.wake_at(self.now) is None or self.publisher.wake_at(self.now) > self.now  # type: ignore[operator]
-
-    is_lossy = False
-
-    def deliver(self, count: int = 1_000_000) -> None:
-        while count and (self.down or self.up):
-            count -= 1
-            if self.down:
-                self.up += self.subscriber.receive(self.down.popleft(), self.now)
-                self.check()
-            elif self.up:
-                frame = self.up.popleft()
-                assert isinstance(frame, StateAck | SyncRequest)
-                self.publisher.receive(frame, self.now)
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        self.up += self.subscriber.tick(self.now)
-
-    def settle(self) -> None:
-        """Let everything that is due happen, on a good line."""
-        for _ in range(200):
-            self.write()
-            self.deliver()
-            self.wait(1.0)
-        assert not self.ready
-
-    # --- what must hold ---
-
-    def check(self) -> None:
-        as_of = self.subscriber.as_of_us
-        for key in self.versions.keys() | self.subscriber.rows.keys():
-            row = self.subscriber.rows.get(key)
-            versions = self.versions[key]
-            if as_of is None:
-                allowed = [version for _, version in versions]
-            else:
-                allowed = [version for moment, version in versions if moment > as_of]
-                allowed.append(next(version for moment, version in reversed(versions) if moment <= as_of))
-            assert row in allowed, f"{key} as of {as_of}"
-
-    def check_converged(self) -> None:
-        assert self.subscriber.rows == self.publisher._table
-        whole = changed_digest(0, {}, self.publisher._table)
-        assert self.subscriber.position() == TopicPosition(
-            TOPIC, self.subscriber._epoch, self.publisher._seq, digest_bytes(whole)
-        )
-        assert self.subscriber._bytes == self.publisher._bytes
-        assert self.subscriber.trouble is None
-
-
-def kinds(frames: list[Frame]) -> list[str]:
-    return [type(frame).__name__ for frame in frames]
+from tests.protocol.topic_pair import INTERVAL_S, TOPIC, Link, kinds
 
 
 def health(subscriber: Subscriber) -> str:
@@ -541,58 +401,3 @@ def test_the_digest_is_what_the_description_says() -> None:
     # BLAKE2b-64 of 00000001 61 31 and of 00000002 c3bc, added (checked with b2sum -l 64).
     digest = changed_digest(0, {}, {"a": b"1", "ü": b""})
     assert digest_bytes(digest).hex() == "1cb36f7416ed0a45"
-
-
-KEYS = st.sampled_from(["a", "b", "c", "d", "ü", "long " * 20])
-OPS = st.one_of(
-    st.tuples(st.just("set"), KEYS, st.sampled_from([b"", b"1", b"2", b"3" * 2000, b"4" * 3000])),
-    st.tuples(st.just("set"), KEYS, st.binary(max_size=3)),
-    st.tuples(st.just("remove"), KEYS),
-    st.tuples(st.just("read")),
-    st.tuples(st.just("wait"), st.sampled_from([0.01, 0.1, 6.0, 31.0])),
-    st.tuples(st.just("write")),
-    st.tuples(st.just("deliver"), st.integers(1, 5)),
-    st.tuples(st.just("drop"), st.booleans()),
-    st.tuples(st.just("double"), st.booleans()),
-    st.tuples(st.just("swap"), st.booleans()),
-    st.tuples(st.just("connect")),
-    st.tuples(st.just("restart_publisher")),
-    st.tuples(st.just("restart_subscriber")),
-)
-
-
-@given(ops=st.lists(OPS, max_size=60), own_lane=st.booleans())
-@settings(max_examples=300)
-def test_both_ends_converge_over_a_bad_line(ops: list[tuple[object, ...]], own_lane: bool) -> None:
-    link = Link(own_lane=own_lane)
-    link.is_lossy = True
-    for name, *arguments in ops:
-        if name in ("drop", "double", "swap"):
-            queue = link.down if arguments[0] else link.up
-            if queue and name == "drop":
-                queue.popleft()
-            elif queue and name == "double":
-                queue.append(queue[0])
-            elif len(queue) > 1:
-                queue[0], queue[1] = queue[1], queue[0]
-        else:
-            getattr(link, str(name))(*arguments)
-        link.check()
-    link.connect()
-    link.read()
-    link.settle()
-    link.check_converged()
-    assert link.subscriber.as_of_us == link.moment
-
-
-@given(ops=st.lists(OPS.filter(lambda op: op[0] not in ("drop", "double", "swap")), max_size=60))
-@settings(max_examples=150)
-def test_a_line_that_only_breaks_never_needs_a_repair(ops: list[tuple[object, ...]]) -> None:
-    link = Link()
-    for name, *arguments in ops:
-        getattr(link, str(name))(*arguments)
-        link.check()
-        assert not any(isinstance(frame, SyncRequest) for frame in link.up)
-    link.read()
-    link.settle()
-    link.check_converged()
