@@ -59,7 +59,6 @@ class FPVTrackside:
         self._thread = trio.Lock()
         self._thawed = trio.Event()
         self._thawed.set()
-        self._status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
 
     def __repr__(self) -> str:
         state = f"event {self.event_id}" if self.event_id else "no event open"
@@ -155,20 +154,23 @@ class FPVTrackside:
         """
         if not self.quirks.off_until_event:
             self._wanted.set()
-        self._status = task_status
+        has_started = False
+
+        def usable() -> None:
+            nonlocal has_started
+            if not has_started:
+                has_started = True
+                task_status.started(self.port)
+
         async with reserved(port, host) as self.port:
             while True:
                 if not self._wanted.is_set():
-                    self._usable()
+                    usable()
                     await self._wanted.wait()
-                await self._listen(host)
+                await self._listen(host, usable)
                 await trio.sleep(self.quirks.relisten_s)
 
-    def _usable(self) -> None:
-        self._status.started(self.port)
-        self._status = trio.TASK_STATUS_IGNORED
-
-    async def _listen(self, host: str) -> None:
+    async def _listen(self, host: str, usable: Callable[[], None]) -> None:
         self._is_resetting = False
         self._thread = trio.Lock()
         try:
@@ -176,7 +178,7 @@ class FPVTrackside:
                 listeners = await bind(self.port, host)
                 async with trio.open_nursery() as connections:
                     self._listening.set()
-                    self._usable()
+                    usable()
                     await trio.serve_listeners(self._connection, listeners, handler_nursery=connections)
         finally:
             self._listening = trio.Event()

@@ -162,7 +162,7 @@ async def test_closed_connection_is_replaced() -> None:
     assert notifier.failed == 0
 
 
-async def test_full_queue_drops_the_newest() -> None:
+def test_full_queue_drops_the_newest() -> None:
     notifier = _notifier(1)
     for _ in range(QUEUE_MAX + 3):
         notifier.notify_nowait("RaceStart")
