@@ -82,9 +82,9 @@ class BadFile(Exception):
 
 def _json(path: str, body: bytes) -> Any:
     try:
-        # NaN and Infinity are no JSON, but one such number must not cost the whole file: it counts as
-        # missing.
-        return json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None)
+        # NaN and Infinity, which are no JSON, pass here and fall where a number is read: one of them must not
+        # cost the whole file.
+        return json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError) as exc:
         raise BadFile(path, "not JSON" if body.strip() else "empty") from exc
 

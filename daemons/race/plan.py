@@ -29,8 +29,13 @@ LIVE_CURRENT_S = 2.0
 NO_CURRENT_S = 120.0
 LIST_S = 20.0
 IDLE_LIST_S = 60.0
+NO_CURRENT_LIST_S = 120.0
 CHANNELS_S = 300.0
 WAITING_RACE_S = 120.0
+MAY_START_S = 30.0
+MAY_START_MAX = 8
+"""Where FPVTrackside does not tell which race is selected, any of the next few may start."""
+
 FINISHED_S = 600.0
 RACES_MAX = 200
 """Races watched beside the current one. The nearest in order are kept when an event has more."""
@@ -78,7 +83,7 @@ def _wishes(outlook: Outlook, live_s: float) -> Iterator[Watch]:
         yield Watch(CURRENT, NO_CURRENT_S, COOL)
     if current is None:  # the first race, when it is made, is named there
         yield Watch(event_file(event_id, Kind.EVENT), IDLE_RACE_S, HOT)
-    lists_s = LIST_S if is_live else IDLE_LIST_S
+    lists_s = LIST_S if is_live else IDLE_LIST_S if outlook.has_current else NO_CURRENT_LIST_S
     for kind in (Kind.EVENT, Kind.ROUNDS, Kind.PILOTS):
         yield Watch(event_file(event_id, kind), lists_s, WARM)
     yield Watch(HOME, lists_s, WARM)
@@ -105,15 +110,18 @@ def _other_races(outlook: Outlook, event_id: str) -> Iterator[Watch]:
     here = ids.index(outlook.current.id) if outlook.current is not None and outlook.current.id in ids else 0
     near = [race.id for _, race in sorted(enumerate(order), key=lambda pair: abs(pair[0] - here))]
     deleted = [key for key in day.races if key not in set(ids)]
+    waiting = 0
     for key in (*unread, *near, *deleted)[:RACES_MAX]:
         race = day.races.get(key)
         if race is None:
             yield Watch(race_file(event_id, key, Kind.RACE), WAITING_RACE_S, COOL)
             continue
-        # Without /current any waiting race may be the one that starts.
-        is_waiting = race.valid and race.state is not State.DONE
-        period_s = WAITING_RACE_S if is_waiting else FINISHED_S
-        priority = WARM if is_waiting and not outlook.has_current else COLD
-        yield Watch(race_file(event_id, key, Kind.RACE), period_s, priority)
+        if race.valid and race.state is not State.DONE:
+            waiting += 1
+            may_start = not outlook.has_current and waiting <= MAY_START_MAX
+            watch = (MAY_START_S, WARM) if may_start else (WAITING_RACE_S, COLD)
+        else:
+            watch = (FINISHED_S, COLD)
+        yield Watch(race_file(event_id, key, Kind.RACE), *watch)
         if race.state is State.DONE:
             yield Watch(race_file(event_id, key, Kind.RESULT), FINISHED_S, COLD)

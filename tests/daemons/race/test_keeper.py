@@ -111,6 +111,18 @@ def test_another_event_starts_anew_and_files_of_the_old_one_are_ignored() -> Non
     assert keeper.board["headline"] == "Race 1-1 is next"
 
 
+def test_what_was_selected_in_another_event_is_forgotten() -> None:
+    day = open_field([101, 102])
+    keeper = kept(day)
+    current = fetched(CURRENT, make.to_bytes({"CurrentRace": make.race_id(102)}))
+    keeper.apply(CURRENT, current)
+    keeper.apply(HOME, fetched(HOME, make.home("aaaaaaaa-0000-4000-8000-00000000000f")))
+    feed(keeper, day)
+    assert keeper.board["race"]["id"] == make.race_id(101)
+    keeper.apply(CURRENT, current)
+    assert keeper.board["race"]["id"] == make.race_id(102)
+
+
 def test_a_home_page_that_names_no_event_changes_nothing() -> None:
     keeper = kept(open_field([101]))
     assert not keeper.apply(HOME, fetched(HOME, make.home(None)))

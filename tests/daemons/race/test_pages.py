@@ -342,7 +342,7 @@ async def test_who_comes_back_with_the_board_is_not_sent_it_again(mock_clock: Mo
         assert len(back.events("board")) == 1
 
 
-async def test_the_stream_ends_when_the_viewer_leaves(mock_clock: MockClock) -> None:
+async def test_the_stream_ends_when_the_viewer_leaves(autojump_clock: MockClock) -> None:
     viewer = Viewer(app_of({"pits": keeper_of(open_field([101]))}))
     with trio.fail_after(1):
         async with trio.open_nursery() as nursery:
@@ -352,7 +352,7 @@ async def test_the_stream_ends_when_the_viewer_leaves(mock_clock: MockClock) -> 
     assert viewer.is_complete
 
 
-async def test_a_viewer_who_breaks_off_breaks_nothing(mock_clock: MockClock) -> None:
+async def test_a_viewer_who_breaks_off_breaks_nothing(autojump_clock: MockClock) -> None:
     day = open_field([101])
     keeper = keeper_of(day)
     viewer = Viewer(app_of({"pits": keeper}))

@@ -233,6 +233,13 @@ def test_in_a_race_passes_behind_the_target_do_not_change_the_position() -> None
     assert positions_of(only(day), EventType.ENDURANCE) == {BO: 1, ANN: 2}
 
 
+def test_a_pass_that_was_ruled_out_gives_no_position() -> None:
+    race = make.race(1, **LIVE, flown={1: [4.0, 9.0], 2: [5.0]})
+    race["Detections"][1]["Valid"] = False
+    race["Detections"][2]["Valid"] = False
+    assert positions_of(only(day_of(race)), EventType.RACE) == {ANN: 1}
+
+
 def test_a_dead_heat_shares_the_place() -> None:
     race = make.race(
         1, **LIVE, seats={1: 9, 2: 10, 3: 2}, flown={1: [4.0, 9.0], 2: [5.0, 8.0], 3: [4.0, 9.5]}
