@@ -33,7 +33,7 @@ FLOOR_BYTES = 8 * 1024
 CAP_BYTES_MAX = 4 * 1024 * 1024
 INITIAL_BYTES = 16 * 1024
 CHUNK_BYTES_MIN = 4 * 1024
-CHUNK_BYTES_MAX = 16 * 1024
+CHUNK_BYTES_MAX = 48 * 1024
 
 _CHUNK_S = 0.016
 """A chunk is what the line carries in this time: it is the wait that no priority can avoid."""

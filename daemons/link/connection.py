@@ -265,7 +265,8 @@ class Connection:
         held = {position.topic: position for position in self.theirs.topics}
         for topic, publisher in peer.publishers.items():
             handle = self.scheduler.register(Lane.EVENT, publisher)
-            publisher.attach(held.get(topic), trio.current_time(), handle.wake)
+            parts = self.scheduler.register(Lane.BULK, publisher.parts)
+            publisher.attach(held.get(topic), trio.current_time(), handle.wake, parts.wake)
         for subscriber in peer.subscribers.values():
             subscriber.attach(trio.current_time())
 
@@ -391,7 +392,9 @@ class Connection:
         """When something becomes due without anybody waking the writer."""
         times = [self.scheduler.next_wake(now), self.meter.due_at()]
         times += [publisher.wake_at(now) for publisher in self.peer.publishers.values()]
-        return min((at for at in times if at is not None), default=float("inf"))
+        times += [subscriber.wake_at() for subscriber in self.peer.subscribers.values()]
+        # What is due already has been woken: if it did not go, it waits for something else than time.
+        return min((at for at in times if at is not None and at > now), default=float("inf"))
 
     def _wake_what_is_due(self) -> None:
         now = trio.current_time()
@@ -400,6 +403,9 @@ class Connection:
             self._received_handle.wake()
         for publisher in self.peer.publishers.values():
             publisher.tick(now)
+        for subscriber in self.peer.subscribers.values():
+            for answer in subscriber.tick(now):
+                self.send_control(answer)
 
     # --- heartbeat -----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import trio
 from attrs import evolve
 
 from chaos.doubles.fpvtrackside import load_event_dir
-from daemons.race.board import make_board
+from daemons.race.rules import race_name, rows_of
 from tests.whole.stage import SITE, open_stage
 
 EVENT = "fpv/tree-test-1"
@@ -46,20 +46,21 @@ async def test_board_agrees_with_what_a_spectator_should_see(samples: Path, tmp_
         await stage.connected()
         keeper = stage.cloud.members[SITE].site.keeper
         races = expected["races"]
-        await stage.until(lambda: len(keeper.day.races) >= len(races) and keeper.day.pilots and keeper.day.channels, 30)
+        ids = {race["id"] for race in races}
+        await stage.until(lambda: ids <= keeper.day.races.keys() and keeper.day.pilots and keeper.day.channels, 30)
         assert stage.cloud.members[SITE].site.remote.statistics.pushes > len(races)
 
         for race in races:
-            shown = make_board(keeper.day, race["id"])["race"]
-            assert shown["name"] == race["name"]
-            assert shown["state"] == race["state"]
-            rows = {row["pilot"]: row for row in shown["rows"]}
+            known = keeper.day.races[race["id"]]
+            assert race_name(keeper.day, known) == race["name"]
+            assert known.state.value == race["state"]
+            rows = {row.pilot: row for row in rows_of(keeper.day, known)}
             assert sorted(rows) == sorted(row["pilot"] for row in race["rows"])
             for row in race["rows"]:
                 seen = rows[row["pilot"]]
-                assert (seen["channel"], seen["mhz"]) == (row["channel"], row["MHz"])
-                assert seen["lap_times"] == row["laps"]
-                assert seen["best"] == row["best"]
+                assert (seen.channel, seen.frequency_mhz) == (row["channel"], row["MHz"])
+                assert [round(lap_s, 3) for lap_s in seen.flight.laps_s] == row["laps"]
+                assert (seen.flight.best_s and round(seen.flight.best_s, 3)) == row["best"]
         page = (await stage.callers.get(f"/api/sites/{SITE}/board")).json()
-        assert page["board"]["race"]["id"] in {race["id"] for race in races}
+        assert page["board"]["race"]["id"] in ids
         assert page["board"]["event"]["name"] == expected["event"]
