@@ -1,21 +1,32 @@
 """A seeded virtual network for Trio: the same seed gives the same run, and an hour takes about a second."""
 
+from .faults import EVERYDAY, Fault, outage_s, random_faults, swizzle
+from .hosts import Host
 from .link import Conditions
-from .network import Host, Path, SimNetwork
-from .timeline import Deadlock, ThreadUnderVirtualTime
-from .world import NeverHappened, Run, World, check_happened, run_world, seeds
+from .network import SimNetwork
+from .path import Path
+from .program import Program
+from .timeline import Deadlock, Livelock
+from .world import NeverHappened, Run, ThreadUnderVirtualTime, World, check_happened, run_world, seeds
 
 __all__ = [
+    "EVERYDAY",
     "Conditions",
     "Deadlock",
+    "Fault",
     "Host",
+    "Livelock",
     "NeverHappened",
     "Path",
+    "Program",
     "Run",
     "SimNetwork",
     "ThreadUnderVirtualTime",
     "World",
     "check_happened",
+    "outage_s",
+    "random_faults",
     "run_world",
     "seeds",
+    "swizzle",
 ]

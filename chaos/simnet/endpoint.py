@@ -10,7 +10,7 @@ import trio
 from .pipe import Pipe
 
 if TYPE_CHECKING:
-    from .network import Host
+    from .hosts import Host
     from .sockets import SimSocket
 
 
@@ -101,13 +101,13 @@ class Endpoint:
         return b""
 
     def _accept(self, data: memoryview) -> int:
+        if self.error is not None:
+            raise OSError(self.error, os.strerror(self.error))
         if self._orphaned:
             # Nobody is there to take it: a reset comes back a round trip later.
             timeline = self.host.network.timeline
             timeline.at(timeline.now() + self.outbound.wire.round_trip_s(), self.on_reset)
             return len(data)
-        if self.error is not None:
-            raise OSError(self.error, os.strerror(self.error))
         return self.outbound.accept(data)
 
     async def _park_writer(self) -> None:

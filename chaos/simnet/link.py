@@ -9,14 +9,15 @@ by exactly the length of the pause. Instead of re-timing every chunk under way, 
 convert.
 
 **Why loss is a stall.** TCP never loses a byte: a lost segment is sent again, and everything behind it waits.
-The figures are Linux's: a retransmission timer of round trip + 200 ms that doubles, and a rescue by the next
-segment that gets through (its selective acknowledgement shows the hole), a round trip after it. See the test
-of the calibration.
+See loss.py.
 """
 
 import dataclasses
 import math
 import random
+
+SAME_INSTANT_S = 1e-9
+"""Converting between local and real time rounds: an event may find itself due, by one bit, a moment later."""
 
 MSS_BYTES = 1460
 """Payload of one segment on Ethernet (RFC 9293 §3.7.1)."""
@@ -144,12 +145,12 @@ class OneWay:
         return self.rng.random() >= (1.0 - self.loss) ** segments
 
     def stall_s(self, round_trip_s: float) -> float:
-        """Draw how long a lost segment takes to be sent successfully: timer after timer, doubling."""
+        """Draw how long a lost segment takes to get through: a tail loss probe, then doubling timers."""
         timer_s = RTO_FLOOR_S + round_trip_s
         stall_s = timer_s
         while self.rng.random() < self.loss:
-            timer_s = min(timer_s * 2, RTO_CEILING_S)
             stall_s += timer_s
+            timer_s = min(timer_s * 2, RTO_CEILING_S)
         return stall_s
 
 

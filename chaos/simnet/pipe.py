@@ -19,7 +19,8 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
-from .link import MSS_BYTES, next_retransmission
+from .link import MSS_BYTES, SAME_INSTANT_S, next_retransmission
+from .loss import Recovery
 from .wire import Wire
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Pipe:
         self.flying: deque[Flight] = deque()
         self.arrived: deque[bytes] = deque()
         self.outstanding_bytes = 0
-        self._holes: list[Flight] = []
+        self._recovery = Recovery()
         self._hold_until = -math.inf
         self._deaf_sent_bytes = 0
         self._stuck_since: float | None = None
@@ -177,37 +178,20 @@ class Pipe:
             self._deaf_sent_bytes += len(chunk)
         flight = Flight(arrival, departure, chunk)
         if wire.loss:
-            self._suffer_loss(flight)
+            self._recovery.send(flight, len(chunk), wire, wire.back)
         self.flying.append(flight)
         if wire.split and len(chunk) > 1 and wire.rng.random() < wire.split:
             cut = wire.rng.randrange(1, len(chunk))
             flight.data = chunk[:cut]
             self.flying.append(Flight(flight.arrival + wire.rng.uniform(0, 0.002), departure, chunk[cut:]))
         if self.receiver.reader is not None or self.receiver.closed:
-            self.arm()
+            self.arm()  # also when this one rescued an earlier one
 
     def _send_mark(self, mark: Mark, now: float) -> None:
         self.trace.mark(now, self.ident, mark)
         departure, arrival = self.wire.carry(CONTROL_BYTES, now)
         self.flying.append(Flight(arrival, departure, mark))
         self.arm()
-
-    def _suffer_loss(self, flight: Flight) -> None:
-        # A lost chunk stalls this pipe until a retransmission gets through, by its own timer or, sooner,
-        # because a later segment arrived and its acknowledgement came back. See link.py.
-        wire = self.wire
-        round_trip_s = wire.round_trip_s()
-        local = flight.departure
-        self._holes = [hole for hole in self._holes if hole.arrival > local]
-        if wire.lost(len(flight.data) if isinstance(flight.data, bytes) else 1):
-            flight.arrival += wire.stall_s(round_trip_s)
-            self._holes.append(flight)
-        elif self._holes and wire.rng.random() >= wire.back.loss:
-            for hole in self._holes:
-                if wire.rng.random() >= wire.loss:
-                    hole.arrival = min(hole.arrival, flight.arrival + round_trip_s)
-            if self.receiver.reader is not None:
-                self.arm()
 
     # -- the receiver's side
 
@@ -216,7 +200,7 @@ class Pipe:
         flying = self.flying
         if not flying or now < self._hold_until:
             return
-        local = self.wire.local(now)
+        local = self.wire.local(now) + SAME_INSTANT_S
         while flying and flying[0].arrival <= local:
             data = flying.popleft().data
             if isinstance(data, Mark):

@@ -18,7 +18,8 @@ import trio._core._run as trio_run
 
 
 @contextlib.contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Set an attribute for the length of a `with`."""
     before = getattr(owner, name)
     setattr(owner, name, value)
     try:
@@ -40,9 +41,9 @@ def seeded_process(seed: int) -> Iterator[None]:
     random_state, scheduler_state = random.getstate(), trio_run._r.getstate()
     collecting = gc.isenabled()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_replaced(os, "urandom", entropy.randbytes))
-        stack.enter_context(_replaced(random, "_urandom", entropy.randbytes))
-        stack.enter_context(_replaced(trio_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True))
+        stack.enter_context(replaced(os, "urandom", entropy.randbytes))
+        stack.enter_context(replaced(random, "_urandom", entropy.randbytes))
+        stack.enter_context(replaced(trio_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True))
         random.seed(f"{seed}/random")
         trio_run._r.seed(f"{seed}/scheduler")
         gc.collect()
@@ -61,5 +62,5 @@ def seeded_process(seed: int) -> Iterator[None]:
 @contextlib.contextmanager
 def virtual_wall_clock(utc_now: Callable[[], float], monotonic: Callable[[], float]) -> Iterator[None]:
     """Let `time.time` and `time.monotonic` tell virtual time. `perf_counter` stays real, for measuring."""
-    with _replaced(time, "time", utc_now), _replaced(time, "monotonic", monotonic):
+    with replaced(time, "time", utc_now), replaced(time, "monotonic", monotonic):
         yield

@@ -1,4 +1,4 @@
-"""The sockets that Trio hands out on a simulated network, and the hostname resolver.
+"""The sockets that Trio hands out on a simulated network.
 
 `trio.open_tcp_stream`, `trio.serve_tcp` and everything above them run unchanged: they ask
 `trio.socket.socket()` and `getaddrinfo()`, and both are answered here. IPv4 and TCP only; an IPv6 socket is
@@ -16,13 +16,13 @@ from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
-from trio.abc import HostnameResolver, SocketFactory
 
 from .endpoint import Endpoint
+from .handshake import dial
 from .pipe import SEND_BUFFER_BYTES
 
 if TYPE_CHECKING:
-    from .network import Host, SimNetwork
+    from .hosts import Host
 
 _FIRST_FILENO = 1_000_000
 """No real descriptor is that high: code that polls one by mistake gets EBADF instead of somebody else's file.
@@ -233,10 +233,9 @@ class SimSocket(trio.socket.SocketType):
         if not self._address[1]:
             self._address = (self._host.address, self._host.free_port())
         network = self._host.network
+        remote = (network.address_of(address[0]), address[1])
         try:
-            endpoint = await network.dial(
-                self._host, self._address, (network.address_of(address[0]), address[1])
-            )
+            endpoint = await dial(network, self._host, self._address, remote)
         except trio.Cancelled:
             self.close()
             raise
@@ -335,51 +334,3 @@ class SimSocket(trio.socket.SocketType):
         if self._endpoint is None:
             _fail(errno.ENOTCONN)
         return self._endpoint
-
-
-class SimSocketFactory(SocketFactory):
-    """Makes the sockets of the host that the running task belongs to."""
-
-    def __init__(self, network: "SimNetwork") -> None:
-        self._network = network
-
-    def socket(
-        self,
-        family: int = stdlib_socket.AF_INET,
-        type: int = stdlib_socket.SOCK_STREAM,
-        proto: int = 0,  # noqa: A002
-    ) -> Any:
-        """Make a TCP socket. EAFNOSUPPORT for anything but IPv4, EPROTONOSUPPORT for anything but TCP."""
-        if family != stdlib_socket.AF_INET:
-            _fail(errno.EAFNOSUPPORT)
-        if type != stdlib_socket.SOCK_STREAM:
-            _fail(errno.EPROTONOSUPPORT)
-        return self._network.current_host().new_socket()
-
-
-class SimResolver(HostnameResolver):
-    """Knows the hosts of the network by name, and localhost."""
-
-    def __init__(self, network: "SimNetwork") -> None:
-        self._network = network
-
-    async def getaddrinfo(
-        self,
-        host: bytes | None,
-        port: bytes | str | int | None,
-        family: int = 0,
-        type: int = 0,  # noqa: A002 (the name that callers use)
-        proto: int = 0,
-        flags: int = 0,
-    ) -> Any:
-        """Return the one address of a host; socket.gaierror EAI_NONAME for an unknown name."""
-        await trio.lowlevel.checkpoint()
-        name = (host or b"0.0.0.0").decode("ascii")
-        address = self._network.address_of(name)
-        sockaddr = (address, int(port or 0))
-        return [(stdlib_socket.AF_INET, stdlib_socket.SOCK_STREAM, stdlib_socket.IPPROTO_TCP, "", sockaddr)]
-
-    async def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
-        """Return the host's name and the port as text."""
-        await trio.lowlevel.checkpoint()
-        return self._network.name_of(sockaddr[0]), str(sockaddr[1])

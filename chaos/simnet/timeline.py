@@ -10,14 +10,19 @@ It is also where a deadlock is seen: no task can run, nothing is due, ever. Trio
 All private names of Trio that the simulation needs for its clock are used in this file and in `world.py`.
 """
 
+import functools
 import heapq
 import math
 import traceback
 from collections.abc import Callable, Iterator
 
+import outcome
 import trio
 import trio.testing
 from trio._core._run import GLOBAL_RUN_CONTEXT
+
+_ROUNDS_PER_INSTANT = 50_000
+"""Rounds of the loop (or events) at one instant before a livelock is called."""
 
 _IDLE_ROUNDS = 4
 """Rounds without anything to do before a deadlock is called: a signal or a thread's answer may be a round
@@ -32,11 +37,11 @@ class Deadlock(RuntimeError):
     """
 
 
-class ThreadUnderVirtualTime(RuntimeError):
-    """A thread is at work while the clock would jump: its result would come at an arbitrary virtual time."""
+class Livelock(RuntimeError):
+    """Tasks run on and on while virtual time stands still: a retry without a pause, most often."""
 
 
-class Timeline:
+class Timeline(trio.abc.Instrument):
     """The heap of the network's events of one run, and the clock's hand.
 
     `on_jump(now)`, when set, is called after the clock has moved and before anything that was due runs.
@@ -46,9 +51,9 @@ class Timeline:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._pushed = 0
         self._idle_rounds = 0
+        self._rounds = 0
         self._clock: trio.testing.MockClock | None = None
-        self._limiter: trio.CapacityLimiter | None = None
-        self._refused = False
+        self._refusals = 0
         self.on_jump: Callable[[float], None] | None = None
         self.now: Callable[[], float] = trio.current_time
 
@@ -65,9 +70,10 @@ class Timeline:
         ):
             raise RuntimeError("the simulated network needs trio.testing.MockClock(autojump_threshold=0)")
         self._clock = clock
-        self._limiter = trio.to_thread.current_default_thread_limiter()
-        self.now = clock.current_time
+        self.now = functools.partial(getattr, clock, "_virtual_base")
+        clock.current_time = self.now  # type: ignore[method-assign]
         clock._autojump = self._advance  # type: ignore[method-assign]
+        trio.lowlevel.add_instrument(self)
 
     def at(self, when: float, event: Callable[[], None]) -> None:
         """Run the synchronous `event` at `when`, between task steps.
@@ -97,35 +103,37 @@ class Timeline:
         self.at(when, wake)
         await trio.lowlevel.wait_task_rescheduled(abort)
 
+    def before_io_wait(self, timeout: float) -> None:
+        """Count the rounds of this instant (Trio calls this in each)."""
+        self._rounds += 1
+        if self._rounds > _ROUNDS_PER_INSTANT:
+            self._rounds = 0
+            self._refuse(Livelock("virtual time stands still while tasks run on:\n" + task_tree()))
+
     def _advance(self) -> None:
         # Called by Trio's loop when no task is runnable and nobody waits in wait_all_tasks_blocked.
         runner = GLOBAL_RUN_CONTEXT.runner
-        clock, heap, limiter = self._clock, self._heap, self._limiter
+        clock, heap = self._clock, self._heap
         assert clock is not None
-        assert limiter is not None
-        if limiter.borrowed_tokens:
-            return self._refuse(
-                ThreadUnderVirtualTime(
-                    "a thread is at work under the simulated clock: run its work inline (open_store(inline=True))"
-                )
-            )
         while not runner.runq:
             deadline = runner.deadlines.next_deadline()
             when = min(deadline, heap[0][0]) if heap else deadline
             if when == math.inf:
-                return self._stuck()
+                self._stuck()
+                return
             # Assigned, not added up: t + (x - t) need not be x, and an event would then find itself not yet
             # due.
             if when > clock._virtual_base:
                 clock._virtual_base = when
+                self._rounds = 0
                 if self.on_jump is not None:
                     self.on_jump(when)
             self._idle_rounds = 0
+            self.before_io_wait(0)
             while heap and heap[0][0] <= when:
                 heapq.heappop(heap)[2]()
             if deadline <= when:
                 runner.deadlines.expire(when)
-        return None
 
     def _stuck(self) -> None:
         self._idle_rounds += 1
@@ -133,18 +141,34 @@ class Timeline:
             self._refuse(Deadlock("no task can run and nothing is due, ever:\n" + task_tree()))
 
     def _refuse(self, error: RuntimeError) -> None:
-        # As Trio delivers Ctrl-C: into the main task, where the program's own nurseries unwind everything
-        # else.
+        # As Trio delivers Ctrl-C: into the main task, where the program's own nurseries unwind the rest.
+        # What a shield protects is told itself when that was not enough. A run that hangs would be worse.
         main = GLOBAL_RUN_CONTEXT.runner.main_task
-        self._idle_rounds = 0
-
-        def raise_error() -> None:
+        self._idle_rounds = self._rounds = 0
+        self._refusals += 1
+        if main is None or self._refusals > 5:
             raise error
+        for task in [main] if self._refusals == 1 else _family(main):
+            _throw_into(task, error)
 
-        if main is None or main._abort_func is None or self._refused:
-            raise error  # becomes TrioInternalError: ugly, but the run ends
-        self._refused = True
-        main._attempt_abort(raise_error)
+
+def _throw_into(task: trio.lowlevel.Task, error: RuntimeError) -> None:
+    def raise_error() -> None:
+        raise error
+
+    if task._abort_func is not None:
+        task._attempt_abort(raise_error)
+    elif task._next_send is not None:  # about to run; None: it has not begun
+        task._next_send = outcome.Error(error)
+
+
+def _family(task: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
+    children = [child for nursery in task.child_nurseries for child in _in_order(nursery)]
+    return [task, *(one for child in children for one in _family(child))]
+
+
+def _in_order(nursery: trio.Nursery) -> list[trio.lowlevel.Task]:
+    return sorted(nursery.child_tasks, key=lambda task: task._counter)
 
 
 def task_tree() -> str:
@@ -159,5 +183,5 @@ def _describe(task: trio.lowlevel.Task, depth: int) -> Iterator[str]:
     at = f" at {outside_trio[-1].filename}:{outside_trio[-1].lineno}" if outside_trio else ""
     yield f"{'  ' * depth}{task.name}{at}"
     for nursery in task.child_nurseries:
-        for child in sorted(nursery.child_tasks, key=lambda task: task._counter):
+        for child in _in_order(nursery):
             yield from _describe(child, depth + 1)

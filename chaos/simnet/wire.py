@@ -7,7 +7,7 @@ import random
 from collections import deque
 from typing import TYPE_CHECKING
 
-from .link import MSS_BYTES, Conditions, OneWay
+from .link import MSS_BYTES, SAME_INSTANT_S, Conditions, OneWay
 from .timeline import Timeline
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class Wire(OneWay):
         self.timeline = timeline
         self.pipes: dict[int, Pipe] = {}
         self.dropping = False
+        self.refusing = False
+        self.ignoring = False
         self._waiting: deque[Pipe] = deque()
         self._turn: Pipe | None = None
         self._drain_at: float | None = None
@@ -56,7 +58,8 @@ class Wire(OneWay):
             pipe.on_drop(now)
 
     def heal(self) -> None:
-        """End a freeze or a drop."""
+        """End a freeze or a drop, and let new connections pass."""
+        self.refusing = self.ignoring = False
         if not self.paused:
             return
         now = self.timeline.now()
@@ -87,7 +90,7 @@ class Wire(OneWay):
             self._turn = None  # one quantum a turn
         elif self._waiting:
             return 0
-        room = round(self.room_bytes(now))
+        room = round(self.room_bytes(now)) + 1  # one more: as above, rounding must not leave a byte short
         quantum = self._quantum()
         return min(room, wanted, quantum) if room >= min(wanted, quantum) else 0
 
@@ -118,7 +121,7 @@ class Wire(OneWay):
         if self._drain_at is None or now < self._drain_at:
             return  # superseded by an earlier one
         self._drain_at = None
-        if self._waiting and not self.paused and self.room_at(self._quantum(), now) <= now:
+        if self._waiting and not self.paused and self.room_at(self._quantum(), now) <= now + SAME_INSTANT_S:
             self._turn = self._waiting.popleft()
             try:
                 self._turn.pump(now)

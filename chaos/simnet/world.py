@@ -28,9 +28,10 @@ from typing import Generic, TypeVar
 import trio
 import trio.testing
 
+from .hosts import running_on
 from .link import Conditions
-from .network import SimNetwork, _current_host
-from .seeding import seeded_process, virtual_wall_clock
+from .network import SimNetwork
+from .seeding import replaced, seeded_process, virtual_wall_clock
 from .trace import Trace
 
 T = TypeVar("T")
@@ -46,6 +47,10 @@ run.
 
 class NeverHappened(AssertionError):
     """Something that a run had to meet did not come about: the run proves nothing about it."""
+
+
+class ThreadUnderVirtualTime(RuntimeError):
+    """A thread was asked for: the clock would jump while it works, and its result come at any time."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class World:
 
     def utc_now(self) -> float:
         """Return UTC seconds as the wall clock of the current host shows them; true UTC outside any host."""
-        host = _current_host.get()
+        host = running_on.get()
         return (
             EPOCH_S
             + self.clock.current_time()
@@ -117,6 +122,7 @@ def run_world(
             net = SimNetwork(seed, default=conditions, trace=trace)
             world = World(seed, net, clock)
             net.timeline.on_jump = _Collector()
+            stack.enter_context(replaced(trio.to_thread, "run_sync", _refuse_thread))
             stack.enter_context(virtual_wall_clock(world.utc_now, clock.current_time))
 
             async def install_and_run() -> T:
@@ -160,6 +166,10 @@ def replay_command(seed: int) -> str:
     test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
     program = f"./test '{test}'" if test else " ".join([os.path.basename(sys.executable), *sys.argv])
     return f"PITLINK_SIM_SEED={seed} {program}"
+
+
+async def _refuse_thread(work: object, *args: object, **kwargs: object) -> None:
+    raise ThreadUnderVirtualTime(f"{work} in a thread under the simulated clock: run it inline")
 
 
 class _Collector:
