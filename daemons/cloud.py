@@ -24,7 +24,9 @@ from daemons.link.peer import Peer
 from daemons.link.readings import link_readings
 from daemons.link.registry import MemoryRegistry
 from daemons.ops.environment import Environment
-from daemons.ops.errors import RefusedToStart
+from daemons.ops.lifecycle import notify, run_daemon
+from daemons.ops.logs import configure_logs
+from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 from daemons.ops.health import Health, health_routes
 from daemons.ops.metrics import Reading, metrics_route
 from daemons.ops.tokens import Role, TokenTable
@@ -247,3 +249,23 @@ async def open_cloud(
     async with open_store(config.state_dir / "cloud.db", migrations=MIGRATIONS, inline=inline) as store:
         cache = await SqliteCache.load(store, config.cache_bytes)
         yield Cloud(config, environment or Environment(), store, cache, tokens)
+
+
+async def serve(config: CloudConfig, stop: trio.Event) -> None:
+    """Run cloud until `stop`, then end in order."""
+    async with open_cloud(config) as cloud, trio.open_nursery() as nursery:
+        await nursery.start(cloud.run)
+        assert cloud.front is not None
+        _log.info("daemon.ready", ports=cloud.front.ports, sites=sorted(cloud.members))
+        notify("READY=1")
+        await stop.wait()
+        await cloud.stop()
+        nursery.cancel_scope.cancel(reason="orderly stop")
+
+
+def main(config: CloudConfig) -> int:
+    """Run the daemon as a process; return its exit code."""
+    if (config.tls_cert is None) != (config.tls_key is None):
+        raise ConfigError([Problem("tls_cert, tls_key", "one is set without the other", "TLS needs both")])
+    configure_logs(config.log_level)
+    return run_daemon(partial(serve, config))

@@ -19,6 +19,8 @@ from chaos.profiles import PROFILES
 from chaos.relay import Relay
 from daemons.cloud import TOKENS_FILE, Cloud, open_cloud
 from daemons.ops.environment import Environment
+from daemons.ops.lifecycle import run_daemon
+from daemons.ops.logs import LogLevel, configure_logs
 from daemons.ops.options import Address, Secret
 from daemons.ops.tokens import Role, TokenTable
 from daemons.pits import NOTIFY_PATH, Pits, open_pits
@@ -171,3 +173,21 @@ async def _show_status(demo: Demo) -> None:
             last = line.partition(" s old")[0].rpartition(" · ")[0]
             print(line, flush=True)
         await trio.sleep(STATUS_S)
+
+
+async def _until_stopped(options: DemoOptions, stop: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def end() -> None:
+            await stop.wait()
+            nursery.cancel_scope.cancel(reason="Ctrl-C")
+
+        nursery.start_soon(end)
+        await run_demo(options)
+        nursery.cancel_scope.cancel(reason="its time is over")
+
+
+def main(options: DemoOptions, *, verbose: bool) -> int:
+    """Run the demo as a process; return its exit code."""
+    configure_logs(LogLevel.INFO if verbose else LogLevel.ERROR)
+    return run_daemon(partial(_until_stopped, options))

@@ -25,6 +25,9 @@ from daemons.link.outbox import Keep, OutboxFull, OutChannel
 from daemons.link.peer import Peer
 from daemons.link.readings import link_readings
 from daemons.ops.environment import Environment
+from daemons.ops.errors import ConfigError, Problem
+from daemons.ops.lifecycle import notify, run_daemon
+from daemons.ops.logs import configure_logs
 from daemons.ops.health import Health, Severity, health_routes
 from daemons.ops.metrics import Reading, metrics_route
 from daemons.race import executor
@@ -286,3 +289,24 @@ async def open_pits(
     config.state_dir.mkdir(parents=True, exist_ok=True)
     async with open_store(config.state_dir / "pits.db", migrations=MIGRATIONS, inline=inline) as store:
         yield Pits(config, environment or Environment(), store, wrap_stream)
+
+
+async def serve(config: PitsConfig, stop: trio.Event) -> None:
+    """Run pits until `stop`, then end in order."""
+    async with open_pits(config) as pits, trio.open_nursery() as nursery:
+        await nursery.start(pits.run)
+        assert pits.front is not None
+        _log.info("daemon.ready", ports=pits.front.ports, origin=config.origin_url, cloud=config.cloud_url or None)
+        notify("READY=1")
+        await stop.wait()
+        await pits.stop()
+        nursery.cancel_scope.cancel(reason="orderly stop")
+
+
+def main(config: PitsConfig) -> int:
+    """Run the daemon as a process; return its exit code."""
+    if config.cloud_url and not config.token:
+        problem = Problem("token", "is not set, and the hub wants one", "ask its operator: pitlink token make")
+        raise ConfigError([problem])
+    configure_logs(config.log_level)
+    return run_daemon(partial(serve, config))

@@ -33,8 +33,8 @@ __all__ = [
 DEPTH_MAX = 16
 """Arrays and maps may be nested this deep."""
 
-SEQUENCE_ITEMS_MAX = 8192
-"""Items of one sequence. A writer's pick is ≤ 16 KiB and the shortest frame takes 4 bytes, so 4,096 is the
+SEQUENCE_ITEMS_MAX = 16_384
+"""Items of one sequence. A writer's pick is ≤ 48 KiB and the shortest frame takes 4 bytes, so 12,288 is the
 most that is ever sent; a decoder call per item (0.8 µs) must not add up to a stall of 50 ms for a message of
 65,536 one-byte items."""
 

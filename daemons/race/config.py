@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from attrs import frozen
 
 from daemons.link.address import HubAddress
+from daemons.ops.logs import LogLevel
 from daemons.ops.options import Address, Secret, option, section
 from daemons.web.config import FrontConfig
 from protocol.frames import SITE_NAME_MAX
@@ -89,7 +90,7 @@ class PitsConfig:
     ttl: dict[str, float] = option(
         factory=dict, help="Seconds a path pattern is answered without asking FPVTrackside, such as {\"/httpfiles/**\" = 60}."
     )
-    log_level: str = option("info", help="debug, info, warning or error.")
+    log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")
 
@@ -103,6 +104,6 @@ class CloudConfig:
     tls_cert: Path | None = option(None, help="The certificate chain (PEM); without it TLS is left to a reverse proxy.")
     tls_key: Path | None = option(None, help="The certificate's key (PEM).")
     cache_bytes: int = option(64 * 1024 * 1024, minimum=1024 * 1024, help="What the cache of all sites may hold.")
-    log_level: str = option("info", help="debug, info, warning or error.")
+    log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")

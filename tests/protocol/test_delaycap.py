@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from protocol.delaycap import CAP_BYTES_MAX, FLOOR_BYTES, DelayCap
+from protocol.delaycap import CAP_BYTES_MAX, CHUNK_BYTES_MAX, FLOOR_BYTES, DelayCap
 from protocol.errors import RemoteProtocolError
 from protocol.lanes import Lane
 from tests.protocol.bottleneck import Backlog, Body, Bottleneck
@@ -136,7 +136,7 @@ def test_a_fast_line_is_not_held_back() -> None:
     model.scheduler.register(Lane.EVENT, Backlog(1000, 100_000)).wake()
     model.run(0.5)
     assert model.delivered_bytes(0.05, 0.5) >= 0.9 * 0.45 * 100e6
-    assert model.scheduler.cap.chunk_bytes == 16 * 1024
+    assert model.scheduler.cap.chunk_bytes == CHUNK_BYTES_MAX
 
 
 def test_a_satellite_line_of_fifty_megabits_is_filled() -> None:

@@ -1,0 +1,237 @@
+"""The command line: the one place where daemons, chaos and tools meet. What a command needs is imported when it runs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Group, Parameter
+
+from daemons.ops.errors import ConfigError, RefusedToStart
+
+__all__ = ["main"]
+
+_daemons = Group("Daemons", sort_key=1)
+_tools = Group("Tools", sort_key=2)
+
+app = App(
+    name="pitlink",
+    help="Keeps a place with a bad connection joined to the people who depend on it.",
+    version="0.1.0",
+    help_format="plaintext",
+)
+config_app = App(name="config", help="Check a configuration, or show what holds.", group=_tools)
+token_app = App(name="token", help="The bearer tokens that a hub lets in.", group=_tools)
+app.command(config_app)
+app.command(token_app)
+
+Config = Annotated[Path | None, Parameter(name=["--config", "-c"], help="A TOML file; see: pitlink config show.")]
+Listen = Annotated[str | None, Parameter(help="Address to serve on, such as 127.0.0.1:8090 or :8090.")]
+StateDir = Annotated[Path | None, Parameter(help="Folder of the daemon's database.")]
+InFlight = Annotated[int | None, Parameter(help="Fetches under way at once; past it BUSY.")]
+BodyBytes = Annotated[int | None, Parameter(help="The longest body; past it TOO_LARGE.")]
+FetchTimeout = Annotated[float | None, Parameter(help="Seconds a fetch may take; past it TIMEOUT.")]
+Allow = Annotated[list[str] | None, Parameter(help="What may be fetched: 'GET,HEAD /events/**'. May be repeated.")]
+LogLevelName = Annotated[str | None, Parameter(help="debug, info, warning or error.")]
+
+
+def _fetch_flags(max_in_flight: Any, max_body_bytes: Any, fetch_timeout_s: Any, allow: Any) -> dict[str, Any]:
+    return {
+        "fetch.max_in_flight": max_in_flight,
+        "fetch.max_body_bytes": max_body_bytes,
+        "fetch.timeout_s": fetch_timeout_s,
+        "fetch.allow": allow,
+    }
+
+
+@app.command(group=_daemons)
+def pits(
+    *,
+    config: Config = None,
+    site: Annotated[str | None, Parameter(help="The name of this site, as its token says.")] = None,
+    origin_url: Annotated[str | None, Parameter(help="FPVTrackside's web server.")] = None,
+    cloud_url: Annotated[str | None, Parameter(help="The hub, such as wss://cloud.example.org.")] = None,
+    token_file: Annotated[Path | None, Parameter(help="A file with the site's token.")] = None,
+    state_dir: StateDir = None,
+    listen: Listen = None,
+    share_private: Annotated[bool | None, Parameter(help="Let pilots' real names cross the link.")] = None,
+    max_in_flight: InFlight = None,
+    max_body_bytes: BodyBytes = None,
+    fetch_timeout_s: FetchTimeout = None,
+    allow: Allow = None,
+    log_level: LogLevelName = None,
+) -> int:
+    """The site at the field, beside FPVTrackside. Works alone; with --cloud-url it keeps a link to the hub."""
+    from daemons.ops.config import load_config
+    from daemons.ops.options import Secret
+    from daemons.pits import main as run
+    from daemons.race.config import PitsConfig
+
+    flags = {
+        "site": site,
+        "origin_url": origin_url,
+        "cloud_url": cloud_url,
+        "token": None if token_file is None else Secret(_read(token_file)),
+        "state_dir": state_dir,
+        "listen": listen,
+        "share_private": share_private,
+        "log_level": log_level,
+        **_fetch_flags(max_in_flight, max_body_bytes, fetch_timeout_s, allow),
+    }
+    return run(load_config(PitsConfig, config, flags=flags))
+
+
+@app.command(group=_daemons)
+def cloud(
+    *,
+    config: Config = None,
+    listen: Listen = None,
+    state_dir: StateDir = None,
+    tls_cert: Annotated[Path | None, Parameter(help="Certificate chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, Parameter(help="Its key (PEM).")] = None,
+    max_in_flight: InFlight = None,
+    max_body_bytes: BodyBytes = None,
+    fetch_timeout_s: FetchTimeout = None,
+    allow: Allow = None,
+    log_level: LogLevelName = None,
+) -> int:
+    """The hub: shows spectators the races of its sites. Needs a token for each: pitlink token make."""
+    from daemons.cloud import main as run
+    from daemons.ops.config import load_config
+    from daemons.race.config import CloudConfig
+
+    flags = {
+        "listen": listen,
+        "state_dir": state_dir,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "log_level": log_level,
+        **_fetch_flags(max_in_flight, max_body_bytes, fetch_timeout_s, allow),
+    }
+    return run(load_config(CloudConfig, config, flags=flags))
+
+
+@app.command(group=_tools)
+def demo(
+    *,
+    seconds: Annotated[float, Parameter(help="End after so long; 0: until Ctrl-C.")] = 0.0,
+    speed: Annotated[float, Parameter(help="How fast the race day plays.")] = 1.0,
+    seed: Annotated[int, Parameter(help="Another seed is another race day.")] = 1,
+    event: Annotated[Path | None, Parameter(help="Play a recorded event directory instead.")] = None,
+    bad_uplink: Annotated[str, Parameter(help="A profile for the uplink: pitlink demo --bad-uplink list.")] = "clean",
+    port: Annotated[int, Parameter(help="Port of the spectators' page; 0: a free one.")] = 0,
+    verbose: Annotated[bool, Parameter(help="Show the daemons' logs.")] = False,
+) -> int:
+    """FPVTrackside's stand-in, pits and cloud on this machine, with a race day to watch."""
+    from chaos.profiles import PROFILES
+    from daemons.demo import DemoOptions
+    from daemons.demo import main as run
+
+    if bad_uplink not in PROFILES:
+        print("\n".join(f"{profile.name:16} {profile.source}" for profile in PROFILES.values()))
+        return 0 if bad_uplink == "list" else 2
+    return run(DemoOptions(seconds, speed, seed, event, bad_uplink, port), verbose=verbose)
+
+
+Daemon = Literal["pits", "cloud"]
+
+
+def _config_class(daemon: Daemon) -> type:
+    from daemons.race.config import CloudConfig, PitsConfig
+
+    return PitsConfig if daemon == "pits" else CloudConfig
+
+
+@config_app.command
+def check(daemon: Daemon, /, *, config: Config = None) -> int:
+    """Say whether a daemon would start with this file and the environment; every problem at once."""
+    from daemons.ops.config import load_config
+
+    load_config(_config_class(daemon), config)
+    print("The configuration is good.")
+    return 0
+
+
+@config_app.command
+def show(daemon: Daemon, /, *, config: Config = None) -> int:
+    """Show every option as it holds, with what it is for. Secrets are masked."""
+    from daemons.ops.config import describe, load_config
+
+    section = ""
+    for path, value, text in describe(load_config(_config_class(daemon), config)):
+        table, _, name = path.rpartition(".")
+        if table != section:
+            section = table
+            print(f"\n[{table}]")
+        print(f"{f'{name} = {value}':44}  # {text}")
+    return 0
+
+
+@token_app.command
+def make(
+    *,
+    role: Annotated[Literal["site", "caller", "operator"], Parameter(help="What its holder may do.")],
+    site: Annotated[str, Parameter(help='The site it is for; "*" for all (callers and operators).')],
+    name: Annotated[str | None, Parameter(help="What the list calls it; by default role and site.")] = None,
+    state_dir: Annotated[Path, Parameter(help="The hub's state folder.")] = Path("cloud-state"),
+) -> int:
+    """Make a token, and print it: the only time it is shown."""
+    from daemons.cloud import TOKENS_FILE
+    from daemons.ops.errors import Problem
+    from daemons.ops.tokens import Role, TokenTable
+    from daemons.race.config import check_site_name
+
+    if site != "*":
+        try:
+            check_site_name(site)
+        except ValueError as exc:
+            raise ConfigError([Problem("--site", str(exc))]) from exc
+    print(TokenTable(state_dir / TOKENS_FILE).add(name or f"{role} {site}", Role(role), site))
+    return 0
+
+
+@token_app.command(name="list")
+def list_tokens(
+    *, state_dir: Annotated[Path, Parameter(help="The hub's state folder.")] = Path("cloud-state")
+) -> int:
+    """List the tokens of a hub: names, roles, sites; never the tokens."""
+    from daemons.cloud import TOKENS_FILE
+    from daemons.ops.tokens import TokenTable
+
+    tokens = TokenTable(state_dir / TOKENS_FILE).load()
+    for token in tokens:
+        print(f"{token.role:9} {token.site:20} {token.name}")
+    if not tokens:
+        print(f"There are none in {state_dir}. Make one: pitlink token make --role site --site NAME")
+    return 0
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        from daemons.ops.errors import Problem
+
+        raise ConfigError([Problem(str(path), f"cannot be read: {exc}")]) from exc
+
+
+def main() -> None:
+    """Run the command line and exit: 0 well, 1 failed, 2 wrong use or configuration, 3 something in the way."""
+    try:
+        code = app(exit_on_error=False, result_action="return_value")
+    except ConfigError as exc:
+        print(f"pitlink: the configuration is wrong:\n{exc}", file=sys.stderr)
+        code = 2
+    except RefusedToStart as exc:
+        print(f"pitlink: {exc}", file=sys.stderr)
+        code = 3
+    except KeyboardInterrupt:
+        code = 0
+    except Exception as exc:
+        if not type(exc).__module__.startswith("cyclopts"):
+            raise
+        code = 2  # cyclopts has said why
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

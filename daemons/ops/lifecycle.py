@@ -1,0 +1,118 @@
+"""The life of a daemon's process: signals to an orderly stop inside a deadline, systemd's notifications, exit codes."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+
+import structlog
+import trio
+
+from daemons.ops.errors import ConfigError, RefusedToStart
+from daemons.store import StorageError
+
+__all__ = ["Exit", "notify", "run_daemon", "watchdog"]
+
+_log = structlog.stdlib.get_logger("pitlink.ops")
+
+STOP_S = 2.0
+"""From the signal to the end; what is not done by then is cancelled. A second signal does not wait."""
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2  # wrong arguments or configuration: fix them
+    REFUSED = 3  # something stands in the way (a port in use, a folder held by another daemon): clear it
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)); nothing happens when it did not start us."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):  # the abstract namespace
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        try:
+            sock.connect(address)
+            sock.send(state.encode())
+        except OSError as exc:
+            _log.warning("notify.failed", error=str(exc))
+
+
+async def watchdog(is_alive: Callable[[], bool] = lambda: True) -> None:
+    """Feed systemd's watchdog at half its period, from a loop that proves that the event loop turns.
+
+    `is_alive` may say that the work is not done any more; then nothing is fed. Returns when there is no watchdog.
+    """
+    period_us = os.environ.get("WATCHDOG_USEC")
+    if not period_us or not period_us.isdigit():
+        return
+    while True:
+        if is_alive():
+            notify("WATCHDOG=1")
+        await trio.sleep(int(period_us) / 2e6)
+
+
+def run_daemon(main: Callable[[trio.Event], Awaitable[None]]) -> Exit:
+    """Run `main(stop)` until it returns; SIGTERM and SIGINT set `stop`, and after 2 s cancel it.
+
+    What goes wrong is said in words on stderr; the returned exit code says of what kind it was.
+    """
+    try:
+        trio.run(_supervise, main, restrict_keyboard_interrupt_to_checkpoints=True)
+    except BaseExceptionGroup as group:
+        return _explain(group)
+    except (ConfigError, RefusedToStart, StorageError, KeyboardInterrupt) as exc:
+        return _explain(BaseExceptionGroup("", [exc]))
+    return Exit.OK
+
+
+async def _supervise(main: Callable[[trio.Event], Awaitable[None]]) -> None:
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_obey_signals, stop, nursery.cancel_scope)
+        nursery.start_soon(watchdog)
+        await main(stop)
+        nursery.cancel_scope.cancel(reason="the daemon has ended")
+
+
+async def _obey_signals(stop: trio.Event, everything: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            name = signal.Signals(number).name
+            if stop.is_set():
+                everything.cancel(reason=f"a second {name}")
+                return
+            _log.info("daemon.stopping", signal=name)
+            notify("STOPPING=1")
+            stop.set()
+            everything.deadline = min(everything.deadline, trio.current_time() + STOP_S)
+
+
+def _explain(group: BaseExceptionGroup[BaseException]) -> Exit:
+    """Print what ended the daemon, for a person; a bug with its traceback."""
+    found, rest = group.split((ConfigError, RefusedToStart, StorageError))
+    if rest is not None:
+        rest = rest.split((KeyboardInterrupt, trio.Cancelled))[1]
+    if rest is not None:
+        _log.error("daemon.crashed", exc_info=rest)
+        return Exit.FAILURE
+    code = Exit.OK
+    for exc in _leaves(found):
+        print(f"pitlink: {exc}", file=sys.stderr)
+        code = max(code, Exit.USAGE if isinstance(exc, ConfigError) else Exit.REFUSED)
+    return code
+
+
+def _leaves(group: BaseException | None) -> list[BaseException]:
+    if group is None:
+        return []
+    if isinstance(group, BaseExceptionGroup):
+        return [leaf for inner in group.exceptions for leaf in _leaves(inner)]
+    return [group]
