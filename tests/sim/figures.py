@@ -1,0 +1,36 @@
+"""What came of a run, as a value that crosses processes and becomes text."""
+
+import collections
+
+from attrs import define, field
+
+
+@define
+class Figures:
+    """One run, or the sum of several. Hours are virtual. `failure` holds the words of the run that failed."""
+
+    what: str
+    seed: int | None
+    hours: float = 0.0
+    wall_s: float = 0.0
+    fingerprint: str = ""
+    counts: collections.Counter[str] = field(factory=collections.Counter)
+    happened: collections.Counter[str] = field(factory=collections.Counter)
+    failure: str = ""
+
+    def add(self, other: "Figures") -> None:
+        """Add another run's."""
+        self.hours += other.hours
+        self.wall_s += other.wall_s
+        self.counts += other.counts
+        self.happened += other.happened
+
+    def __str__(self) -> str:
+        who = "sum" if self.seed is None else f"seed {self.seed}"
+        rate = self.hours / self.wall_s if self.wall_s else 0.0
+        head = f"{self.what}, {who}: {self.hours:.1f} h in {self.wall_s:.1f} s, {rate:.3f} h/s {self.fingerprint}"
+        return "\n".join([head, f"  {_words(self.counts)}", f"  {_words(self.happened)}"])
+
+
+def _words(counts: collections.Counter[str]) -> str:
+    return " · ".join(f"{name} {count}" for name, count in sorted(counts.items()))
