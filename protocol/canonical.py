@@ -1,95 +1,192 @@
-"""Names for bodies: a validator that says whether the content changed, a digest that names the exact bytes.
+"""The canonical form of JSON (RFC 8785, JCS), and the names of bodies made from it.
 
-The validator of JSON is taken over its canonical form (RFC 8785), so that another indentation is no change. It begins
-with the version of the canonicalisation: when that changes, every validator does, and nothing is taken for the same by
-mistake. The original bytes travel, never the canonical form.
+Input is held to I-JSON (RFC 7493): UTF-8 (a byte order mark is dropped), no duplicate keys, no lone
+surrogates. All numbers are IEEE doubles, integers too: two that differ beyond 2^53 have one canonical form.
+Numbers are written as ECMAScript does, keys sorted by UTF-16 code units.
+
+The C encoder of `json` says all of this but for two rare things, so it is used where they do not occur: it
+writes doubles between 1e-10 and 1e-4 in another way, and sorts keys by code points. A race file of 20 KB
+takes 0.3 ms, a quarter of what a writer in Python takes.
 """
 
 import hashlib
 import json
+import re
 from collections import OrderedDict
-from typing import Any
-
-import rfc8785
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 __all__ = ["ValidatorCache", "canonicalize", "digest_of", "etag_of", "validator_of"]
 
+RAW_VERSION = b"\x00"
+JCS_VERSION = b"\x01"
+"""What a validator begins with: how it was made. A change of the canonical form is a new number, and one
+refetch."""
+
 _BOM = b"\xef\xbb\xbf"
-_SEMANTIC = b"\x01"
-_EXACT = b"\x00"
+_EXACT = 2**53
+_BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89aAbB]")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
+class _TinyDouble(Exception):
+    """The document holds a double that the C encoder does not write as ECMAScript does."""
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("an object has a key twice")
+    return members
 
 
-def _number(digits: str) -> int | float:
-    """RFC 8785 §3.2.2.3: numbers are IEEE 754 doubles; an integer beyond 2^53 is what the double says."""
-    value = int(digits) if len(digits) < 400 else float(digits)
-    return value if -(2**53) < value < 2**53 else float(digits)
+def _constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < 16 else _double(digits)
+
+
+def _double(digits: str) -> int | float:
+    """Return the double, as an int where the decimal digits of that int are what ECMAScript writes.
+
+    Those are whole doubles below 2^53, and up to 1e21 the shortest digits padded with zeros. Beyond, and
+    where there is a fraction, `float.__repr__` writes what ECMAScript writes, from 1e-4 up and below 1e-10.
+    """
+    value = float(digits)
+    size = abs(value)
+    if size < _EXACT:
+        if value.is_integer():
+            return int(value)
+        return value
+    if size < 1e21:
+        mantissa, _, exponent = repr(value).partition("e")
+        whole, _, fraction = mantissa.partition(".")
+        return int(whole + fraction.ljust(int(exponent), "0")) if exponent else int(whole)
+    if size == float("inf"):
+        raise ValueError("a number beyond the range of doubles")
+    return value
+
+
+def _usual_double(digits: str) -> int | float:
+    value = _double(digits)
+    if 1e-10 < abs(value) < 1e-4:
+        raise _TinyDouble
+    return value
+
+
+def _decoder(double: Any) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_object, parse_float=double, parse_int=_integer, parse_constant=_constant
+    )
+
+
+_decode = _decoder(_usual_double).decode
+_decode_any = _decoder(_double).decode
+_encode = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
 
 
 def canonicalize(body: bytes) -> bytes:
-    """Return the RFC 8785 form of a JSON body; a byte order mark is no part of it.
+    """Return the canonical form of a JSON document.
 
-    Raises ValueError for what is no I-JSON: not UTF-8, a key twice in an object, a lone surrogate, a number that no
-    double holds, nesting past the interpreter's depth.
+    Raises ValueError when it is not JSON, not UTF-8, has a key twice, a lone surrogate, a number beyond the
+    doubles, or is nested deeper than the interpreter follows (some hundred levels).
     """
     try:
-        value = json.loads(
-            body.removeprefix(_BOM).decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_int=_number,
-        )
-        canonical: bytes = rfc8785.dumps(value)
+        text = body.removeprefix(_BOM).decode()
+        if not _may_sort_otherwise(text):
+            try:
+                return _encode(_decode(text)).encode()
+            except _TinyDouble:
+                pass
+        parts: list[str] = []
+        _write(_decode_any(text), parts.append)
+        return "".join(parts).encode()
     except RecursionError:
-        raise ValueError("nested too deep") from None
-    return canonical
+        raise ValueError("JSON is nested too deep") from None
+
+
+def _may_sort_otherwise(text: str) -> bool:
+    """Tell whether a key may hold a character beyond U+FFFF: by UTF-16 it sorts before U+E000 to U+FFFF."""
+    if not text.isascii() and _BEYOND_BMP.search(text):
+        return True
+    return "\\u" in text and _ESCAPED_SURROGATE.search(text) is not None
+
+
+def _write(value: Any, put: Callable[[str], None]) -> None:
+    """Write what the C encoder cannot."""
+    if isinstance(value, dict) and value:
+        mark = "{"
+        for key in sorted(value, key=lambda name: name.encode("utf-16-be")):
+            put(f"{mark}{_encode(key)}:")
+            _write(value[key], put)
+            mark = ","
+        put("}")
+    elif isinstance(value, list) and value:
+        mark = "["
+        for item in value:
+            put(mark)
+            _write(item, put)
+            mark = ","
+        put("]")
+    elif isinstance(value, float) and 0 < abs(value) < 1e-4:
+        put(_tiny(value))
+    else:
+        put(_encode(value))
+
+
+def _tiny(value: float) -> str:
+    """Write a double below 1e-4 as ECMAScript does: in digits from 1e-6 up, else with an exponent without
+    zeros."""
+    mantissa, _, exponent = repr(value).partition("e-")
+    if abs(value) < 1e-6:
+        return f"{mantissa}e-{int(exponent)}"
+    sign = "-" if value < 0 else ""
+    digits = mantissa.lstrip("-").replace(".", "")
+    return f"{sign}0.{'0' * (int(exponent) - 1)}{digits}"
 
 
 def digest_of(body: bytes) -> bytes:
-    """Return the SHA-256 of the exact bytes: 32 bytes."""
+    """Return the digest of exactly these bytes (sha256): what names bases of deltas, and what is verified."""
     return hashlib.sha256(body).digest()
 
 
-def validator_of(body: bytes, *, is_json: bool) -> bytes:
-    """Return the validator of a body: a version byte and a SHA-256. JSON that is none is taken by its bytes."""
+def validator_of(body: bytes, is_json: bool) -> bytes:
+    """Return what stays the same while the meaning does: a version byte and a sha256, 33 bytes.
+
+    Raises ValueError when `is_json` and `canonicalize` refuses it.
+    """
     if is_json:
-        try:
-            return _SEMANTIC + hashlib.sha256(canonicalize(body)).digest()
-        except ValueError:
-            pass
-    return _EXACT + hashlib.sha256(body).digest()
+        return JCS_VERSION + digest_of(canonicalize(body))
+    return RAW_VERSION + digest_of(body)
 
 
-def etag_of(validator: bytes) -> str:
-    """Return a weak entity tag (RFC 9110 §8.8.3): it promises the content, not the bytes."""
-    return f'W/"{validator.hex()}"'
+def etag_of(digest: bytes) -> str:
+    """Return the strong ETag of the body with this digest, quoted."""
+    return f'"{digest.hex()}"'
 
 
 class ValidatorCache:
-    """Validators by digest, so that bytes that did not change are not canonicalised again. Least recently used go."""
+    """Validators by digest, so that bytes that did not change are not taken apart again.
 
-    def __init__(self, entries_max: int = 4096) -> None:
-        self._entries_max = entries_max
-        self._known: OrderedDict[tuple[bytes, bool], bytes] = OrderedDict()
+    Holds `size` of them; the one not asked for the longest goes first.
+    """
 
-    def validator_of(self, body: bytes, digest: bytes, *, is_json: bool) -> bytes:
-        """Return the validator of `body`, whose digest is known already."""
-        key = (digest, is_json)
-        validator = self._known.get(key)
+    def __init__(self, size: int = 1024) -> None:
+        self._size = size
+        self._known: OrderedDict[bytes, bytes] = OrderedDict()
+
+    def validator_of(self, body: bytes, digest: bytes) -> bytes:
+        """Return the validator of a JSON body whose digest is `digest`. Raises ValueError as the function
+        does."""
+        validator = self._known.get(digest)
         if validator is None:
-            validator = self._known[key] = validator_of(body, is_json=is_json)
-            if len(self._known) > self._entries_max:
+            validator = self._known[digest] = validator_of(body, is_json=True)
+            if len(self._known) > self._size:
                 self._known.popitem(last=False)
         else:
-            self._known.move_to_end(key)
+            self._known.move_to_end(digest)
         return validator
