@@ -28,6 +28,7 @@ from daemons.race.config import CloudConfig, PitsConfig
 
 SITE = "demo"
 STATUS_S = 1.0
+STOP_S = 1.2
 
 
 @frozen
@@ -118,9 +119,10 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
             yield Demo(double, pits, cloud, relay, caller_token)
         finally:
             # The link is told goodbye before anything under it goes.
-            with trio.move_on_after(1.5, shield=True):
-                await cloud.stop()
-                await pits.stop()
+            with trio.move_on_after(STOP_S, shield=True):
+                async with trio.open_nursery() as stopping:
+                    stopping.start_soon(cloud.stop)
+                    stopping.start_soon(pits.stop)
             daemons.cancel_scope.cancel(reason="the demo ends")
             nursery.cancel_scope.cancel(reason="the demo ends")
 
@@ -145,8 +147,8 @@ def status_line(demo: Demo) -> str:
     )
 
 
-async def run_demo(options: DemoOptions) -> None:
-    """Run until `options.seconds` are over, or cancelled."""
+async def run_demo(options: DemoOptions, stop: trio.Event) -> None:
+    """Run until `options.seconds` are over or `stop` is set, then end in order."""
     with tempfile.TemporaryDirectory(prefix="pitlink-demo-") as folder:
         async with open_demo(options, Path(folder)) as demo:
             print(f"Spectators' page: {demo.address}")
@@ -155,8 +157,11 @@ async def run_demo(options: DemoOptions) -> None:
             if options.bad_uplink != "clean":
                 print(f"Uplink: {options.bad_uplink} ({PROFILES[options.bad_uplink].source})")
             print("Ctrl-C ends it.", flush=True)
-            with trio.move_on_after(options.seconds or float("inf")):
-                await _show_status(demo)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_show_status, demo)
+                with trio.move_on_after(options.seconds or float("inf")):
+                    await stop.wait()
+                nursery.cancel_scope.cancel(reason="the demo ends")
         if sys.stdout.isatty():
             print()
 
@@ -175,19 +180,7 @@ async def _show_status(demo: Demo) -> None:
         await trio.sleep(STATUS_S)
 
 
-async def _until_stopped(options: DemoOptions, stop: trio.Event) -> None:
-    async with trio.open_nursery() as nursery:
-
-        async def end() -> None:
-            await stop.wait()
-            nursery.cancel_scope.cancel(reason="Ctrl-C")
-
-        nursery.start_soon(end)
-        await run_demo(options)
-        nursery.cancel_scope.cancel(reason="its time is over")
-
-
 def main(options: DemoOptions, *, verbose: bool) -> int:
     """Run the demo as a process; return its exit code."""
     configure_logs(LogLevel.INFO if verbose else LogLevel.ERROR)
-    return run_daemon(partial(_until_stopped, options))
+    return run_daemon(partial(run_demo, options))
