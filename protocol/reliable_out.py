@@ -279,7 +279,8 @@ class Sender:
 
     def trims(self) -> list[tuple[OutEpoch, int]]:
         """Return the epochs whose acknowledgement the database does not know yet, with that number."""
-        return [(mine, mine.acked) for mine in self._dirty.values()]
+        dirty = list(self._dirty.values())  # at one stroke: the database's thread asks too
+        return [(mine, mine.acked) for mine in dirty]
 
     def trimmed(self, mine: OutEpoch, acked: int) -> None:
         """Note that the database knows this acknowledgement."""
