@@ -23,7 +23,7 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 import trio
 import trio.testing
@@ -168,7 +168,7 @@ def replay_command(seed: int) -> str:
     return f"PITLINK_SIM_SEED={seed} {program}"
 
 
-async def _refuse_thread(work: object, *args: object, **kwargs: object) -> None:
+def _refuse_thread(work: object, *args: object, **kwargs: object) -> NoReturn:
     raise ThreadUnderVirtualTime(f"{work} in a thread under the simulated clock: run it inline")
 
 

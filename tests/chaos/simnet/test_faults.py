@@ -244,6 +244,7 @@ def test_a_killed_program_starts_again_with_what_it_had_stored() -> None:
 def test_a_program_that_fails_by_itself_is_not_started_again() -> None:
     async def main(world: World) -> None:
         async def fail() -> None:
+            await trio.sleep(1)
             raise LookupError("a bug")
 
         with pytest.raises(LookupError):

@@ -80,6 +80,7 @@ def test_the_process_is_as_before_after_a_run() -> None:
     state = random.getstate()
 
     async def main(world: World) -> None:
+        await trio.sleep(1)
         assert not gc.isenabled()
         random.random()
 
@@ -99,13 +100,12 @@ def test_a_deadlock_is_an_error_that_names_who_waits_where() -> None:
             await server.receive_some()
 
     began = time.perf_counter()
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.RaisesGroup(Deadlock) as caught:
         run_world(1, main)
-    deadlock = caught.value.exceptions[0]
-    assert isinstance(deadlock, Deadlock)
+    (deadlock,) = caught.value.exceptions
     assert "wait_for_godot at " in str(deadlock)
     assert "test_world.py" in str(deadlock)
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 10
 
 
 def test_a_deadlock_behind_a_shield_still_ends_the_run() -> None:
@@ -118,13 +118,12 @@ def test_a_deadlock_behind_a_shield_still_ends_the_run() -> None:
 
             nursery.start_soon(shielded)
 
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.RaisesGroup(Deadlock, Deadlock):
         run_world(1, main)
-    assert caught.value.split(Deadlock)[1] is None
 
 
-@pytest.mark.parametrize("nested", [True, False])
-def test_a_retry_without_a_pause_is_an_error_and_not_a_hang(nested: bool) -> None:
+@pytest.mark.parametrize("in_main", [True, False])
+def test_a_retry_without_a_pause_is_an_error_and_not_a_hang(in_main: bool) -> None:
     async def main(world: World) -> None:
         async def retry() -> None:
             with world.net.host("a"):
@@ -132,14 +131,15 @@ def test_a_retry_without_a_pause_is_an_error_and_not_a_hang(nested: bool) -> Non
                     with pytest.raises(OSError, match="no host"):
                         await trio.open_tcp_stream("nowhere", 80)
 
-        if nested:
-            async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            if not in_main:
                 nursery.start_soon(retry)
-        await retry()
+                await trio.sleep_forever()
+            await retry()
 
-    with pytest.raises(Livelock if not nested else ExceptionGroup) as caught:
+    with pytest.RaisesGroup(Livelock):
         run_world(1, main)
-    assert not nested or caught.group_contains(Livelock)
 
 
 def test_a_thread_under_virtual_time_is_refused() -> None:
@@ -167,6 +167,7 @@ def test_utc_follows_virtual_time_and_each_host_has_its_own_skew() -> None:
 
 def test_a_failure_carries_the_command_that_replays_it(capsys: pytest.CaptureFixture[str]) -> None:
     async def main(world: World) -> None:
+        await trio.sleep(1)
         raise LookupError("a bug")
 
     with pytest.raises(LookupError) as caught:
@@ -189,6 +190,7 @@ def test_the_environment_names_the_seed_to_replay(monkeypatch: pytest.MonkeyPatc
 def test_a_run_in_which_something_never_happened_fails() -> None:
     async def main(world: World) -> None:
         world.sometimes("always")
+        await trio.sleep(1)
         world.sometimes("never", False)
 
     run = run_world(1, main, must_happen=["always"])
@@ -210,9 +212,13 @@ def test_the_trace_file_shows_where_two_runs_part(tmp_path: Path, monkeypatch: p
     assert traces[0] != traces[1]
 
 
-async def test_the_network_refuses_a_real_clock() -> None:
-    with pytest.raises(RuntimeError, match="MockClock"):
+def test_the_network_refuses_a_real_clock() -> None:
+    async def main() -> None:
+        await trio.lowlevel.checkpoint()
         SimNetwork(1).install()
+
+    with pytest.raises(RuntimeError, match="MockClock"):
+        trio.run(main)
 
 
 async def test_the_network_serves_a_plain_test_with_autojump_clock(
