@@ -12,7 +12,7 @@ from attrs import define, field
 from protocol.codec import encode_frame
 from protocol.credit import CreditGranter, CreditWindow
 from protocol.errors import ErrorCode, RemoteProtocolError, RequestError
-from protocol.frames import Chunk, Push, Response
+from protocol.frames import FRAME_BYTES_MAX, Chunk, Push, Response
 
 INLINE_BYTES_MAX = 4 * 1024
 _CHUNK_OVERHEAD_BYTES = 32  # array head, kind, id, offset and byte-string head at their longest
@@ -41,7 +41,7 @@ class AnswerSource:
         if not self._has_begun:
             return self._head()
         offset = self.credit.offset
-        room = max(1024, max_bytes - _CHUNK_OVERHEAD_BYTES)
+        room = max(1024, min(max_bytes, FRAME_BYTES_MAX) - _CHUNK_OVERHEAD_BYTES)
         size = min(len(self.body) - offset, self.credit.available_bytes, room)
         if size <= 0:
             return None

@@ -20,8 +20,28 @@ from protocol.clockoffset import ClockOffset
 from protocol.codec import decode_frames, encode_frame
 from protocol.errors import CloseCode, RemoteProtocolError
 from protocol.frames import (
-    Ack, Bye, Cancel, Chunk, Credit, Error, Frame, Fresh, Hello, Message, Ping, Pong, Push, Received, Refuse,
-    Request, Response, Skip, StateAck, SyncPart, SyncRequest, Update,
+    Ack,
+    Bye,
+    Cancel,
+    Chunk,
+    Credit,
+    Error,
+    Frame,
+    Fresh,
+    Hello,
+    Message,
+    Ping,
+    Pong,
+    Push,
+    Received,
+    Refuse,
+    Request,
+    Response,
+    Skip,
+    StateAck,
+    SyncPart,
+    SyncRequest,
+    Update,
 )  # fmt: skip
 from protocol.lanes import Lane, Scheduler
 from protocol.liveness import Dead, Liveness, SendPing
@@ -96,7 +116,9 @@ class Connection:
         self._ready = trio.Event()
         self._alive = trio.Event()  # replaced at each message: what a probe waits for
         self._ping_id = 0  # waits for the writer; 0: none
-        self._beat_again = trio.Event()
+        # Their deadlines are moved while they wait: cheaper than to wake them for a look at the clock.
+        self._beat_scope = trio.CancelScope()
+        self._look_scope = trio.CancelScope()
         self._ended: ConnectionEnded | None = None
         self._scope = trio.CancelScope()
         self._control = _FrameQueue()
@@ -116,7 +138,8 @@ class Connection:
         self._acks_handle = register(Lane.CONTROL, _Pull(peer.durable.pull_acks))
         self._channel_handles = {
             name: register(
-                Lane.COMMAND if name in _COMMAND_CHANNELS else Lane.EVENT, _Pull(partial(peer.durable.pull, name))
+                Lane.COMMAND if name in _COMMAND_CHANNELS else Lane.EVENT,
+                _Pull(partial(peer.durable.pull, name)),
             )
             for name in peer.durable.statistics()
         }
@@ -292,7 +315,8 @@ class Connection:
             self._received_handle.wake()
         else:
             self._received_handle.ride()
-            self._on_ready()  # the writer is to look at the new due time
+            if due_at is not None and due_at < self._look_scope.deadline:
+                self._look_scope.deadline = due_at
 
     def _pull_received(self, now: float, max_bytes: int) -> bytes | None:
         received = self.meter.take(now)
@@ -367,26 +391,27 @@ class Connection:
         self._ready.set()
 
     async def _write(self) -> None:
+        await self.transport.wait_room()
         while True:
-            await self.transport.wait_room()
             # Cleared before the choice is made, so that what becomes ready behind it is not missed.
             self._ready = trio.Event()
             now = trio.current_time()
             pick = self.scheduler.pick(now)
             if pick is None:
-                with trio.move_on_at(self._look_again_at(now)):
+                with trio.move_on_at(self._look_again_at(now)) as self._look_scope:
                     await self._ready.wait()
                 self._wake_what_is_due()
-                continue
+                continue  # nothing was written since there was room
             message = self._compressor.wrap(pick.data, counted=pick.counted, compress=pick.compress)
             self.scheduler.sent(now, len(message), pick.counted)
             if pick.lanes != (Lane.CONTROL,) and self.liveness.sent_unacknowledged(self.unacknowledged, now):
-                self._beat_again.set()  # it has to look earlier than it meant to
+                self._beat_scope.deadline = self.liveness.wake_at()  # it has to look earlier than it meant to
             try:
                 with trio.fail_after(WRITE_S):
                     await self.transport.send(message)
             except trio.TooSlowError:
                 raise TransportClosed(1006, f"nothing could be written for {WRITE_S:.0f} s") from None
+            await self.transport.wait_room()
 
     def _look_again_at(self, now: float) -> float:
         """When something becomes due without anybody waking the writer."""
@@ -421,6 +446,5 @@ class Connection:
                     self._ping_handle.wake()
                 case Dead(words=words):
                     raise RemoteProtocolError(words, CloseCode.PEER_SILENT)
-            self._beat_again = trio.Event()
-            with trio.move_on_at(liveness.wake_at()):
-                await self._beat_again.wait()
+            with trio.move_on_at(liveness.wake_at()) as self._beat_scope:
+                await trio.sleep_forever()

@@ -85,13 +85,26 @@ class _SharedStream(trio.abc.Stream):
     bytes_out: int = 0
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        async with self.lock:
+        await self._acquire()
+        try:
             await self.inner.send_all(data)
             self.bytes_out += len(data)
+        finally:
+            self.lock.release()
 
     async def wait_send_all_might_not_block(self) -> None:
-        async with self.lock:
+        await self._acquire()
+        try:
             await self.inner.wait_send_all_might_not_block()
+        finally:
+            self.lock.release()
+
+    async def _acquire(self) -> None:
+        """Take the lock; without a checkpoint where it is free, because there is one behind it."""
+        try:
+            self.lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self.lock.acquire()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data = await self.inner.receive_some(max_bytes)
@@ -124,7 +137,9 @@ def tune_socket(stream: trio.abc.Stream, *, user_timeout_s: float) -> None:
     if sys.platform == "linux":
         wanted.append(("TCP_USER_TIMEOUT", int(user_timeout_s * 1000)))
     for name, value in wanted:
-        option = getattr(std_socket, name, 25 if name == "TCP_NOTSENT_LOWAT" and sys.platform == "linux" else None)
+        option = getattr(
+            std_socket, name, 25 if name == "TCP_NOTSENT_LOWAT" and sys.platform == "linux" else None
+        )
         if option is not None:
             try:
                 sock.setsockopt(std_socket.IPPROTO_TCP, option, value)
@@ -212,7 +227,7 @@ async def client_transport(
     async with _reader_nursery(shared) as nursery:
         ws = await trio_websocket.wrap_client_stream(
             nursery,
-            shared,
+            shared,  # type: ignore[arg-type]  # any Stream does, as the library's own docs say
             host,
             path,
             subprotocols=[SUBPROTOCOL],
