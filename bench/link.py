@@ -76,7 +76,9 @@ def pitlink(count: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         hub = context.Process(target=_hub, args=(f"{folder}/hub", port, stop), daemon=True)
         hub.start()
-        site = context.Process(target=_site, args=(f"{folder}/site", port.get(timeout=30), count, result), daemon=True)
+        site = context.Process(
+            target=_site, args=(f"{folder}/site", port.get(timeout=30), count, result), daemon=True
+        )
         site.start()
         rate: float = result.get(timeout=300)
         stop.set()
@@ -87,7 +89,9 @@ def pitlink(count: int) -> float:
 
 def main() -> None:
     options = parser(__doc__ or "")
-    options.add_argument("--count", type=int, default=100_000, help="messages a run of pitlink; the peers get a third")
+    options.add_argument(
+        "--count", type=int, default=100_000, help="messages a run of pitlink; the peers get a third"
+    )
     options.add_argument("--rounds", type=int, default=3)
     arguments = options.parse_args()
     contenders: list[tuple[str, Callable[[int], float], int]] = [

@@ -9,6 +9,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import trio
 from attrs import define, field
@@ -46,7 +47,9 @@ class Relay:
         self.up = OneWay(self.profile.up, random.Random(f"{self.seed}/up"))
         self.down = OneWay(self.profile.down, random.Random(f"{self.seed}/down"))
 
-    async def run(self, port: int = 0, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(
+        self, port: int = 0, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Serve on loopback; `started` hands over the port. Plays the profile's outages. Cancel it to stop."""
         listeners = await trio.open_tcp_listeners(port, host="127.0.0.1")
         for listener in listeners:
@@ -148,7 +151,7 @@ class Relay:
                 while not under_way:
                     await queued.wait()
                 arrives_at, data = under_way[0]
-                await self._sleep_until(lambda: way.real(arrives_at))
+                await self._sleep_until(partial(way.real, arrives_at))
                 under_way.popleft()
                 if source in self._swallowed or target in self._swallowed:
                     continue

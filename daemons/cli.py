@@ -24,13 +24,17 @@ token_app = App(name="token", help="The bearer tokens that a hub lets in.", grou
 app.command(config_app)
 app.command(token_app)
 
-Config = Annotated[Path | None, Parameter(name=["--config", "-c"], help="A TOML file; see: pitlink config show.")]
+Config = Annotated[
+    Path | None, Parameter(name=["--config", "-c"], help="A TOML file; see: pitlink config show.")
+]
 Listen = Annotated[str | None, Parameter(help="Address to serve on, such as 127.0.0.1:8090 or :8090.")]
 StateDir = Annotated[Path | None, Parameter(help="Folder of the daemon's database.")]
 InFlight = Annotated[int | None, Parameter(help="Fetches under way at once; past it BUSY.")]
 BodyBytes = Annotated[int | None, Parameter(help="The longest body; past it TOO_LARGE.")]
 FetchTimeout = Annotated[float | None, Parameter(help="Seconds a fetch may take; past it TIMEOUT.")]
-Allow = Annotated[list[str] | None, Parameter(help="What may be fetched: 'GET,HEAD /events/**'. May be repeated.")]
+Allow = Annotated[
+    list[str] | None, Parameter(help="What may be fetched: 'GET,HEAD /events/**'. May be repeated.")
+]
 LogLevelName = Annotated[str | None, Parameter(help="debug, info, warning or error.")]
 
 
@@ -117,7 +121,9 @@ def demo(
     speed: Annotated[float, Parameter(help="How fast the race day plays.")] = 1.0,
     seed: Annotated[int, Parameter(help="Another seed is another race day.")] = 1,
     event: Annotated[Path | None, Parameter(help="Play a recorded event directory instead.")] = None,
-    bad_uplink: Annotated[str, Parameter(help="A profile for the uplink: pitlink demo --bad-uplink list.")] = "clean",
+    bad_uplink: Annotated[
+        str, Parameter(help="A profile for the uplink: pitlink demo --bad-uplink list.")
+    ] = "clean",
     port: Annotated[int, Parameter(help="Port of the spectators' page; 0: a free one.")] = 0,
     verbose: Annotated[bool, Parameter(help="Show the daemons' logs.")] = False,
 ) -> int:

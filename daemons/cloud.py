@@ -1,10 +1,10 @@
 """cloud: the hub of many pits. Shows spectators the board of each, and callers its origin.
 
-    cloud
-    ├── sites                         one each: fetches, watches, board, commands
-    ├── sweep                         bounds of age and keeping
-    └── web front                     pages, API, /healthz, /readyz, /metrics, and the link's /control
-        └── link.listen               one connection a site; a nursery of its own
+cloud
+├── sites                         one each: fetches, watches, board, commands
+├── sweep                         bounds of age and keeping
+└── web front                     pages, API, /healthz, /readyz, /metrics, and the link's /control
+    └── link.listen               one connection a site; a nursery of its own
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -24,10 +24,10 @@ from daemons.link.peer import Peer
 from daemons.link.readings import link_readings
 from daemons.link.registry import MemoryRegistry
 from daemons.ops.environment import Environment
-from daemons.ops.lifecycle import notify, run_daemon
-from daemons.ops.logs import configure_logs
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 from daemons.ops.health import Health, health_routes
+from daemons.ops.lifecycle import notify, run_daemon
+from daemons.ops.logs import configure_logs
 from daemons.ops.metrics import Reading, metrics_route
 from daemons.ops.tokens import Role, TokenTable
 from daemons.race import cache as cache_tables
@@ -133,7 +133,10 @@ class Cloud:
                     utc_now=utc_now,
                 ),
                 *api_routes(
-                    self.members, tokens=self.tokens, utc_now=utc_now, fetch_s=self.config.fetch.timeout_s + 1.0
+                    self.members,
+                    tokens=self.tokens,
+                    utc_now=utc_now,
+                    fetch_s=self.config.fetch.timeout_s + 1.0,
                 ),
                 *health_routes(self.health, ready=self._is_ready, about=self._about),
                 metrics_route(self._readings),
@@ -159,6 +162,7 @@ class Cloud:
         assert self._nursery is not None
         environment, fetch = self.environment, self.config.fetch
         events = EventRecord(self.store, name)
+        commands: CommandDesk
         durable = DurableChannels(
             self.store,
             name,
@@ -224,7 +228,9 @@ class Cloud:
             yield Reading("fetches", "Fetches asked of the site.", counts.fetches, site, is_counter=True)
             yield Reading("fetch_in_flight", "Fetches under way.", member.site.remote.in_flight, site)
             yield Reading("fetch_queue_depth", "Fetches that wait.", member.site.remote.queue_length, site)
-            yield Reading("fetch_shed", "Fetches refused because too many waited.", counts.shed, site, is_counter=True)
+            yield Reading(
+                "fetch_shed", "Fetches refused because too many waited.", counts.shed, site, is_counter=True
+            )
             saved = counts.bytes_saved
             yield Reading("cache_bytes_saved", "Raw bytes that did not cross.", saved, site, is_counter=True)
         for member in self.members.values():

@@ -104,7 +104,7 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
         await nursery.start(notifier.run)
         if options.event is not None:
             replay = Replay(double, load_event_dir(options.event), options.speed, notifier=notifier)
-            nursery.start_soon(replay.run)
+            nursery.start_soon(replay.run)  # noqa: ASYNC113
         else:
             day = RaceDay(
                 double,
@@ -114,7 +114,7 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
                 rounds=None,
                 notifier=notifier,
             )
-            nursery.start_soon(day.run)
+            nursery.start_soon(day.run)  # noqa: ASYNC113
         try:
             yield Demo(double, pits, cloud, relay, caller_token)
         finally:
@@ -153,7 +153,9 @@ async def run_demo(options: DemoOptions, stop: trio.Event) -> None:
         async with open_demo(options, Path(folder)) as demo:
             print(f"Spectators' page: {demo.address}")
             print(f"Page at the field: {demo.pits_address}")
-            print(f"API of the origin: {demo.address}api/sites/{SITE}/origin/  (Authorization: Bearer {demo.caller_token})")
+            print(
+                f"API of the origin: {demo.address}api/sites/{SITE}/origin/  (Authorization: Bearer {demo.caller_token})"
+            )
             if options.bad_uplink != "clean":
                 print(f"Uplink: {options.bad_uplink} ({PROFILES[options.bad_uplink].source})")
             print("Ctrl-C ends it.", flush=True)

@@ -1,11 +1,11 @@
 """pits: beside FPVTrackside at the field. Works alone; with a cloud configured it keeps a link to it.
 
-    pits
-    ├── origin                        the one request in flight to FPVTrackside
-    ├── watches                       what is read again, how often; feeds the local board and the hub
-    ├── journal, commands, sweep      reliable traffic and its housekeeping
-    ├── web front                     local pages, push hints, /healthz, /readyz, /metrics
-    └── link.dial                     reconnect policy; a connection is a nursery of its own
+pits
+├── origin                        the one request in flight to FPVTrackside
+├── watches                       what is read again, how often; feeds the local board and the hub
+├── journal, commands, sweep      reliable traffic and its housekeeping
+├── web front                     local pages, push hints, /healthz, /readyz, /metrics
+└── link.dial                     reconnect policy; a connection is a nursery of its own
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -26,9 +26,9 @@ from daemons.link.peer import Peer
 from daemons.link.readings import link_readings
 from daemons.ops.environment import Environment
 from daemons.ops.errors import ConfigError, Problem
+from daemons.ops.health import Health, Severity, health_routes
 from daemons.ops.lifecycle import notify, run_daemon
 from daemons.ops.logs import configure_logs
-from daemons.ops.health import Health, Severity, health_routes
 from daemons.ops.metrics import Reading, metrics_route
 from daemons.race import executor
 from daemons.race.config import PitsConfig
@@ -114,7 +114,9 @@ class Pits:
             publisher,
             environment.utc_now,
             share_private=config.share_private,
-            ttl_s=partial(_ttl_s, [(Rule.parse(f"GET {pattern}"), ttl_s) for pattern, ttl_s in config.ttl.items()]),
+            ttl_s=partial(
+                _ttl_s, [(Rule.parse(f"GET {pattern}"), ttl_s) for pattern, ttl_s in config.ttl.items()]
+            ),
         )
         self.peer = self.service.peer = Peer(
             role="pits",
@@ -209,7 +211,9 @@ class Pits:
             try:
                 await self.durable.send("event", *encode_body(event))
             except OutboxFull:
-                self.health.set("outbox", Severity.DEGRADED, "the journal for the cloud is full: nothing new is added")
+                self.health.set(
+                    "outbox", Severity.DEGRADED, "the journal for the cloud is full: nothing new is added"
+                )
 
     # --- what the parts tell -------------------------------------------------------------------------------------
 
@@ -296,7 +300,9 @@ async def serve(config: PitsConfig, stop: trio.Event) -> None:
     async with open_pits(config) as pits, trio.open_nursery() as nursery:
         await nursery.start(pits.run)
         assert pits.front is not None
-        _log.info("daemon.ready", ports=pits.front.ports, origin=config.origin_url, cloud=config.cloud_url or None)
+        _log.info(
+            "daemon.ready", ports=pits.front.ports, origin=config.origin_url, cloud=config.cloud_url or None
+        )
         notify("READY=1")
         await stop.wait()
         await pits.stop()
@@ -306,7 +312,9 @@ async def serve(config: PitsConfig, stop: trio.Event) -> None:
 def main(config: PitsConfig) -> int:
     """Run the daemon as a process; return its exit code."""
     if config.cloud_url and not config.token:
-        problem = Problem("token", "is not set, and the hub wants one", "ask its operator: pitlink token make")
+        problem = Problem(
+            "token", "is not set, and the hub wants one", "ask its operator: pitlink token make"
+        )
         raise ConfigError([problem])
     configure_logs(config.log_level)
     return run_daemon(partial(serve, config))

@@ -115,7 +115,7 @@ class DelayCap:
 
     @property
     def chunk_bytes(self) -> int:
-        """The chunk size of the moment: 16 ms of the line, 4–16 KiB."""
+        """The chunk size of the moment: 16 ms of the line, 4–48 KiB."""
         return min(CHUNK_BYTES_MAX, max(CHUNK_BYTES_MIN, int(self.rate_bytes_s * _CHUNK_S)))
 
     @property

@@ -69,7 +69,9 @@ class Limits:
     requests_in_flight: int = 8
     initial_credit_bytes: int = 64 * 1024
     window_messages: int = 1024
-    window_bytes: int = 1024 * 1024  # with 1 KB messages and an fsync of 4 ms, 256 KiB would halve the throughput
+    window_bytes: int = (
+        1024 * 1024
+    )  # with 1 KB messages and an fsync of 4 ms, 256 KiB would halve the throughput
 
 
 @frozen

@@ -170,7 +170,13 @@ _VERSIONS: dict[type, tuple[str, int]] = {
     Result: ("result", 1),
 }
 _CLASSES = {kind: (cls, version) for cls, (kind, version) in _VERSIONS.items()}
-_ACTIONS = {Pause: "pause", Resume: "resume", Purge: "purge", Reconnect: "reconnect", AllowlistSwitch: "allowlist"}
+_ACTIONS = {
+    Pause: "pause",
+    Resume: "resume",
+    Purge: "purge",
+    Reconnect: "reconnect",
+    AllowlistSwitch: "allowlist",
+}
 
 _converter = make_converter()
 cattrs.strategies.configure_tagged_union(Action, _converter, lambda cls: _ACTIONS[cls], "do")
@@ -205,7 +211,7 @@ def action_to_map(action: Action) -> dict[str, Any]:
 def action_from_map(fields: object) -> Action:
     """Read an action. Raises ValueError."""
     if not isinstance(fields, Mapping) or fields.get("do") not in _ACTIONS.values():
-        raise ValueError(f"\"do\" is one of {', '.join(_ACTIONS.values())}")
+        raise ValueError(f'"do" is one of {", ".join(_ACTIONS.values())}')
     try:
         action: Action = _converter.structure(fields, Action)  # type: ignore[arg-type]
     except Exception as exc:

@@ -17,7 +17,11 @@ from daemons.link.connection import Connection, ConnectionEnded
 from daemons.link.opening import Refused, check_hello, opening_message, receive_hello
 from daemons.link.peer import Peer
 from daemons.link.transport import (
-    Transport, TransportClosed, UpgradeRefused, client_transport, tune_socket,
+    Transport,
+    TransportClosed,
+    UpgradeRefused,
+    client_transport,
+    tune_socket,
 )  # fmt: skip
 from protocol.backoff import Backoff
 from protocol.errors import CloseCode, RemoteProtocolError
@@ -102,7 +106,9 @@ class Dialer:
         ended: ConnectionEnded | None = None
         try:
             with trio.move_on_after(UPGRADE_S) as upgrading:
-                async with client_transport(stream, self.address.host_header, CONTROL_PATH, headers) as transport:
+                async with client_transport(
+                    stream, self.address.host_header, CONTROL_PATH, headers
+                ) as transport:
                     upgrading.deadline = trio.current_time() + OPENING_S
                     connection = await self._open_link(transport)
                     upgrading.deadline = float("inf")
@@ -126,7 +132,9 @@ class Dialer:
             with trio.fail_after(TCP_S):
                 tcp = await trio.open_tcp_stream(self.address.host, self.address.port)
         except trio.TooSlowError:
-            raise _Failed(Status.LOST, f"{where} does not answer (no TCP connection in {TCP_S:.0f} s)") from None
+            raise _Failed(
+                Status.LOST, f"{where} does not answer (no TCP connection in {TCP_S:.0f} s)"
+            ) from None
         except OSError as exc:
             raise _Failed(Status.LOST, _why_not_reached(where, exc)) from None
         tune_socket(tcp, user_timeout_s=USER_TIMEOUT_S)
@@ -176,7 +184,9 @@ class _Failed(Exception):
 def _why_not_reached(where: str, exc: OSError) -> str:
     cause = exc.__cause__ or exc
     if isinstance(exc, socket.gaierror):
-        return f"the name of {where} is not known here (DNS: {exc.strerror}): is there an internet connection?"
+        return (
+            f"the name of {where} is not known here (DNS: {exc.strerror}): is there an internet connection?"
+        )
     if isinstance(exc, ConnectionRefusedError) or isinstance(cause, ConnectionRefusedError):
         return f"{where} refuses connections: the hub is not running there"
     return f"{where} is not reached: {cause}"
@@ -196,6 +206,8 @@ def _refusal(exc: UpgradeRefused, address: HubAddress) -> _Failed:
                 f"{where} answered with a web page (HTTP {exc.status}): a captive portal? Open a browser and log in",
             )
         case 404 | 426:
-            return _Failed(Status.REFUSED, f"{where} is a web server, but not a pitlink hub (HTTP {exc.status})")
+            return _Failed(
+                Status.REFUSED, f"{where} is a web server, but not a pitlink hub (HTTP {exc.status})"
+            )
         case _:
             return _Failed(Status.LOST, f"{where} answered HTTP {exc.status}. {words}".strip())

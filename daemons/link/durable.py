@@ -121,6 +121,11 @@ class DurableChannels:
         """Accept a message inside the caller's own transaction of the store; otherwise as `send`."""
         return self._out.outboxes[channel].append(conn, [(kind, version, body)])
 
+    def is_acked(self, channel: str, epoch: int, seq: int) -> bool:
+        """Has the peer acknowledged this message? True for an epoch so old that it is forgotten."""
+        epochs = self._out.outboxes[channel].sender.epochs
+        return all(seq <= mine.acked for mine in epochs if mine.epoch == epoch)
+
     async def drained(self, channel: str) -> None:
         """Wait until the peer has acknowledged everything that was accepted on `channel`."""
         await self._out.drained(channel)

@@ -67,7 +67,9 @@ class SiteListener:
                     async with self._lock:
                         holder, generation = await self._open(transport, _identity(headers), address)
                 if holder is None:
-                    log.warning("connection.opening_timeout", seconds=OPENING_S, timed_out=opening.cancelled_caught)
+                    log.warning(
+                        "connection.opening_timeout", seconds=OPENING_S, timed_out=opening.cancelled_caught
+                    )
                     return
                 log.info("connection.opened", instance=holder.instance.hex()[:8], attempt=holder.attempt)
                 ended = await self._live(holder, generation)
@@ -96,7 +98,9 @@ class SiteListener:
         except RemoteProtocolError as exc:
             await transport.aclose(exc.code, str(exc))
             raise
-        self._holder = _Holder(Connection(transport, self.peer, theirs, generation), instance, attempt, address)
+        self._holder = _Holder(
+            Connection(transport, self.peer, theirs, generation), instance, attempt, address
+        )
         return self._holder, generation
 
     async def _make_room(self, instance: bytes, attempt: int) -> None:
@@ -125,7 +129,9 @@ class SiteListener:
         before = await self.registry.get(self.peer.site)
         generation = await self.registry.claim(self.peer.site, before.generation, owner)
         if generation is None:
-            raise Refused(CloseCode.SUPERSEDED, "another node of the hub took this site at the same moment", 1.0)
+            raise Refused(
+                CloseCode.SUPERSEDED, "another node of the hub took this site at the same moment", 1.0
+            )
         return generation
 
     async def _live(self, holder: _Holder, generation: int) -> ConnectionEnded:

@@ -68,4 +68,6 @@ def check_hello(theirs: Hello, *, role: str, site: str) -> None:
     if theirs.role != role:
         raise Refused(CloseCode.INCOMPATIBLE, f"a {role!r} was expected, this is a {theirs.role!r}")
     if theirs.site != site:
-        raise Refused(CloseCode.UNAUTHORISED, f"the hello names site {theirs.site!r}, the token is for {site!r}")
+        raise Refused(
+            CloseCode.UNAUTHORISED, f"the hello names site {theirs.site!r}, the token is for {site!r}"
+        )

@@ -10,11 +10,12 @@ from functools import partial
 import apsw
 from attrs import field, frozen
 
-from daemons.link.retention import drop, oldest_at
+from daemons.link.retention import make_room, oldest_at, settle
 from daemons.link.schema import SEQ_BITS
 from daemons.store import Store, fetch, iterate
+from protocol.frames import FRAME_BYTES_MAX
 from protocol.messagewriter import MessageWriter
-from protocol.reliable import OVERFLOW, Bounds, Full, Load, OutEpoch, Row
+from protocol.reliable import Bounds, Full, Load, OutEpoch, Row
 from protocol.reliable_out import Sender
 
 Draft = tuple[str, int, bytes]
@@ -41,6 +42,7 @@ _INSERT_RUN = """INSERT INTO link_out_row (id, type, version, at, body)
     SELECT ? + rowid, ?, ?, ?, value FROM carray(?)"""
 _LOAD = """SELECT id, type, version, body FROM link_out_row WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"""
 _UNLIMITED = 2**62
+_HEAD_BYTES_MAX = 512  # of a frame, with the names of channel and type
 
 
 class OutboxFull(Exception):
@@ -141,26 +143,31 @@ class Outbox:
         message that fits no frame. Nothing was changed then.
         """
         now = self.utc_now()
+        epoch = self._epoch()
+        encode = self._writer(epoch).encode
+        for draft in drafts:
+            if len(draft[2]) > FRAME_BYTES_MAX - _HEAD_BYTES_MAX:
+                encode(1 << SEQ_BITS, *draft)  # raises here, where nothing was changed yet
         bounds = self.config.bounds
         refuse = bounds.full is Full.REFUSE
         count = len(drafts)
         size = sum([len(draft[2]) for draft in drafts])
         limits = (bounds.messages, bounds.body_bytes) if refuse else (_UNLIMITED, _UNLIMITED)
         counted = fetch(conn, _COUNT, (count, size, self.id, *limits))
+        if not counted and self.sender.untrimmed:
+            settle(self, conn)
+            counted = fetch(conn, _COUNT, (count, size, self.id, *limits))
         if not counted:
             raise OutboxFull(
                 f"{self.config.name} to {self._peer} holds all it may ({bounds.messages} messages)"
             )
-        epoch = self._epoch()
         key, after = fetch(conn, _NUMBER, (self.id, epoch, count, now))[0]
         first = after - count
-        encode = self._writer(epoch).encode
         rows = [(len(draft[2]), encode(seq, *draft)) for seq, draft in enumerate(drafts, first)]
         self._insert(conn, key << SEQ_BITS | first, now, drafts)
         self.store.after_commit(partial(self._appended, key, epoch, first, rows, counted[0], now))
-        over = counted[0][0] - bounds.messages, counted[0][1] - bounds.body_bytes
-        if over[0] > 0 or over[1] > 0:
-            drop(self, conn, *over, OVERFLOW)
+        if counted[0][0] > bounds.messages or counted[0][1] > bounds.body_bytes:
+            make_room(self, conn)
         return epoch, first
 
     def append_all(

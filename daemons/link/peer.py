@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SOFTWARE = "pitlink 0.1.0"
 
+
 @define(eq=False)
 class Peer:
     """One side of a link to one peer, over all its connections.

@@ -12,7 +12,9 @@ def link_readings(peer: Peer) -> Iterator[Reading]:
     """Yield the figures of one link."""
     site = (("site", peer.site),)
     connection = peer.connection
-    yield Reading("control_connections", "1 while the link is connected.", float(connection is not None), site)
+    yield Reading(
+        "control_connections", "1 while the link is connected.", float(connection is not None), site
+    )
     if connection is not None:
         trips = connection.liveness.round_trips
         for quantile in (0.5, 0.9, 0.99):
@@ -21,8 +23,12 @@ def link_readings(peer: Peer) -> Iterator[Reading]:
                 labels = (*site, ("quantile", str(quantile)))
                 yield Reading("round_trip_seconds", "Round trip of the link's pings.", value, labels)
         yield Reading("link_bytes_in", "Bytes read on this connection.", connection.transport.bytes_in, site)
-        yield Reading("link_bytes_out", "Bytes written on this connection.", connection.transport.bytes_out, site)
-        yield Reading("link_bulk_queue_seconds", "Queue that bulk meets.", connection.scheduler.cap.queue_s, site)
+        yield Reading(
+            "link_bytes_out", "Bytes written on this connection.", connection.transport.bytes_out, site
+        )
+        yield Reading(
+            "link_bulk_queue_seconds", "Queue that bulk meets.", connection.scheduler.cap.queue_s, site
+        )
     for name, channel in peer.durable.statistics().items():
         labels = (*site, ("channel", name))
         yield Reading("outbox_messages", "Messages not acknowledged yet.", channel.outstanding, labels)

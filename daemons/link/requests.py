@@ -149,7 +149,9 @@ class Requester:
                 continue  # its caller has gone; never sent
             remaining = pending.deadline - now
             if remaining <= 0:
-                pending.finish(outcome.Error(RequestError(ErrorCode.TIMEOUT, "the deadline passed while it waited")))
+                pending.finish(
+                    outcome.Error(RequestError(ErrorCode.TIMEOUT, "the deadline passed while it waited"))
+                )
                 continue
             deadline_ms = _NO_DEADLINE_MS if math.isinf(remaining) else max(1, int(remaining * 1000))
             pending.sent = True
@@ -276,7 +278,9 @@ class Responder:
             self.error(Error(frame.id, ErrorCode.BAD_REQUEST, f"there is no request {frame.method!r} here"))
         elif self.in_flight >= self.limits.requests_in_flight:
             self.busy += 1
-            self.error(Error(frame.id, ErrorCode.BUSY, f"{self.limits.requests_in_flight} requests are in flight"))
+            self.error(
+                Error(frame.id, ErrorCode.BUSY, f"{self.limits.requests_in_flight} requests are in flight")
+            )
         else:
             deadline = trio.current_time() + frame.deadline_ms / 1000 - self.half_round_trip()
             scope = self._scopes[frame.id] = trio.CancelScope(deadline=deadline)

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from daemons.link.schema import SEQ_BITS
 from daemons.store import fetch
-from protocol.reliable import EXPIRED, OutEpoch, RolledBack
+from protocol.reliable import EXPIRED, OVERFLOW, OutEpoch, RolledBack
 
 if TYPE_CHECKING:
     from daemons.link.outbox import Outbox
@@ -27,6 +27,7 @@ ROWS_A_STEP = 4096
 
 _NEVER = -1e300  # older than any message
 
+_HELD = "SELECT messages, body_bytes FROM link_out_channel WHERE id = ?"
 _SUM = "SELECT count(*), total(length(body)) FROM link_out_row WHERE id > ? AND id <= ?"
 _DELETE = "DELETE FROM link_out_row WHERE id > ? AND id <= ?"
 _CHANGE = """UPDATE link_out_channel SET messages = messages - ?1, body_bytes = body_bytes - ?2,
@@ -89,24 +90,41 @@ def _cut(conn: apsw.Connection, start: int, end: int, messages: int, size: int, 
 
 def acknowledge(outbox: "Outbox", conn: apsw.Connection, mine: OutEpoch, acked: int) -> None:
     """Make the peer's acknowledgement of everything up to `acked` durable."""
-    key, before = mine.key, mine.trimmed
+    key = mine.key
+    outbox.store.after_commit(lambda: outbox.sender.trimmed(mine, acked))
+    known = fetch(conn, "SELECT acked FROM link_out_epoch WHERE id = ?", (key,))
+    if not known or known[0][0] >= acked:
+        return
     base = key << SEQ_BITS
-    between = (base | before, base | acked)
+    between = (base | known[0][0], base | acked)
     messages, size = fetch(conn, _SUM, between)[0]
     size = int(size)
-    if outbox.config.keep_acked is not None:
+    keep = outbox.config.keep_acked
+    if keep is not None:
         conn.execute("UPDATE link_out_epoch SET acked = ? WHERE id = ?", (acked, key))
-        change = (messages, size, messages, size, 0)
+        _change(outbox, conn, (messages, size, messages, size, 0))
+        if outbox.held.kept_bytes + size > keep.body_bytes:
+            retain(outbox, conn, None)
     else:
         conn.execute(_DELETE, between)
         conn.execute("DELETE FROM link_out_skip WHERE epoch_id = ? AND last <= ?", (key, acked))
         conn.execute("UPDATE link_out_epoch SET acked = ?1, first = ?1 + 1 WHERE id = ?2", (acked, key))
-        change = (messages, size, 0, 0, 0)
-    _change(outbox, conn, change)
-    outbox.store.after_commit(lambda: outbox.sender.trimmed(mine, acked))
-    keep = outbox.config.keep_acked
-    if keep is not None and outbox.held.kept_bytes + size > keep.body_bytes:
-        retain(outbox, conn, None)
+        _change(outbox, conn, (messages, size, 0, 0, 0))
+
+
+def settle(outbox: "Outbox", conn: apsw.Connection) -> None:
+    """Make durable all that was acknowledged: what was delivered is not to be counted, nor dropped."""
+    for mine, acked in outbox.sender.trims():
+        acknowledge(outbox, conn, mine, acked)
+
+
+def make_room(outbox: "Outbox", conn: apsw.Connection) -> None:
+    """Drop the oldest until the outbox is within its bounds."""
+    settle(outbox, conn)
+    bounds = outbox.config.bounds
+    messages, size = fetch(conn, _HELD, (outbox.id,))[0]
+    if messages > bounds.messages or size > bounds.body_bytes:
+        drop(outbox, conn, messages - bounds.messages, size - bounds.body_bytes, OVERFLOW)
 
 
 def drop(
@@ -193,7 +211,10 @@ def _forget(outbox: "Outbox", conn: apsw.Connection, key: int, epoch: int, first
 def expire(outbox: "Outbox", conn: apsw.Connection, now: float) -> int:
     """Drop what is older than the channel's bound of age and was not delivered. Return how many."""
     age_s = outbox.config.bounds.age_s
-    return 0 if age_s is None else drop(outbox, conn, 0, 0, EXPIRED, before=now - age_s, limit=ROWS_A_STEP)
+    if age_s is None:
+        return 0
+    settle(outbox, conn)
+    return drop(outbox, conn, 0, 0, EXPIRED, before=now - age_s, limit=ROWS_A_STEP)
 
 
 def prune(outbox: "Outbox", conn: apsw.Connection, now: float) -> None:

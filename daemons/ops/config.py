@@ -50,13 +50,17 @@ def load_config(
     given.update(_from_environment(environ, known, problems))
     for path, value in (flags or {}).items():
         if value is not None:
-            given[path] = _convert(known[path], value, f"--{path.rpartition('.')[2].replace('_', '-')}", problems)
+            given[path] = _convert(
+                known[path], value, f"--{path.rpartition('.')[2].replace('_', '-')}", problems
+            )
     values = {path: value for path, value in given.items() if value is not _MISSING}
     for path, leaf in known.items():
         if path in values:
             _check(leaf, values[path], problems)
         elif leaf.attribute.default is attrs.NOTHING:
-            problems.append(Problem(path, "is not set", f"set it in the file, as {leaf.variable}, or by a flag"))
+            problems.append(
+                Problem(path, "is not set", f"set it in the file, as {leaf.variable}, or by a flag")
+            )
     if problems:
         raise ConfigError(problems)
     return _build(cls, values, "")
@@ -94,7 +98,9 @@ def _from_file(file: Path, known: Mapping[str, Leaf], problems: list[Problem]) -
         elif leaf is None:
             problems.append(Problem(f"{file}: {path}", "is no option", _near(path, known)))
         elif leaf.type is Secret and mode & (stat.S_IRWXG | stat.S_IRWXO):
-            problems.append(Problem(f"{file}: {path}", "is a secret in a file others can read", f"chmod 600 {file}"))
+            problems.append(
+                Problem(f"{file}: {path}", "is a secret in a file others can read", f"chmod 600 {file}")
+            )
         else:
             values[path] = _convert(leaf, value, f"{file}: {path}", problems)
     return values
@@ -227,7 +233,7 @@ def _near(path: str, known: Iterable[str]) -> str:
 
 def _build(cls: type[C], values: Mapping[str, Any], prefix: str) -> C:
     fields: dict[str, Any] = {}
-    for attribute in attrs.fields(attrs.resolve_types(cls)):  # type: ignore[type-var]
+    for attribute in attrs.fields(attrs.resolve_types(cls)):  # type: ignore[type-var, arg-type]
         path, kind = f"{prefix}{attribute.name}", attribute.type
         if path in values:
             fields[attribute.name] = values[path]

@@ -56,7 +56,9 @@ class Health:
     def warnings(self) -> list[Warning_]:
         """What holds now, the worst first."""
         order = [Severity.FAILING, Severity.DEGRADED, Severity.NOTICE]
-        return sorted(self._warnings.values(), key=lambda warning: (order.index(warning.severity), warning.since))
+        return sorted(
+            self._warnings.values(), key=lambda warning: (order.index(warning.severity), warning.since)
+        )
 
     @property
     def is_failing(self) -> bool:
@@ -81,6 +83,8 @@ def health_routes(health: Health, *, ready: Check, about: Callable[[], dict[str,
 
     async def readyz(request: Request) -> Response:
         is_ready, words = ready()
-        return JSONResponse({"ready": is_ready, "words": words}, 200 if is_ready else 503, {"Cache-Control": "no-store"})
+        return JSONResponse(
+            {"ready": is_ready, "words": words}, 200 if is_ready else 503, {"Cache-Control": "no-store"}
+        )
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]

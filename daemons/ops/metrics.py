@@ -46,7 +46,7 @@ class _Collector:
 def metrics_route(readings: Readings) -> BaseRoute:
     """Return `/metrics`, which reads everything anew each time."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(readings))  # type: ignore[arg-type]
+    registry.register(_Collector(readings))
 
     async def metrics(request: Request) -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -76,7 +76,9 @@ class TokenTable:
                 rows = tomllib.load(file).get("token", [])
             return [Token(row["name"], Role(row["role"]), row["site"], row["sha256"]) for row in rows]
         except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as exc:
-            problem = Problem(str(self.path), f"the token table cannot be read: {exc}", "pitlink token make makes one")
+            problem = Problem(
+                str(self.path), f"the token table cannot be read: {exc}", "pitlink token make makes one"
+            )
             raise ConfigError([problem]) from exc
 
     def add(self, name: str, role: Role, site: str) -> str:
@@ -101,7 +103,12 @@ class TokenTable:
     def _write(self, tokens: list[Token]) -> None:
         lines = ["# Tokens of this hub, by the SHA-256 of each. Made by: pitlink token make"]
         for token in tokens:
-            fields = {"name": token.name, "role": token.role.value, "site": token.site, "sha256": token.sha256}
+            fields = {
+                "name": token.name,
+                "role": token.role.value,
+                "site": token.site,
+                "sha256": token.sha256,
+            }
             lines += ["", "[[token]]", *(f"{key} = {json.dumps(value)}" for key, value in fields.items())]
         part = self.path.with_name(self.path.name + ".part")
         try:

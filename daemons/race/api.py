@@ -21,6 +21,7 @@ from protocol.messages import action_from_map
 
 RETRY_AFTER_S = {ErrorCode.BUSY: 1, ErrorCode.PAUSED: 10, ErrorCode.DISCONNECTED: 5}
 
+
 class Member(Protocol):
     """What the API needs of one site."""
 

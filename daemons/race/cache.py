@@ -188,7 +188,9 @@ class SqliteCache:
         count = await self.memory.purge(site, prefix)
 
         def write(conn: apsw.Connection) -> None:
-            conn.execute("DELETE FROM cache WHERE site = ? AND substr(path, 1, length(?)) = ?", (site, prefix, prefix))
+            conn.execute(
+                "DELETE FROM cache WHERE site = ? AND substr(path, 1, length(?)) = ?", (site, prefix, prefix)
+            )
 
         await self.store.transact(write)
         return count

@@ -14,7 +14,6 @@ from daemons.web.config import FrontConfig
 from protocol.frames import SITE_NAME_MAX
 from protocol.pathgate import DEFAULT_RULES, PathGate, Rule
 
-
 __all__ = ["CloudConfig", "FetchConfig", "PitsConfig", "check_site_name"]
 
 _SITE_NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{SITE_NAME_MAX - 1}}}")
@@ -57,7 +56,9 @@ class FetchConfig:
     max_body_bytes: int = option(
         8 * 1024 * 1024, minimum=1024, maximum=64 * 1024 * 1024, help="The longest body; past it TOO_LARGE."
     )
-    timeout_s: float = option(5.0, minimum=0.1, maximum=30.0, help="How long a fetch may take; past it TIMEOUT.")
+    timeout_s: float = option(
+        5.0, minimum=0.1, maximum=30.0, help="How long a fetch may take; past it TIMEOUT."
+    )
     allow: tuple[str, ...] = option(
         tuple(map(str, DEFAULT_RULES)),
         check=_check_rules,
@@ -79,16 +80,25 @@ class PitsConfig:
         check=_check_origin,
         help="FPVTrackside's web server. It mostly answers to localhost, not to 127.0.0.1.",
     )
-    cloud_url: str = option("", check=_check_cloud, help="The hub, such as wss://cloud.example.org; empty: none.")
-    token: Secret = option(Secret(), help="The site's token, given out by the hub: pitlink token make --site NAME.")
+    cloud_url: str = option(
+        "", check=_check_cloud, help="The hub, such as wss://cloud.example.org; empty: none."
+    )
+    token: Secret = option(
+        Secret(), help="The site's token, given out by the hub: pitlink token make --site NAME."
+    )
     state_dir: Path = option(Path("pits-state"), help="Where the daemon keeps its database.")
-    listen: Address = option(Address("", 8090), help="Where the local pages are served; \":8090\": to the whole field.")
+    listen: Address = option(
+        Address("", 8090), help='Where the local pages are served; ":8090": to the whole field.'
+    )
     share_private: bool = option(
         False, help="Let FirstName, LastName, DiscordID and PhotoPath of Pilots.json cross the link."
     )
-    time_zone: str = option("", check=_check_zone, help="Zone of events that do not name theirs; empty: this machine's.")
+    time_zone: str = option(
+        "", check=_check_zone, help="Zone of events that do not name theirs; empty: this machine's."
+    )
     ttl: dict[str, float] = option(
-        factory=dict, help="Seconds a path pattern is answered without asking FPVTrackside, such as {\"/httpfiles/**\" = 60}."
+        factory=dict,
+        help='Seconds a path pattern is answered without asking FPVTrackside, such as {"/httpfiles/**" = 60}.',
     )
     log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
@@ -101,9 +111,13 @@ class CloudConfig:
 
     state_dir: Path = option(Path("cloud-state"), help="Where the daemon keeps its database and its tokens.")
     listen: Address = option(Address("", 8443), help="Where pages, API and the link are served.")
-    tls_cert: Path | None = option(None, help="The certificate chain (PEM); without it TLS is left to a reverse proxy.")
+    tls_cert: Path | None = option(
+        None, help="The certificate chain (PEM); without it TLS is left to a reverse proxy."
+    )
     tls_key: Path | None = option(None, help="The certificate's key (PEM).")
-    cache_bytes: int = option(64 * 1024 * 1024, minimum=1024 * 1024, help="What the cache of all sites may hold.")
+    cache_bytes: int = option(
+        64 * 1024 * 1024, minimum=1024 * 1024, help="What the cache of all sites may hold."
+    )
     log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")

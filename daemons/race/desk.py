@@ -57,7 +57,9 @@ class CommandDesk:
 
         def work(conn: apsw.Connection) -> None:
             epoch, seq = self.durable.append_in(conn, CHANNEL, *encode_body(command))
-            conn.execute("INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)", (*row, epoch, seq))
+            conn.execute(
+                "INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)", (*row, epoch, seq)
+            )
 
         await self.store.transact(work)
         return id_

@@ -70,9 +70,7 @@ def _short_keys(cls: type, names: Mapping[str, str]) -> None:
     _converter.register_unstructure_hook(cls, make_dict_unstructure_fn(cls, _converter, **renames))  # type: ignore[arg-type]
 
 
-_short_keys(
-    Ask, {"path": "p", "method": "m", "validator": "v", "bases": "b", "resume": "d", "offset": "o"}
-)
+_short_keys(Ask, {"path": "p", "method": "m", "validator": "v", "bases": "b", "resume": "d", "offset": "o"})
 _short_keys(
     Told,
     {
@@ -155,7 +153,12 @@ class WrongBody(Exception):
 
 
 def decode_answer(
-    told: Told, encoded: bytes, *, body_bytes_max: int, find_body: Callable[[bytes], bytes | None], prefix: bytes = b""
+    told: Told,
+    encoded: bytes,
+    *,
+    body_bytes_max: int,
+    find_body: Callable[[bytes], bytes | None],
+    prefix: bytes = b"",
 ) -> bytes:
     """Return the raw body of an answer (the hub's half), checked against its digest.
 
@@ -163,7 +166,9 @@ def decode_answer(
     WrongBody when the result is not what the digest names, RequestError(TOO_LARGE).
     """
     if told.size > body_bytes_max:
-        raise RequestError(ErrorCode.TOO_LARGE, f"the body has {told.size} bytes, at most {body_bytes_max} are taken")
+        raise RequestError(
+            ErrorCode.TOO_LARGE, f"the body has {told.size} bytes, at most {body_bytes_max} are taken"
+        )
     try:
         match told.form:
             case Form.RAW:

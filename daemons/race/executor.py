@@ -97,10 +97,11 @@ class CommandExecutor:
 
     def _decide(self, conn: apsw.Connection, id_: str, status: ResultStatus, words: str) -> bool:
         """Give an undecided command its result, and send it. A command that was never seen is decided for good."""
+        conn.execute("INSERT OR IGNORE INTO command_taken VALUES (?, '', 0, x'', NULL, NULL)", (id_,))
         conn.execute(
-            "INSERT OR IGNORE INTO command_taken VALUES (?, '', 0, x'', NULL, NULL)", (id_,)
+            "UPDATE command_taken SET status = ?, words = ? WHERE id = ? AND status IS NULL",
+            (status, words, id_),
         )
-        conn.execute("UPDATE command_taken SET status = ?, words = ? WHERE id = ? AND status IS NULL", (status, words, id_))
         if not conn.changes():
             return False
         self.durable.append_in(conn, RESULTS, *encode_body(Result(id_, status, words, self.utc_now())))
@@ -108,7 +109,9 @@ class CommandExecutor:
 
     async def run(self) -> None:
         """Apply what was decided before this start, then carry out commands as they come. Never returns."""
-        for name, value in await self.store.read(lambda conn: list(conn.execute("SELECT * FROM site_setting"))):
+        for name, value in await self.store.read(
+            lambda conn: list(conn.execute("SELECT * FROM site_setting"))
+        ):
             self._apply_setting(str(name), str(value))
         while True:
             self._wake = trio.Event()
@@ -146,7 +149,9 @@ class CommandExecutor:
                 self.controls.purge(prefix)
                 return f"forgot what begins with {prefix or '/'}"
             case AllowlistSwitch(pattern=pattern, enabled=enabled):
-                self.controls.switch(pattern, enabled)  # raises ValueError for what the site's config does not list
+                self.controls.switch(
+                    pattern, enabled
+                )  # raises ValueError for what the site's config does not list
                 await self._set(f"allow {pattern}", "on" if enabled else "off")
                 return f"{pattern} is {'on' if enabled else 'off'}"
             case Reconnect():
@@ -173,5 +178,7 @@ class CommandExecutor:
 
 
 def _undecided(conn: apsw.Connection) -> list[tuple[str, str, int, bytes]]:
-    rows = conn.execute("SELECT id, type, version, body FROM command_taken WHERE status IS NULL ORDER BY rowid")
+    rows = conn.execute(
+        "SELECT id, type, version, body FROM command_taken WHERE status IS NULL ORDER BY rowid"
+    )
     return [(str(id_), str(type_), int(version), bytes(body)) for id_, type_, version, body in rows]

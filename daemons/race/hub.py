@@ -13,8 +13,8 @@ from attrs import define, field
 from daemons.link.peer import Peer
 from daemons.race.cache import Cache, Key
 from daemons.race.exchange import shorten
-from daemons.race.keeper import BoardKeeper
 from daemons.race.fetched import Fetched
+from daemons.race.keeper import BoardKeeper
 from daemons.race.remote import RemoteOrigin, Urgency
 from daemons.race.site import FAILING, WATCH_TOPIC
 from daemons.race.watches import Watch
@@ -60,7 +60,13 @@ class HubSite:
         """Say how badly a path is wanted when too many wait: watched and hot, a list or unknown, a finished race."""
         watch = self._watched.get(path)
         if watch is not None:
-            return Urgency.LIVE if watch.priority == 0 else Urgency.FINISHED if watch.priority >= 3 else Urgency.LIST
+            return (
+                Urgency.LIVE
+                if watch.priority == 0
+                else Urgency.FINISHED
+                if watch.priority >= 3
+                else Urgency.LIST
+            )
         return Urgency.LIST
 
     async def load(self) -> None:
@@ -86,7 +92,9 @@ class HubSite:
 
     def _on_down(self) -> None:
         self._due.clear()
-        self.keeper.failed("/", RequestError(ErrorCode.DISCONNECTED, f"site {self.peer.site!r} is not connected"))
+        self.keeper.failed(
+            "/", RequestError(ErrorCode.DISCONNECTED, f"site {self.peer.site!r} is not connected")
+        )
 
     def wake(self) -> None:
         self._poke.set()

@@ -45,4 +45,6 @@ class EventRecord:
         """Return the site's events behind row `after`, oldest first, 500 at most."""
         sql = "SELECT id, type, at, what FROM site_event WHERE site = ? AND id > ? ORDER BY id LIMIT ?"
         rows = await self.store.read(lambda conn: list(conn.execute(sql, (self.site, after, LISTED_MAX))))
-        return [{"id": id_, "type": type_, "at": at, "what": json.loads(what)} for id_, type_, at, what in rows]
+        return [
+            {"id": id_, "type": type_, "at": at, "what": json.loads(what)} for id_, type_, at, what in rows
+        ]

@@ -18,10 +18,18 @@ from daemons.link.requests import Answer, Interrupted
 from daemons.race.bodies import check_body
 from daemons.race.cache import Cache, Key
 from daemons.race.exchange import (
-    Ask, Form, Told, WrongBody, decode_answer, shorten, to_wire, told_from_wire,
+    Ask,
+    Form,
+    Told,
+    WrongBody,
+    decode_answer,
+    shorten,
+    to_wire,
+    told_from_wire,
 )  # fmt: skip
 from daemons.race.fetched import Fetched
 from protocol.canonical import validator_of
+from protocol.delta import decompress_prefix
 from protocol.errors import ErrorCode, RequestError
 from protocol.pathgate import PathGate, wire_path
 
@@ -253,7 +261,10 @@ class RemoteOrigin:
         if told.form == Form.RAW:
             arrived = answer.body
         elif told.form == Form.ZSTD:
-            arrived = prefix[: told.offset] + decompress_prefix(answer.body, told.size)
+            try:
+                arrived = prefix[: told.offset] + decompress_prefix(answer.body, told.size)
+            except ValueError:
+                return
         else:
             return
         while len(self._partial) >= RESUMES_MAX:
@@ -261,7 +272,13 @@ class RemoteOrigin:
         self._partial[path] = (told.digest, arrived)
 
     async def _take(
-        self, path: str, told: Told, encoded: bytes, copy: Fetched | None, fetched_at: float, prefix: bytes = b""
+        self,
+        path: str,
+        told: Told,
+        encoded: bytes,
+        copy: Fetched | None,
+        fetched_at: float,
+        prefix: bytes = b"",
     ) -> Fetched:
         """Turn an answer into a copy, check it, and keep it. Raises WrongBody, RequestError(ORIGIN_INVALID)."""
         key = Key(self.peer.site, "GET", path)
@@ -279,7 +296,9 @@ class RemoteOrigin:
         def find_body(short: bytes) -> bytes | None:
             return copy.body if copy is not None and shorten(copy.digest) == short else None
 
-        body = decode_answer(told, encoded, body_bytes_max=self.body_bytes_max, find_body=find_body, prefix=prefix)
+        body = decode_answer(
+            told, encoded, body_bytes_max=self.body_bytes_max, find_body=find_body, prefix=prefix
+        )
         check_body(path, body)
         self.statistics.deltas += told.form == Form.DELTA
         self.statistics.wholes += told.form != Form.DELTA
@@ -307,7 +326,9 @@ class RemoteOrigin:
         if not isinstance(path, str) or self._pushed is None:
             return
         try:
-            self._pushed.send_nowait((path, told_from_wire({k: v for k, v in result.items() if k != "p"}), encoded))
+            self._pushed.send_nowait(
+                (path, told_from_wire({k: v for k, v in result.items() if k != "p"}), encoded)
+            )
         except (trio.WouldBlock, RequestError) as exc:
             _log.debug("push.dropped", site=self.peer.site, path=path, why=repr(exc))
 

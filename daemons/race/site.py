@@ -63,7 +63,8 @@ class RecentBodies:
             self.size -= sum(map(len, self._by_path.pop(path).values()))
 
     def find(self, path: str, short_digest: bytes) -> bytes | None:
-        return self._by_path.get(path, {}).get(short_digest)
+        bodies = self._by_path.get(path)
+        return None if bodies is None else bodies.get(short_digest)
 
 
 @define(eq=False)
@@ -85,7 +86,9 @@ class SiteService:
     bodies: RecentBodies = field(factory=RecentBodies, init=False)
     _young: dict[str, Fetched] = field(factory=dict, init=False)  # of paths with a TTL
     _watched: dict[str, Watch] = field(factory=dict, init=False)
-    _pushed: dict[str, bytes] = field(factory=dict, init=False)  # path → short digest the hub holds on this connection
+    _pushed: dict[str, bytes] = field(
+        factory=dict, init=False
+    )  # path → short digest the hub holds on this connection
 
     def __attrs_post_init__(self) -> None:
         self.watches.observe(self._on_read)
@@ -176,7 +179,9 @@ class SiteService:
                         new.append(path)
                     self._watched[path] = Watch(path, max(PERIOD_MIN_S, period_ms / 1000), max(0, priority))
                 case _:
-                    raise RequestError(ErrorCode.BAD_REQUEST, "an entry of watch is [path, period, priority, digest]")
+                    raise RequestError(
+                        ErrorCode.BAD_REQUEST, "an entry of watch is [path, period, priority, digest]"
+                    )
         self.watches.want("hub", self._watched.values())
         for path in new:  # what was read for the local page a while ago is news to the hub
             latest = self.watches.latest(path)

@@ -98,7 +98,9 @@ class Watches:
 
     def nudge(self, *paths: str) -> None:
         """Look now: at these paths, or at all hot ones. Never waits."""
-        self._hinted.update(paths or (row.watch.path for row in self._rows.values() if row.watch.priority == 0))
+        self._hinted.update(
+            paths or (row.watch.path for row in self._rows.values() if row.watch.priority == 0)
+        )
         self._wake()
 
     def _wake(self) -> None:

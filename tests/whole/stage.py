@@ -81,7 +81,9 @@ async def open_stage(
             state_dir=folder / "pits",
             listen=Address("127.0.0.1", 0),
         )
-        pits = await stack.enter_async_context(open_pits(evolve(pits_config(config)), environment=environment))
+        pits = await stack.enter_async_context(
+            open_pits(evolve(pits_config(config)), environment=environment)
+        )
         await inner.start(pits.run)
         headers = {"Authorization": f"Bearer {caller_token}"}
         page = f"http://127.0.0.1:{port}"

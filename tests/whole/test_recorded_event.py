@@ -19,7 +19,9 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("share_private", [True, False])
-async def test_every_file_is_byte_identical_at_the_cloud(samples: Path, tmp_path: Path, share_private: bool) -> None:
+async def test_every_file_is_byte_identical_at_the_cloud(
+    samples: Path, tmp_path: Path, share_private: bool
+) -> None:
     folder = samples / EVENT
     tree = load_event_dir(folder)
     async with open_stage(
@@ -47,7 +49,9 @@ async def test_board_agrees_with_what_a_spectator_should_see(samples: Path, tmp_
         keeper = stage.cloud.members[SITE].site.keeper
         races = expected["races"]
         ids = {race["id"] for race in races}
-        await stage.until(lambda: ids <= keeper.day.races.keys() and keeper.day.pilots and keeper.day.channels, 30)
+        await stage.until(
+            lambda: ids <= keeper.day.races.keys() and keeper.day.pilots and keeper.day.channels, 30
+        )
         assert stage.cloud.members[SITE].site.remote.statistics.pushes > len(races)
 
         for race in races:

@@ -50,7 +50,9 @@ class Taken:
 
 async def taken(store: Store) -> list[bytes]:
     """Return the bodies that took effect, in order."""
-    return await store.read(lambda conn: [body for (body,) in conn.execute("SELECT body FROM taken ORDER BY id")])
+    return await store.read(
+        lambda conn: [body for (body,) in conn.execute("SELECT body FROM taken ORDER BY id")]
+    )
 
 
 @define(eq=False)
@@ -109,9 +111,14 @@ async def open_hub(
 
         async with trio.open_nursery() as nursery:
             listeners = await open_listeners(host, port)
-            front = await nursery.start(lambda task_status: serve_http(
-                listeners, _no_app, on_control=on_control, task_status=task_status  # type: ignore[arg-type]
-            ))
+            front = await nursery.start(
+                lambda task_status: serve_http(
+                    listeners,
+                    _no_app,
+                    on_control=on_control,
+                    task_status=task_status,  # type: ignore[arg-type]
+                )
+            )
             yield Hub(peer, store, listener, front.ports[0])
             nursery.cancel_scope.cancel()
 

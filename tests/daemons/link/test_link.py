@@ -56,7 +56,10 @@ async def _blob(params: Mapping[str, Any]) -> Reply:
 
 
 async def test_request_brings_small_and_large_bodies(tmp_path: Path) -> None:
-    async with open_hub(tmp_path / "h") as hub, open_site(tmp_path / "s", hub.port, handlers={"blob": _blob}) as site:
+    async with (
+        open_hub(tmp_path / "h") as hub,
+        open_site(tmp_path / "s", hub.port, handlers={"blob": _blob}) as site,
+    ):
         await _until(lambda: hub.peer.connection is not None)
         for size in (0, 1, 4096, 4097, 100_000, len(BLOB)):
             with trio.fail_after(10):
@@ -112,7 +115,10 @@ async def test_losing_the_connection_ends_requests_with_disconnected(tmp_path: P
         await trio.sleep_forever()
         raise AssertionError
 
-    async with open_hub(tmp_path / "h") as hub, open_site(tmp_path / "s", hub.port, handlers={"hangs": hangs}) as site:
+    async with (
+        open_hub(tmp_path / "h") as hub,
+        open_site(tmp_path / "s", hub.port, handlers={"hangs": hangs}) as site,
+    ):
         await _until(lambda: hub.peer.connection is not None)
         async with trio.open_nursery() as nursery:
 
@@ -157,5 +163,3 @@ async def test_draining_hub_tells_the_site_to_come_back(tmp_path: Path) -> None:
             await hub.listener.drain()
         await _until(lambda: site.dialer.status.status is Status.LOST)
         assert "stopping" in site.dialer.status.words
-
-
