@@ -43,8 +43,10 @@ _MAGIC = (
     b"wOFF",
     b"wOF2",
 )
-_COMPRESSED_TYPES = ("video/", "audio/", "image/jpeg", "image/png", "image/gif", "image/webp", "image/avif")
-_COMPRESSED_TYPES += ("font/woff", "application/zip", "application/gzip", "application/zstd")
+_COMPRESSED_TYPES = (
+    *("video/", "audio/", "image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"),
+    *("font/woff", "application/zip", "application/gzip", "application/zstd"),
+)
 
 
 def _window_log(size: int) -> int:
@@ -83,7 +85,7 @@ def make_delta(base: bytes, body: bytes) -> bytes:
 
 
 def _decompress(data: bytes, base: bytes, max_bytes: int) -> bytes:
-    options = {DecompressionParameter.window_log_max: _window_log(len(base) + max_bytes)}
+    options: dict[int, int] = {DecompressionParameter.window_log_max: _window_log(len(base) + max_bytes)}
     decompressor = ZstdDecompressor(_prefix(base), options=options)
     try:
         body = decompressor.decompress(data, max_bytes + 1)
