@@ -17,7 +17,14 @@ from protocol.zstd import (
     ZstdError,
 )
 
-__all__ = ["apply_delta", "compress_body", "decompress_body", "is_compressed", "make_delta"]
+__all__ = [
+    "apply_delta",
+    "compress_body",
+    "decompress_body",
+    "decompress_prefix",
+    "is_compressed",
+    "make_delta",
+]
 
 BODY_LEVEL = 6
 DELTA_LEVEL = 3
@@ -84,7 +91,7 @@ def make_delta(base: bytes, body: bytes) -> bytes:
     return _compress(body, base, options)
 
 
-def _decompress(data: bytes, base: bytes, max_bytes: int) -> bytes:
+def _begin(data: bytes, base: bytes, max_bytes: int) -> tuple[ZstdDecompressor, bytes]:
     options: dict[int, int] = {DecompressionParameter.window_log_max: _window_log(len(base) + max_bytes)}
     decompressor = ZstdDecompressor(_prefix(base), options=options)
     try:
@@ -93,6 +100,11 @@ def _decompress(data: bytes, base: bytes, max_bytes: int) -> bytes:
         raise ValueError("not the zstd frame that it should be") from None
     if len(body) > max_bytes:
         raise ValueError(f"a body of more than {max_bytes} bytes")
+    return decompressor, body
+
+
+def _decompress(data: bytes, base: bytes, max_bytes: int) -> bytes:
+    decompressor, body = _begin(data, base, max_bytes)
     if not decompressor.eof or decompressor.unused_data:
         raise ValueError("a zstd frame that is cut off or goes on")
     return body
@@ -105,6 +117,14 @@ def decompress_body(data: bytes, max_bytes: int) -> bytes:
     than that is ever produced, and no larger window than for that is allocated.
     """
     return _decompress(data, b"", max_bytes)
+
+
+def decompress_prefix(data: bytes, max_bytes: int) -> bytes:
+    """Return as much of a body as the beginning of its frame gives: where a broken transfer goes on from.
+
+    Raises ValueError as `decompress_body`, but not for a frame that is cut off.
+    """
+    return _begin(data, b"", max_bytes)[1]
 
 
 def apply_delta(base: bytes, delta: bytes, max_bytes: int) -> bytes:
