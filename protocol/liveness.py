@@ -115,6 +115,11 @@ class Liveness:
         self._awaiting_since = None
         self._graces = 0
 
+    @property
+    def is_unacknowledged(self) -> bool:
+        """Was something of ours unacknowledged when that was last said?"""
+        return self._unacknowledged_since is not None
+
     def sent_unacknowledged(self, flag: bool, now: float) -> bool:
         """Note whether something of ours is unacknowledged; return whether `wake_at()` came nearer."""
         if flag is (self._unacknowledged_since is not None):

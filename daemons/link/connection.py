@@ -307,6 +307,9 @@ class Connection:
                 self._count(now, len(message))
             for frame in decode_frames(payload):
                 self._dispatch[type(frame)](frame)
+            if self.liveness.is_unacknowledged and not self.unacknowledged:
+                self.liveness.sent_unacknowledged(False, now)
+                self._beat_scope.deadline = self.liveness.wake_at()
 
     def _count(self, now: float, size: int) -> None:
         self.meter.counted(now, size)
@@ -391,27 +394,28 @@ class Connection:
         self._ready.set()
 
     async def _write(self) -> None:
-        await self.transport.wait_room()
-        while True:
-            # Cleared before the choice is made, so that what becomes ready behind it is not missed.
-            self._ready = trio.Event()
-            now = trio.current_time()
-            pick = self.scheduler.pick(now)
-            if pick is None:
-                with trio.move_on_at(self._look_again_at(now)) as self._look_scope:
-                    await self._ready.wait()
-                self._wake_what_is_due()
-                continue  # nothing was written since there was room
-            message = self._compressor.wrap(pick.data, counted=pick.counted, compress=pick.compress)
-            self.scheduler.sent(now, len(message), pick.counted)
-            if pick.lanes != (Lane.CONTROL,) and self.liveness.sent_unacknowledged(self.unacknowledged, now):
-                self._beat_scope.deadline = self.liveness.wake_at()  # it has to look earlier than it meant to
-            try:
-                with trio.fail_after(WRITE_S):
-                    await self.transport.send(message)
-            except trio.TooSlowError:
-                raise TransportClosed(1006, f"nothing could be written for {WRITE_S:.0f} s") from None
+        with trio.CancelScope() as writing:
             await self.transport.wait_room()
+            while True:
+                # Cleared before the choice is made, so that what becomes ready behind it is not missed.
+                self._ready = trio.Event()
+                now = trio.current_time()
+                pick = self.scheduler.pick(now)
+                if pick is None:
+                    with trio.move_on_at(self._look_again_at(now)) as self._look_scope:
+                        await self._ready.wait()
+                    self._wake_what_is_due()
+                    continue  # nothing was written since there was room
+                message = self._compressor.wrap(pick.data, counted=pick.counted, compress=pick.compress)
+                self.scheduler.sent(now, len(message), pick.counted)
+                is_more = pick.lanes != (Lane.CONTROL,)
+                if is_more and self.liveness.sent_unacknowledged(self.unacknowledged, now):
+                    self._beat_scope.deadline = self.liveness.wake_at()  # it has to look earlier than it meant to
+                writing.deadline = now + WRITE_S
+                await self.transport.send(message)
+                writing.deadline = float("inf")
+                await self.transport.wait_room()
+        raise TransportClosed(1006, f"nothing could be written for {WRITE_S:.0f} s")
 
     def _look_again_at(self, now: float) -> float:
         """When something becomes due without anybody waking the writer."""
