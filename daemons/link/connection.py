@@ -120,6 +120,7 @@ class Connection:
         self._beat_scope = trio.CancelScope()
         self._look_scope = trio.CancelScope()
         self._ended: ConnectionEnded | None = None
+        self._goodbye = True
         self._scope = trio.CancelScope()
         self._control = _FrameQueue()
         self._commands = _FrameQueue()
@@ -196,8 +197,15 @@ class Connection:
         await alive.wait()
         return True
 
-    def end(self, code: int, words: str, *, ours: bool = True, retry_after_s: float = 0.0) -> None:
-        """End this connection: `run` says goodbye with this code and returns. The first end holds."""
+    def end(
+        self, code: int, words: str, *, ours: bool = True, retry_after_s: float = 0.0, goodbye: bool = True
+    ) -> None:
+        """End this connection: `run` says goodbye with this code and returns. The first end holds.
+
+        Without `goodbye` the socket is dropped at once: nobody is there to hear it, and whoever takes this
+        connection's place waits for its end.
+        """
+        self._goodbye = self._goodbye and goodbye
         if self._ended is None:
             self._ended = ConnectionEnded(code, words, ours=ours, retry_after_s=retry_after_s)
         self._scope.cancel(reason=words)
@@ -247,7 +255,7 @@ class Connection:
         except* RemoteProtocolError as group:
             broken = lone(group)
             code = broken.code if isinstance(broken, RemoteProtocolError) else CloseCode.PROTOCOL_ERROR
-            self.end(code, str(broken))
+            self.end(code, str(broken), goodbye=code != CloseCode.PEER_SILENT)
         except* StorageError as group:
             self.end(CloseCode.INTERNAL, f"the store failed: {lone(group)}")
         except* Exception as group:
@@ -259,6 +267,8 @@ class Connection:
             self.peer.durable.detach(self.generation)
             self.peer.disconnected(self)
             ended = self._ended or ConnectionEnded(CloseCode.GOING_AWAY, "this side is stopping", ours=True)
+            if not self._goodbye:
+                self.transport.abort()
             with trio.CancelScope(shield=True):  # bounded: aclose takes 1 s at most
                 await self.transport.aclose(ended.code if ended.ours else CloseCode.NORMAL, ended.words)
         return ended

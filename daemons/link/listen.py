@@ -122,7 +122,9 @@ class SiteListener:
                         f"{holder.address}); stop one of them, or give it a name of its own",
                         retry_after_s=DUPLICATE_RETRY_S,
                     )
-        holder.connection.end(CloseCode.SUPERSEDED, "superseded by a newer connection")
+        # The same process knows that it dialled anew: the old path is most likely dead, and nobody waits for it.
+        goodbye = holder.instance != instance
+        holder.connection.end(CloseCode.SUPERSEDED, "superseded by a newer connection", goodbye=goodbye)
         await holder.over.wait()
 
     async def _claim(self, owner: Owner) -> int:

@@ -1,23 +1,24 @@
 """What the site does for its hub: fetch, revalidate and watch, behind the path gate and the privacy filter."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
 import trio
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from daemons.link.peer import Peer
 from daemons.link.requests import Reply
-from daemons.race.exchange import Ask, ask_from_wire, encode_answer, shorten, to_wire
+from daemons.race.bodies import validator_for
+from daemons.race.exchange import SHORT_BYTES, Ask, ask_from_wire, encode_answer, shorten, to_wire
 from daemons.race.fetched import Fetched, Origin
 from daemons.race.privacy import is_private, strip_private
 from daemons.race.watches import Watch, Watches
 from protocol import cbor
-from protocol.canonical import digest_of, validator_of
-from protocol.errors import ErrorCode, RequestError
-from protocol.pathgate import PathGate
+from protocol.canonical import digest_of
+from protocol.errors import ErrorCode, RemoteProtocolError, RequestError
+from protocol.pathgate import PathGate, normalise_path
 from protocol.topics import Publisher
 
 _log = structlog.stdlib.get_logger("pitlink.race")
@@ -104,10 +105,10 @@ class SiteService:
 
     def _outgoing(self, path: str, fetched: Fetched) -> Fetched:
         """Return what may cross the link of what the origin said."""
-        if self.share_private or not is_private(path):
+        if self.share_private or not is_private(path, fetched.body):
             return fetched
         body = strip_private(fetched.body)
-        return evolve(fetched, body=body, digest=digest_of(body), validator=validator_of(body, is_json=True))
+        return evolve(fetched, body=body, digest=digest_of(body), validator=validator_for(path, body))
 
     async def fetch(self, params: Mapping[str, Any]) -> Reply:
         """Answer one fetch. Raises RequestError as the gate, the origin or the filter do."""
@@ -115,13 +116,17 @@ class SiteService:
         path = self._allow(ask.method, ask.path)
         asked_at = self.utc_now()
         fetched = await self._read(path)
+        if (
+            path in self._pushed
+        ):  # the base of the next push; should the answer be lost, the row has it asked for again
+            self._pushed[path] = shorten(fetched.digest)
         return self._answer(path, fetched, ask, max(0.0, asked_at - fetched.fetched_at))
 
     async def _read(self, path: str) -> Fetched:
         """Ask the origin, or within the TTL of the path remember what it said."""
         ttl_s = self.ttl_s(path)
         young = self._young.get(path)
-        if young is not None and self.utc_now() - young.fetched_at < ttl_s:
+        if young is not None and 0 <= self.utc_now() - young.fetched_at < ttl_s:
             return young
         fetched = self._outgoing(path, await self.origin.fetch(path))
         if ttl_s > 0:
@@ -138,7 +143,11 @@ class SiteService:
     async def revalidate(self, params: Mapping[str, Any]) -> Reply:
         """Take {"k": {path: short validator}}, return {"c": [paths that changed], "e": {path: error code}}."""
         known = params.get("k")
-        if not isinstance(known, dict) or len(known) > REVALIDATE_MAX:
+        if (
+            not isinstance(known, dict)
+            or len(known) > REVALIDATE_MAX
+            or not all(isinstance(path, str) for path in known)
+        ):
             raise RequestError(ErrorCode.BAD_REQUEST, "revalidate takes a map of at most 256 paths")
         changed: list[str] = []
         errors: dict[str, str] = {}
@@ -156,38 +165,45 @@ class SiteService:
     async def watch(self, params: Mapping[str, Any]) -> Reply:
         """Change what the hub watches: {"n": start anew, "w": [[path, period_ms, priority, short digest]], "x": [path]}.
 
-        The digest is of the copy the hub holds (empty: none), the base of the first delta. Answers {"d": [denied]}.
+        The digest is of the copy the hub holds (empty: none), the base of the first delta. Answers {"d": [denied]}:
+        paths that are not allowed, or not now. Paused or not, watches are taken: one day the site goes on.
         """
-        wanted, ended = params.get("w", []), params.get("x", [])
-        if not isinstance(wanted, list) or not isinstance(ended, list):
+        wanted, ended = _watch_entries(params.get("w", [])), params.get("x", [])
+        if not isinstance(ended, list):
             raise RequestError(ErrorCode.BAD_REQUEST, "watch takes lists")
         if params.get("n") is True:
             self._forget(list(self._watched))
         self._forget([path for path in ended if isinstance(path, str)])
+        before = set(self._watched)
         denied: list[str] = []
-        new: list[str] = []
-        for entry in wanted:
-            match entry:
-                case [str(raw), int(period_ms), int(priority), bytes(digest)]:
-                    try:
-                        path = self._allow("GET", raw)
-                    except RequestError:
-                        denied.append(raw)
-                        continue
-                    if path not in self._watched:
-                        self._begin_watch(path, digest)
-                        new.append(path)
-                    self._watched[path] = Watch(path, max(PERIOD_MIN_S, period_ms / 1000), max(0, priority))
-                case _:
-                    raise RequestError(
-                        ErrorCode.BAD_REQUEST, "an entry of watch is [path, period, priority, digest]"
-                    )
-        self.watches.want("hub", self._watched.values())
-        for path in new:  # what was read for the local page a while ago is news to the hub
-            latest = self.watches.latest(path)
-            if latest is not None:
-                self._on_read(path, latest)
+        try:
+            for raw, digest, watch in wanted:
+                try:
+                    path = normalise_path(raw)
+                except RequestError:
+                    denied.append(raw)
+                    continue
+                if path not in self._watched:
+                    self._begin_watch(path, digest)
+                self._watched[path] = evolve(watch, path=path)
+                if not self._is_allowed(path):
+                    denied.append(raw)
+        finally:
+            self._want()
+        # What was read for the local page a while ago is news to the hub.
+        self._tell_again([path for path in self._watched if path not in before])
         return Reply({"d": denied})
+
+    def _is_allowed(self, path: str) -> bool:
+        try:
+            self.gate.check("GET", path)
+        except RequestError:
+            return False
+        return True
+
+    def _want(self) -> None:
+        """Have read what the hub watches and may see. What it may not is remembered: a rule may be switched on again."""
+        self.watches.want("hub", [watch for watch in self._watched.values() if self._is_allowed(watch.path)])
 
     def _begin_watch(self, path: str, digest: bytes) -> None:
         if len(self._watched) >= WATCHES_MAX:
@@ -203,6 +219,28 @@ class SiteService:
     def pause(self, is_paused: bool) -> None:
         """Stop, or start again, to answer the hub. The local pages are not touched."""
         self.paused = is_paused
+        self._tell_again(self._watched)
+
+    def switch(self, pattern: str, enabled: bool) -> None:
+        """Switch a rule of the allowlist, also for what is watched. Raises ValueError for a rule that is not there."""
+        try:
+            self.gate.switch(pattern, enabled=enabled)
+        except RequestError as exc:
+            raise ValueError(exc.words) from exc
+        self._want()
+        self._tell_again(self._watched)
+
+    def _tell_again(self, paths: Iterable[str]) -> None:
+        """Tell the hub how watched paths stand now: not to be had, or as they were last read."""
+        for path in list(paths):
+            latest = self.watches.latest(path)
+            try:
+                self._allow("GET", path)
+            except RequestError as exc:
+                self._on_read(path, exc)
+            else:
+                if latest is not None:
+                    self._on_read(path, latest)
 
     def purge(self, prefix: str) -> None:
         """Forget the remembered bodies of paths that begin with `prefix`, and have the hub's fetched anew."""
@@ -221,19 +259,20 @@ class SiteService:
 
     def _on_read(self, path: str, result: Fetched | RequestError) -> None:
         """Publish a watched path's state, and push its body when it changed."""
-        if path not in self._watched or self.paused:
+        if path not in self._watched:
             return
         now = trio.current_time()
         try:
+            self._allow("GET", path)
             if isinstance(result, RequestError):
                 raise result
             fetched = self._outgoing(path, result)
         except RequestError as exc:
-            self.publisher.set(path, cbor.encode([b"", FAILING, str(exc.code)]), now)
+            self.publisher.set(path, Row(flags=FAILING, code=exc.code).encode(), now)
             return
         if self._watched[path].priority == 0 or all(watch.priority for watch in self._watched.values()):
             self.publisher.read_at(int(fetched.fetched_at * 1e6))
-        self.publisher.set(path, row_of(fetched), now)
+        self.publisher.set(path, row_of(fetched).encode(), now)
         if self._pushed.get(path) != shorten(fetched.digest) and self.peer is not None:
             base = self._pushed.get(path, b"")
             ask = Ask(path, bases=[base] if base else [])
@@ -242,11 +281,57 @@ class SiteService:
                 self._pushed[path] = shorten(fetched.digest)
 
 
+def _watch_entries(entries: object) -> list[tuple[str, bytes, Watch]]:
+    """Read all entries of a watch before any of them counts. Raises RequestError(BAD_REQUEST)."""
+    if not isinstance(entries, list):
+        raise RequestError(ErrorCode.BAD_REQUEST, "watch takes lists")
+    read: list[tuple[str, bytes, Watch]] = []
+    for entry in entries:
+        match entry:
+            case [str(raw), int(period_ms), int(priority), bytes(digest)]:
+                watch = Watch(raw, max(PERIOD_MIN_S, period_ms / 1000), max(0, priority))
+                read.append((raw, digest[:SHORT_BYTES], watch))
+            case _:
+                words = "an entry of watch is [path, period, priority, digest]"
+                raise RequestError(ErrorCode.BAD_REQUEST, words)
+    return read
+
+
 ABSENT, STALE, FAILING = 1, 2, 4
 """Flags of a row: the origin has no such file; the last good copy is served; the last read failed."""
 
 
-def row_of(fetched: Fetched) -> bytes:
-    """Encode a row of the watch topic: [short validator, flags], or [b"", FAILING, error code]."""
+@frozen
+class Row:
+    """A row of the watch topic: [short validator, flags], or [b"", FAILING, error code]."""
+
+    validator: bytes = b""
+    flags: int = 0
+    code: str = ""
+
+    def encode(self) -> bytes:
+        return cbor.encode([self.validator, self.flags, *([str(self.code)] if self.code else [])])
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Row":
+        """Read a row. Raises RemoteProtocolError."""
+        match cbor.decode(data):
+            case [bytes(validator), int(flags)]:
+                return cls(validator, flags)
+            case [bytes(validator), int(flags), str(code), *_]:
+                return cls(validator, flags, code)
+        raise RemoteProtocolError("a row of the watch topic is [validator, flags] or [b'', flags, code]")
+
+    @property
+    def failure(self) -> RequestError | None:
+        """What the site's last read ended with, when it failed."""
+        if not self.flags & FAILING:
+            return None
+        code = ErrorCode(self.code) if self.code in ErrorCode.__members__ else ErrorCode.INTERNAL
+        return RequestError(code, "the site cannot read it")
+
+
+def row_of(fetched: Fetched) -> Row:
+    """Return the row that tells of a good read."""
     flags = (ABSENT if fetched.absent else 0) | (STALE if fetched.stale else 0)
-    return cbor.encode([shorten(fetched.validator), flags])
+    return Row(shorten(fetched.validator), flags)

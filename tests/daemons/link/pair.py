@@ -7,6 +7,7 @@ transaction that acknowledges it.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 import trio
@@ -16,6 +17,7 @@ from daemons.link import schema
 from daemons.link.address import HubAddress
 from daemons.link.dial import Dialer
 from daemons.link.durable import DurableChannels
+from daemons.link.inbox import Effect
 from daemons.link.listen import SiteListener
 from daemons.link.outbox import Keep, OutChannel
 from daemons.link.peer import Peer
@@ -70,13 +72,21 @@ class Site:
     dialer: Dialer
 
 
-async def _channels(store: Store, out: str, into: str, environment: Environment) -> DurableChannels:
+async def _channels(
+    store: Store, out: str, into: str, environment: Environment, effect: Effect, result_channel: bool
+) -> DurableChannels:
     keep = Keep() if out == "event" else None
+    outs, ins = [OutChannel(out, keep)], {into: effect}
+    if result_channel:  # what a command came to, beside the events
+        if out == "event":
+            outs.append(OutChannel("result"))
+        else:
+            ins["result"] = effect
     durable = DurableChannels(
         store,
         "site" if out == "command" else "hub",
-        out=[OutChannel(out, keep)],
-        inbound={into: Taken()},
+        out=outs,
+        inbound=ins,
         new_epoch=environment.new_epoch,
         utc_now=environment.utc_now,
     )
@@ -97,13 +107,18 @@ async def open_hub(
     inline: bool = False,
     host: str = "127.0.0.1",
     port: int = 0,
+    effect: Effect | None = None,
+    result_channel: bool = False,
+    **peer_fields: Any,
 ) -> AsyncIterator[Hub]:
     """Serve a hub for site `field` and hold it for the body of the block."""
     environment = environment or Environment()
     folder.mkdir(parents=True, exist_ok=True)
     async with open_store(folder / "hub.db", migrations=MIGRATIONS, inline=inline) as store:
-        durable = await _channels(store, "command", "event", environment)
-        peer = Peer("cloud", "field", environment, durable, handlers=handlers or {})
+        durable = await _channels(
+            store, "command", "event", environment, effect or Taken(), result_channel
+        )
+        peer = Peer("cloud", "field", environment, durable, handlers=handlers or {}, **peer_fields)
         listener = SiteListener(peer, MemoryRegistry())
 
         async def on_control(stream: FrontStream, head: Head, address: str) -> None:
@@ -132,13 +147,18 @@ async def open_site(
     handlers: Mapping[str, Handler] | None = None,
     inline: bool = False,
     host: str = "127.0.0.1",
+    effect: Effect | None = None,
+    result_channel: bool = False,
+    **peer_fields: Any,
 ) -> AsyncIterator[Site]:
     """Run a site that dials the hub, and hold it for the body of the block."""
     environment = environment or Environment()
     folder.mkdir(parents=True, exist_ok=True)
     async with open_store(folder / "site.db", migrations=MIGRATIONS, inline=inline) as store:
-        durable = await _channels(store, "event", "command", environment)
-        peer = Peer("pits", "field", environment, durable, handlers=handlers or {})
+        durable = await _channels(
+            store, "event", "command", environment, effect or Taken(), result_channel
+        )
+        peer = Peer("pits", "field", environment, durable, handlers=handlers or {}, **peer_fields)
         dialer = Dialer(peer, HubAddress(host, port, is_tls=False), TOKEN)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(dialer.run)
