@@ -30,6 +30,7 @@ from bench.peers import Missing, free_port
 from bench.report import parser, table, write
 from chaos.profiles import PROFILES
 from chaos.relay import Relay
+from daemons.link.router import PeerRouter
 from daemons.ops.environment import Environment
 from daemons.ops.logs import LogLevel, configure_logs
 from daemons.race.cache import MemoryCache
@@ -82,7 +83,14 @@ async def _joined(origin: _Origin, folder: Path) -> AsyncIterator[tuple[Hub, Rem
     ):
         service.peer = site.peer
         remote = RemoteOrigin(
-            hub.peer, MemoryCache(), time.time, body_bytes_max=8 << 20, in_flight_max=8, fetch_s=5, gate=PathGate()
+            PeerRouter({hub.peer.site: hub.peer}),
+            hub.peer.site,
+            MemoryCache(),
+            time.time,
+            body_bytes_max=8 << 20,
+            in_flight_max=8,
+            fetch_s=5,
+            gate=PathGate(),
         )
         HubSite(hub.peer, remote.cache, remote, BoardKeeper(), subscriber, time.time)
         await nursery.start(remote.run)

@@ -23,6 +23,7 @@ from daemons.link.outbox import OutChannel
 from daemons.link.peer import Peer
 from daemons.link.readings import link_readings
 from daemons.link.registry import MemoryRegistry
+from daemons.link.router import PeerRouter
 from daemons.ops.environment import Environment
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 from daemons.ops.health import Health, health_routes
@@ -84,6 +85,7 @@ class Cloud:
     front: Front | None = field(default=None, init=False)
     health: Health = field(init=False)
     _registry: MemoryRegistry = field(factory=MemoryRegistry, init=False)
+    _router: PeerRouter = field(factory=PeerRouter, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
     _joining: trio.Lock = field(factory=trio.Lock, init=False)
 
@@ -182,16 +184,20 @@ class Cloud:
             limits=Limits(body_bytes=fetch.max_body_bytes, requests_in_flight=fetch.max_in_flight),
             subscribers={WATCH_TOPIC: subscriber},
         )
+        self._router.peers[name] = peer
         remote = RemoteOrigin(
-            peer,
+            self._router,
+            name,
             self.cache,
             environment.utc_now,
             body_bytes_max=fetch.max_body_bytes,
-            in_flight_max=fetch.max_in_flight,
+            in_flight_max=max(1, fetch.max_in_flight - 1),  # a place is kept for what to watch
             fetch_s=fetch.timeout_s,
             gate=fetch.gate(),
         )
         site = HubSite(peer, self.cache, remote, BoardKeeper(), subscriber, environment.utc_now)
+        nursery = self._nursery
+        commands.on_purged = lambda prefix: nursery.start_soon(site.purge, prefix)
         await site.load()
         self._nursery.start_soon(site.run)
         return Member(site, SiteListener(peer, self._registry), commands, events)

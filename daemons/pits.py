@@ -131,7 +131,7 @@ class Pits:
         self.commands = CommandExecutor(
             self.store,
             self.durable,
-            Controls(self.service.pause, self.service.purge, self._reconnect, self._switch),
+            Controls(self.service.pause, self.service.purge, self._reconnect, self.service.switch),
             self.peer.peer_utc_now,
             environment.utc_now,
         )
@@ -235,12 +235,6 @@ class Pits:
     def _reconnect(self) -> None:
         if self.dialer is not None:
             self.dialer.reconnect_now()
-
-    def _switch(self, pattern: str, enabled: bool) -> None:
-        try:
-            self.service.gate.switch(pattern, enabled=enabled)
-        except RequestError as exc:
-            raise ValueError(exc.words) from exc
 
     def _is_ready(self) -> tuple[bool, str]:
         return self.origin.state is OriginState.UP, self.origin.words

@@ -10,9 +10,13 @@ import re
 from enum import Enum
 from typing import Any
 
+from protocol.canonical import validator_of
 from protocol.errors import ErrorCode, RequestError
 
-__all__ = ["Verdict", "check_body", "is_hostname_page", "is_json_path", "judge", "names_event"]
+__all__ = [
+    "CANONICAL_BYTES_MAX", "Verdict", "check_body", "is_hostname_page", "is_json_path", "judge", "names_event",
+    "validator_for", "words_for",
+]  # fmt: skip
 
 
 class Verdict(Enum):
@@ -24,6 +28,9 @@ class Verdict(Enum):
     HOME_PAGE = "home page"  # what FPVTrackside answers to a path it does not know
     WRONG_SHAPE = "wrong shape"  # whole, and not what the path promises
 
+
+CANONICAL_BYTES_MAX = 1024 * 1024
+"""Above this the validator is of the bytes: canonicalising 8 MiB would hold up everything else for seconds."""
 
 _BOM = b"\xef\xbb\xbf"
 _LISTS = frozenset(
@@ -88,6 +95,20 @@ def check_body(path: str, body: bytes) -> None:
     verdict = judge(path, body)
     if verdict is not Verdict.GOOD:
         raise RequestError(ErrorCode.ORIGIN_INVALID, words_for(verdict))
+
+
+def validator_for(path: str, body: bytes) -> bytes:
+    """Return the validator of a body that was judged good: semantic for JSON, by its bytes for all else.
+
+    Also by its bytes for what is JSON to FPVTrackside but not to RFC 8785 (a key twice, half a surrogate pair), and
+    for what is so large that taking it apart would hold everybody up.
+    """
+    if is_json_path(path) and len(body) <= CANONICAL_BYTES_MAX:
+        try:
+            return validator_of(body, is_json=True)
+        except ValueError:
+            pass
+    return validator_of(body, is_json=False)
 
 
 def words_for(verdict: Verdict) -> str:

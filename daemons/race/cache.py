@@ -130,6 +130,7 @@ CREATE TABLE cache (
     ),
 )
 
+_DELETE = "DELETE FROM cache WHERE site = ? AND method = ? AND path = ?"
 _PUT = "INSERT OR REPLACE INTO cache VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -158,8 +159,11 @@ class SqliteCache:
                 for site, method, path, body, content_type, validator, digest, fetched_at, absent in rows
             ]  # fmt: skip
 
+        gone: list[Key] = []
         for key, fetched in await store.read(read):
-            await memory.put(key, fetched)
+            gone += memory._put(key, fetched)
+        if gone:  # the bound has been made smaller since
+            await store.transact(lambda conn: conn.executemany(_DELETE, gone))
         return cls(store, memory)
 
     async def get(self, key: Key) -> Fetched | None:
@@ -175,8 +179,7 @@ class SqliteCache:
                     (*key, fetched.body, fetched.content_type, fetched.validator, fetched.digest,
                      fetched.fetched_at, int(fetched.absent)),
                 )  # fmt: skip
-            for old in gone:
-                conn.execute("DELETE FROM cache WHERE site = ? AND method = ? AND path = ?", old)
+            conn.executemany(_DELETE, gone)
 
         await self.store.transact(write)
 

@@ -7,6 +7,7 @@ it), SENT (it has) or UNKNOWN (its time is over and nothing was heard).
 import json
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import apsw
@@ -17,7 +18,18 @@ from daemons.ops.environment import Environment
 from daemons.race.executor import CHANNEL
 from daemons.store import Migration, Store
 from protocol.frames import Message
-from protocol.messages import Action, Command, Result, Revoke, action_to_map, decode_body, encode_body
+from protocol.messages import (
+    Action,
+    Command,
+    Purge,
+    Result,
+    ResultStatus,
+    Revoke,
+    action_from_map,
+    action_to_map,
+    decode_body,
+    encode_body,
+)
 
 MIGRATIONS = (
     Migration(
@@ -46,7 +58,7 @@ class CommandDesk:
     durable: DurableChannels
     site: str
     environment: Environment
-    on_result: Callable[[Result], None] = field(default=lambda result: None)
+    on_purged: Callable[[str], None] = field(default=lambda prefix: None)  # the hub's copies are to follow
 
     async def issue(self, action: Action, issuer: str, lifetime_s: float = LIFETIME_S) -> str:
         """Queue a command; return its id once that is durable. Raises OutboxFull when too many wait for the site."""
@@ -79,7 +91,11 @@ class CommandDesk:
             "UPDATE command SET status = ?, words = ?, decided_at = ? WHERE id = ? AND site = ? AND status IS NULL",
             (result.status, result.words, result.at, result.id, self.site),
         )
-        self.store.after_commit(lambda: self.on_result(result))
+        if conn.changes() and result.status is ResultStatus.DONE:
+            for (action,) in conn.execute("SELECT action FROM command WHERE id = ?", (result.id,)):
+                match action_from_map(json.loads(str(action))):
+                    case Purge(prefix=prefix):
+                        self.store.after_commit(partial(self.on_purged, prefix))
 
     async def listed(self) -> list[dict[str, Any]]:
         """Return the site's last commands, newest first, as they stand."""
@@ -99,10 +115,8 @@ class CommandDesk:
     def _describe(self, row: tuple[Any, ...], now: float) -> dict[str, Any]:
         id_, issuer, issued_at, expires_at, action, epoch, seq, status, words, decided_at = row
         if status is None:
-            if now > expires_at:
-                status = "UNKNOWN"
-            else:
-                status = "SENT" if self.durable.is_acked(CHANNEL, epoch, seq) else "QUEUED"
+            is_taken = self.durable.is_acked(CHANNEL, epoch, seq)
+            status = "UNKNOWN" if now > expires_at else "SENT" if is_taken else "QUEUED"
         return {
             "id": id_,
             "issuer": issuer,

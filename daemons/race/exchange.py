@@ -5,6 +5,7 @@ against a body that the hub holds. A validator or digest is shortened where it i
 other side has whole; the digest in an answer is whole, because it is what the reassembled body is checked against.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any
@@ -22,6 +23,11 @@ SHORT_BYTES = 12
 """How much of a validator or digest is sent where it is only compared: 96 bits."""
 
 MAX_BASES = 4
+AGE_MS_MAX = 2**40
+"""35 years: what a laptop's clock can be set back by, and still a date when taken off today's."""
+
+_NAME_BYTES_MAX = 33  # a validator: a version byte and a sha256
+_CONTENT_TYPE = re.compile(r"[\x20-\x7e]{0,255}")
 
 
 class Form(IntEnum):
@@ -50,7 +56,7 @@ class Told:
     """Result of `fetch`, and of a pushed change. `size` is of the raw body, `age_ms` how old the copy was when asked."""
 
     form: int
-    validator: bytes = b""  # omitted where it equals the digest's, and with SAME
+    validator: bytes = b""  # omitted with SAME
     digest: bytes = b""
     content_type: str = ""
     size: int = 0
@@ -98,11 +104,20 @@ def ask_from_wire(fields: Mapping[str, Any]) -> Ask:
 
 
 def told_from_wire(fields: Mapping[str, Any]) -> Told:
-    """Read the result of a fetch; RequestError(INTERNAL) when the site answered nonsense."""
+    """Read the result of a fetch; RequestError(INTERNAL) when the site answered nonsense.
+
+    What passes can be used as it is: as a bound of memory, in a date, in a header of HTTP.
+    """
     try:
-        return _converter.structure(fields, Told)
+        told = _converter.structure(fields, Told)
     except Exception as exc:
         raise RequestError(ErrorCode.INTERNAL, "the site's answer is malformed") from exc
+    in_range = 0 <= told.offset <= told.size and 0 <= told.age_ms <= AGE_MS_MAX
+    if not in_range or max(len(told.validator), len(told.digest), len(told.base)) > _NAME_BYTES_MAX:
+        raise RequestError(ErrorCode.INTERNAL, "the site's answer is out of range")
+    if not _CONTENT_TYPE.fullmatch(told.content_type):
+        raise RequestError(ErrorCode.INTERNAL, "the site's answer has a content type that is none")
+    return told
 
 
 def shorten(name: bytes) -> bytes:
@@ -117,14 +132,14 @@ def encode_answer(
 
     `find_body(short digest)` returns a body that the site still holds, for deltas.
     """
-    age_ms = max(0, int(age_s * 1000))
+    age_ms = min(max(0, int(age_s * 1000)), AGE_MS_MAX)
     marks: dict[str, Any] = {"age_ms": age_ms, "absent": fetched.absent, "stale": fetched.stale}
     if ask.validator and shorten(fetched.validator) == ask.validator:
         return Told(Form.SAME, **marks), b""
     about = {
         "validator": fetched.validator,
         "digest": fetched.digest,
-        "content_type": fetched.content_type or "",
+        "content_type": _plain(fetched.content_type),
         "size": len(fetched.body),
         **marks,
     }
@@ -148,6 +163,11 @@ def encode_answer(
     return Told(form, base=used, **about), best
 
 
+def _plain(content_type: str | None) -> str:
+    """Return a content type that may stand in a header; "" for what the origin made up."""
+    return content_type if content_type and _CONTENT_TYPE.fullmatch(content_type) else ""
+
+
 class WrongBody(Exception):
     """The reassembled body is not the one that the digest names: fetch it again, whole."""
 
@@ -163,7 +183,8 @@ def decode_answer(
     """Return the raw body of an answer (the hub's half), checked against its digest.
 
     `find_body(short digest)` returns a body the hub holds, `prefix` the raw bytes before `told.offset`. Raises
-    WrongBody when the result is not what the digest names, RequestError(TOO_LARGE).
+    WrongBody when the result is not what the digest names, RequestError(TOO_LARGE). `told` is as `told_from_wire`
+    lets it pass.
     """
     if told.size > body_bytes_max:
         raise RequestError(
@@ -174,7 +195,9 @@ def decode_answer(
             case Form.RAW:
                 body = encoded
             case Form.ZSTD:
-                body = prefix[: told.offset] + decompress_body(encoded, told.size)
+                if len(prefix) < told.offset:
+                    raise WrongBody("the beginning of the body is not here")
+                body = prefix[: told.offset] + decompress_body(encoded, told.size - told.offset)
             case Form.DELTA:
                 base = find_body(told.base)
                 if base is None:

@@ -16,10 +16,9 @@ from daemons.race.exchange import shorten
 from daemons.race.fetched import Fetched
 from daemons.race.keeper import BoardKeeper
 from daemons.race.remote import RemoteOrigin, Urgency
-from daemons.race.site import FAILING, WATCH_TOPIC
+from daemons.race.site import WATCH_TOPIC, Row
 from daemons.race.watches import Watch
-from protocol import cbor
-from protocol.errors import ErrorCode, RequestError
+from protocol.errors import ErrorCode, RemoteProtocolError, RequestError
 from protocol.topics import Subscriber
 
 _log = structlog.stdlib.get_logger("pitlink.race")
@@ -47,6 +46,9 @@ class HubSite:
     _poke: trio.Event = field(factory=trio.Event, init=False)
     _is_new: bool = field(default=True, init=False)
     _due: dict[str, float] = field(factory=dict, init=False)  # path → when to fetch what was not pushed
+    _have: dict[str, bytes] = field(factory=dict, init=False)  # path → short validator of our copy
+    _failing: set[str] = field(factory=set, init=False)  # paths whose rows say so
+    _confirmed_us: int | None = field(default=None, init=False)  # the topic's as_of that was last acted on
 
     def __attrs_post_init__(self) -> None:
         self.remote.urgency_of = self.urgency_of
@@ -75,7 +77,16 @@ class HubSite:
             for watch in self.keeper.watches():
                 copy = await self.cache.get(Key(self.peer.site, "GET", watch.path))
                 if copy is not None:
+                    self._have[watch.path] = shorten(copy.validator)
                     self.keeper.apply(watch.path, copy)
+
+    async def purge(self, prefix: str) -> None:
+        """Forget the copies of paths that begin with `prefix`, and fetch anew what is watched of them."""
+        await self.cache.purge(self.peer.site, prefix)
+        for path in [path for path in self._have if path.startswith(prefix)]:
+            del self._have[path]
+        self._due.update((path, trio.current_time()) for path in self._watched if path.startswith(prefix))
+        self.wake()
 
     async def run(self) -> None:
         """Keep the watches and the board up to date, connected or not. Never returns."""
@@ -105,6 +116,7 @@ class HubSite:
             self.keeper.failed(path, result)
             return
         self._due.pop(path, None)
+        self._have[path] = shorten(result.validator)
         self.keeper.apply(path, result)
         self._follow()
 
@@ -120,15 +132,34 @@ class HubSite:
         if topic != WATCH_TOPIC:
             return
         now = trio.current_time()
+        failures: list[tuple[str, RequestError]] = []
         for path in self.subscriber.take_changed():
-            row = self.subscriber.rows.get(path)
-            if row is not None and path in self._watched:
+            data = self.subscriber.rows.get(path)
+            if data is None or path not in self._watched:
+                continue
+            row = Row.decode(data)
+            failure = row.failure
+            if failure is not None:
+                self._failing.add(path)
+                self._due.pop(path, None)
+                failures.append((path, failure))
+            elif path in self._failing:  # perhaps with nothing to push: our copy counts again
+                self._failing.discard(path)
+                self._due[path] = now
+            elif row.validator != self._have.get(path):
                 self._due.setdefault(path, now + ROW_GRACE_S)
+        self._carry_age_on()
+        for path, failure in failures:  # behind the age, which is of a moment before them
+            self.keeper.failed(path, failure)
+        self._follow()
+
+    def _carry_age_on(self) -> None:
+        """Note that all our copies were still good when the site last read what is hot. Nothing to note twice."""
         as_of = self.as_of()
-        if as_of is not None and not self._due:
+        if as_of is not None and not self._due and self.subscriber.as_of_us != self._confirmed_us:
+            self._confirmed_us = self.subscriber.as_of_us
             self.remote.last_success_at = max(as_of, self.remote.last_success_at or 0.0)
             self.keeper.confirm(as_of)
-        self.wake()
 
     def as_of(self) -> float | None:
         """Return when the site last read what is hot, in UTC seconds of our own clock; None when unknown."""
@@ -193,20 +224,26 @@ class HubSite:
                     await self.peer.wait_connected()
                 continue
             del self._due[path]
-            if await self._is_current(path):
+            if await self._is_settled(path):
                 continue
             try:
                 await self.remote.fetch(path)
             except RequestError as exc:
                 _log.debug("fetch.failed", site=self.peer.site, path=path, code=exc.code)
 
-    async def _is_current(self, path: str) -> bool:
-        """Is our copy what the site's row names? A failing row counts as current: asking would not help."""
-        row = self.subscriber.rows.get(path)
-        if row is None:
+    async def _is_settled(self, path: str) -> bool:
+        """Is there nothing to ask for: our copy is what the site's row names, or the site cannot read it either?"""
+        data = self.subscriber.rows.get(path)
+        if data is None:
             return False
-        validator, flags, *_ = cbor.decode(row)
-        if flags & FAILING:
+        try:
+            row = Row.decode(data)
+        except RemoteProtocolError:
+            return False
+        if row.failure is not None:
             return True
         copy = await self.cache.get(Key(self.peer.site, "GET", path))
-        return copy is not None and shorten(copy.validator) == validator
+        if copy is None or shorten(copy.validator) != row.validator:
+            return False
+        self._on_result(path, copy)
+        return True

@@ -7,19 +7,16 @@ it before.
 
 from attrs import evolve, frozen
 
-from daemons.race.bodies import Verdict, is_json_path, judge, words_for
+from daemons.race.bodies import CANONICAL_BYTES_MAX, Verdict, judge, validator_for, words_for
 from daemons.race.fetched import Fetched
 from daemons.race.kept import Kept
 from daemons.race.originlimits import OriginLimits, OriginStatistics
-from protocol.canonical import digest_of, validator_of
+from protocol.canonical import digest_of
 from protocol.errors import ErrorCode, RequestError
 
-__all__ = ["Answer", "Look", "Reading"]
+__all__ = ["CANONICAL_BYTES_MAX", "Answer", "Look", "Reading"]
 
 KNOWN_EMPTY_MAX = 4096
-
-CANONICAL_BYTES_MAX = 1024 * 1024
-"""Above this the validator is of the bytes: canonicalising 8 MiB would hold up everything else for seconds."""
 
 
 @frozen
@@ -79,12 +76,11 @@ class Reading:
             self._counts.unchanged += 1
             fetched = evolve(before, content_type=answer.content_type, fetched_at=answer.asked_at)
         else:
-            is_semantic = is_json_path(path) and len(answer.body) <= CANONICAL_BYTES_MAX
             fetched = Fetched(
                 path=path,
                 body=answer.body,
                 content_type=answer.content_type,
-                validator=validator_of(answer.body, is_json=is_semantic),
+                validator=validator_for(path, answer.body),
                 digest=digest_of(answer.body),
                 fetched_at=answer.asked_at,
             )
@@ -106,7 +102,7 @@ class Reading:
             path=path,
             body=body,
             content_type=answer.content_type,
-            validator=validator_of(body, is_json=True),
+            validator=validator_for(path, body),
             digest=digest_of(body),
             fetched_at=answer.asked_at,
             absent=True,

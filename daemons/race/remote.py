@@ -13,9 +13,9 @@ import structlog
 import trio
 from attrs import define, evolve, field
 
-from daemons.link.peer import Peer
 from daemons.link.requests import Answer, Interrupted
-from daemons.race.bodies import check_body
+from daemons.link.router import Router
+from daemons.race.bodies import check_body, validator_for
 from daemons.race.cache import Cache, Key
 from daemons.race.exchange import (
     Ask,
@@ -28,7 +28,6 @@ from daemons.race.exchange import (
     told_from_wire,
 )  # fmt: skip
 from daemons.race.fetched import Fetched
-from protocol.canonical import validator_of
 from protocol.delta import decompress_prefix
 from protocol.errors import ErrorCode, RequestError
 from protocol.pathgate import PathGate, wire_path
@@ -90,7 +89,8 @@ class RemoteOrigin:
     `urgency_of(path)` tells how a path is to be treated when too many wait. `run` must be running.
     """
 
-    peer: Peer
+    router: Router
+    site: str
     cache: Cache
     utc_now: Callable[[], float]
     body_bytes_max: int
@@ -147,12 +147,11 @@ class RemoteOrigin:
         the site answered, BUSY when shed, DISCONNECTED with no copy to show, TIMEOUT.
         """
         path = self.gate.check(method, path)
-        key = Key(self.peer.site, "GET", path)
-        if self.peer.connection is None:
-            copy = await self.cache.get(key)
-            if copy is None:
-                raise RequestError(ErrorCode.DISCONNECTED, f"site {self.peer.site!r} is not connected")
-            return evolve(copy, stale=True)
+        key = Key(self.site, "GET", path)
+        if not self.router.is_connected(self.site):
+            return await self._old_copy(
+                key, RequestError(ErrorCode.DISCONNECTED, f"site {self.site!r} is not connected")
+            )
         flight = self._flights.get(path)
         if flight is None:
             flight = self._take_off(path)
@@ -167,9 +166,18 @@ class RemoteOrigin:
                 flight.scope.cancel(reason="nobody waits for this fetch any more")
                 self._land(flight, RequestError(ErrorCode.TIMEOUT, "its callers have gone"))
         assert flight.result is not None
-        if isinstance(flight.result, RequestError):
-            raise flight.result
-        return flight.result
+        if not isinstance(flight.result, RequestError):
+            return flight.result
+        if flight.result.code is ErrorCode.DISCONNECTED:
+            return await self._old_copy(key, flight.result)
+        raise flight.result
+
+    async def _old_copy(self, key: Key, instead: RequestError) -> Fetched:
+        """Return the last good copy, marked stale; without one raise `instead`."""
+        copy = await self.cache.get(key)
+        if copy is None:
+            raise instead
+        return evolve(copy, stale=True)
 
     # --- fetches -------------------------------------------------------------------------------------------------
 
@@ -188,7 +196,7 @@ class RemoteOrigin:
         """Make room for `newcomer` by refusing the least urgent one that waits; that may be the newcomer itself."""
         self.statistics.shed += 1
         least = max(self._waiting, key=lambda flight: flight.urgency)
-        busy = RequestError(ErrorCode.BUSY, f"{WAITING_MAX} fetches wait for site {self.peer.site!r}")
+        busy = RequestError(ErrorCode.BUSY, f"{WAITING_MAX} fetches wait for site {self.site!r}")
         if least.urgency <= newcomer.urgency:
             raise busy
         self._waiting.remove(least)
@@ -225,12 +233,12 @@ class RemoteOrigin:
 
     async def _fetch(self, path: str) -> Fetched:
         """Ask the site, once more whole if what came together is not what its digest names."""
-        copy = await self.cache.get(Key(self.peer.site, "GET", path))
+        copy = await self.cache.get(Key(self.site, "GET", path))
         try:
             return await self._ask(path, copy)
         except WrongBody as exc:
             self.statistics.wrong_bodies += 1
-            _log.warning("fetch.wrong_body", site=self.peer.site, path=path, why=str(exc))
+            _log.warning("fetch.wrong_body", site=self.site, path=path, why=str(exc))
         try:
             return await self._ask(path, None)
         except WrongBody as exc:
@@ -248,7 +256,9 @@ class RemoteOrigin:
         )
         asked_at = self.utc_now()
         try:
-            answer = await self.peer.request("fetch", to_wire(ask), body_bytes_max=self.body_bytes_max)
+            answer = await self.router.request(
+                self.site, "fetch", to_wire(ask), body_bytes_max=self.body_bytes_max
+            )
         except Interrupted as exc:
             self._keep_partial(path, exc.answer, prefix)
             raise
@@ -281,7 +291,7 @@ class RemoteOrigin:
         prefix: bytes = b"",
     ) -> Fetched:
         """Turn an answer into a copy, check it, and keep it. Raises WrongBody, RequestError(ORIGIN_INVALID)."""
-        key = Key(self.peer.site, "GET", path)
+        key = Key(self.site, "GET", path)
         self.last_success_at = self.utc_now()
         if told.form == Form.SAME:
             if copy is None:
@@ -308,7 +318,7 @@ class RemoteOrigin:
             path=path,
             body=body,
             content_type=told.content_type or None,
-            validator=told.validator or validator_of(body, is_json=path.endswith(".json")),
+            validator=told.validator or validator_for(path, body),
             digest=told.digest,
             fetched_at=fetched_at,
             absent=told.absent,
@@ -330,15 +340,15 @@ class RemoteOrigin:
                 (path, told_from_wire({k: v for k, v in result.items() if k != "p"}), encoded)
             )
         except (trio.WouldBlock, RequestError) as exc:
-            _log.debug("push.dropped", site=self.peer.site, path=path, why=repr(exc))
+            _log.debug("push.dropped", site=self.site, path=path, why=repr(exc))
 
     async def _take_push(self, path: str, told: Told, encoded: bytes) -> None:
-        copy = await self.cache.get(Key(self.peer.site, "GET", path))
+        copy = await self.cache.get(Key(self.site, "GET", path))
         try:
             fetched = await self._take(path, told, encoded, copy, self.utc_now() - told.age_ms / 1000)
         except WrongBody as exc:
             self.statistics.wrong_bodies += 1
-            _log.info("push.wrong_body", site=self.peer.site, path=path, why=str(exc))
+            _log.info("push.wrong_body", site=self.site, path=path, why=str(exc))
             return
         except RequestError as exc:
             self._tell(path, exc)
