@@ -16,8 +16,12 @@ from daemons.race.desk import CommandDesk
 from daemons.race.fetched import Fetched
 from daemons.race.hub import HubSite
 from daemons.race.record import EventRecord
+from daemons.web.assets import is_known
 from protocol.errors import HTTP_STATUS, ErrorCode, RemoteProtocolError, RequestError
 from protocol.messages import action_from_map
+
+ID_DIGITS_MAX = 18
+"""Of the id of an event: what SQLite's integers hold."""
 
 RETRY_AFTER_S = {ErrorCode.BUSY: 1, ErrorCode.PAUSED: 10, ErrorCode.DISCONNECTED: 5}
 
@@ -66,7 +70,7 @@ def api_routes(
         if name not in members:
             return _no_site(name)
         after = request.query_params.get("after", "0")
-        if not after.isdigit():
+        if not (after.isascii() and after.isdigit() and len(after) <= ID_DIGITS_MAX):
             return _json(400, {"code": ErrorCode.BAD_REQUEST, "words": "after is the id of an event"})
         return _json(200, await members[name].record.listed(int(after)))
 
@@ -83,7 +87,7 @@ def api_routes(
         try:
             action = action_from_map(json.loads(await request.body()))
             return _json(202, {"id": await desk.issue(action, token.name)})
-        except (ValueError, RemoteProtocolError) as exc:
+        except (ValueError, RecursionError, RemoteProtocolError) as exc:
             return _json(400, {"code": ErrorCode.BAD_REQUEST, "words": f"no command: {exc}"})
         except OutboxFull as exc:
             return _json(503, {"code": ErrorCode.BUSY, "words": str(exc)}, {"Retry-After": "5"})
@@ -99,7 +103,10 @@ def api_routes(
 def _raw_path(request: Request) -> str:
     """Return the origin's path as the caller wrote it, still percent-encoded: only the site's gate decodes it."""
     raw: bytes = request.scope["raw_path"]
-    _, _, path = raw.partition(b"/origin")
+    parts = raw.split(b"/", 5)  # "", api, sites, {site}, origin, what follows
+    if len(parts) < 6:
+        raise RequestError(ErrorCode.BAD_REQUEST, "the site's name holds an escaped slash")
+    path = b"/" + parts[5]
     if request.url.query:
         raise RequestError(ErrorCode.BAD_REQUEST, "the origin takes no query string")
     return path.decode("ascii", errors="replace")
@@ -139,9 +146,9 @@ def describe_site(site: HubSite, now: float) -> dict[str, object]:
 
 
 def _answer(request: Request, fetched: Fetched, now: float) -> Response:
-    etag = f'"{fetched.digest.hex()}"'
+    version = fetched.digest.hex()
     headers = {
-        "ETag": etag,
+        "ETag": f'"{version}"',
         "Age": str(int(max(0.0, now - fetched.fetched_at))),
         "Cache-Control": "no-cache",
         "Pitlink-As-Of": iso(fetched.fetched_at) or "",
@@ -152,19 +159,11 @@ def _answer(request: Request, fetched: Fetched, now: float) -> Response:
         headers["Pitlink-Origin"] = "absent"
     if fetched.content_type:
         headers["Content-Type"] = fetched.content_type
-    if _matches(request.headers.get("if-none-match"), etag):
+    if is_known(request.headers.get("if-none-match"), version):
         return Response(status_code=304, headers=headers)
     if request.method == "HEAD":
         return Response(status_code=200, headers={**headers, "Content-Length": str(len(fetched.body))})
     return Response(fetched.body, 200, headers)
-
-
-def _matches(if_none_match: str | None, etag: str) -> bool:
-    """RFC 9110 §13.1.2: a list of entity tags or *, compared weakly."""
-    if if_none_match is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return "*" in tags or etag in tags
 
 
 def _error(exc: RequestError, site: HubSite, now: float) -> Response:

@@ -84,7 +84,8 @@ class Watches:
                 self._rows[path] = _Row(watch, now)
             elif row.watch != watch:
                 row.watch = watch
-                row.due_at = min(row.due_at, (row.read_at or now) + watch.period_s)
+                if row.read_at is not None:
+                    row.due_at = row.read_at + watch.period_s
         self._wake()
 
     @property
@@ -115,15 +116,14 @@ class Watches:
         self._hinted.clear()
         if not self._rows:
             return None, float("inf")
-        quiet_until = float("-inf") if self.live else self._last_read_at + IDLE_GAP_S
-        new = [row for row in self._rows.values() if row.read_at is None]
-        if new:  # never read yet: a page waits for it
-            return min(new, key=lambda row: row.watch.priority), now
-        if quiet_until > now:
-            return None, quiet_until
         due = [row for row in self._rows.values() if row.due_at <= now]
         if not due:
             return None, min(row.due_at for row in self._rows.values())
+        quiet_until = float("-inf") if self.live else self._last_read_at + IDLE_GAP_S
+        # What was never read does not wait for the gap, a page waits for it. Then it is the priority that decides,
+        # also among what is due beside it: a hundred unread races must not hold up the one that is about to start.
+        if quiet_until > now and all(row.read_at is not None for row in due):
+            return None, quiet_until
         late = [row for row in due if now - row.due_at > OVERDUE_FACTOR * row.watch.period_s]
         if late:
             return min(late, key=lambda row: row.due_at), now
