@@ -64,7 +64,7 @@ def test_on_a_fast_line_shared_bytes_follow_a_command_in_its_message() -> None:
     assert pick.data.startswith(b"c")
     assert pick.lanes == (Lane.COMMAND, Lane.EVENT)
     assert pick.counted
-    assert len(pick.data) <= 16 * 1024
+    assert len(pick.data) <= scheduler.cap.chunk_bytes
 
 
 def test_a_pick_is_one_chunk_with_one_bulk_frame() -> None:

@@ -1,0 +1,75 @@
+"""The demo as a person starts it: one command, a page in a browser, laps on it, Ctrl-C."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.browser import open_page
+
+LAPS = "[...document.querySelectorAll('#race tbody tr')].some(row => /[1-9][0-9]*\\/[0-9]+/.test(row.innerText))"
+
+
+async def _address(process: trio.Process) -> str:
+    """Return the spectators' page, as the demo says it."""
+    assert process.stdout is not None
+    said = b""
+    async for part in process.stdout:
+        said += part
+        if found := re.search(rb"Spectators' page: (\S+)", said):
+            return found[1].decode()
+    raise AssertionError(f"the demo ended: {said!r}")
+
+
+async def _read(process: trio.Process) -> None:
+    assert process.stdout is not None
+    async for _ in process.stdout:
+        pass
+
+
+@pytest.mark.process
+@pytest.mark.browser
+async def test_demo_shows_the_first_lap_within_a_minute_and_ends_within_two_seconds(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "daemons.cli", "demo", "--seed", "3"]
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
+    try:
+        async with open_page(tmp_path / "profile") as page, trio.open_nursery() as nursery:
+            with trio.fail_after(60):
+                await page.open(await _address(process))
+                nursery.start_soon(_read, process)
+                await page.until(LAPS)
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            with trio.fail_after(10):
+                assert await process.wait() == 0
+            assert time.monotonic() - began < 2
+    finally:
+        process.kill()
+        with trio.CancelScope(shield=True):  # it has been killed
+            await process.wait()
+            assert process.stdout is not None
+            await process.stdout.aclose()
+
+
+@pytest.mark.process
+async def test_demo_plays_a_recorded_event(samples: Path) -> None:
+    event = samples / "fpv" / "tree-test-1"
+    command = [sys.executable, "-m", "daemons.cli", "demo", "--event", str(event), "--speed", "20", "--seconds", "12"]
+    with trio.fail_after(60):
+        ended = await trio.run_process(command, capture_stdout=True)
+    said = ended.stdout.decode()
+    assert "Race 2-1 is on" in said, said
+    assert "link ready" in said
+
+
+@pytest.mark.process
+async def test_a_hub_without_a_token_refuses_in_words_and_names_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "daemons.cli", "cloud", "--state-dir", str(tmp_path), "--listen", "127.0.0.1:0"]
+    ended = await trio.run_process(command, capture_stderr=True, check=False)
+    assert ended.returncode == 3
+    assert b"pitlink token make --role site --site NAME" in ended.stderr
