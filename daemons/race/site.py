@@ -19,7 +19,7 @@ from protocol import cbor
 from protocol.canonical import digest_of
 from protocol.errors import ErrorCode, RemoteProtocolError, RequestError
 from protocol.pathgate import PathGate, normalise_path
-from protocol.topics import Publisher
+from protocol.topics import KEY_BYTES_MAX, Publisher
 
 _log = structlog.stdlib.get_logger("pitlink.race")
 
@@ -183,6 +183,9 @@ class SiteService:
                 except RequestError:
                     denied.append(raw)
                     continue
+                if len(path.encode()) > KEY_BYTES_MAX:  # it would be no key of the topic
+                    denied.append(raw)
+                    continue
                 if path not in self._watched:
                     self._begin_watch(path, digest)
                 self._watched[path] = evolve(watch, path=path)
@@ -279,6 +282,8 @@ class SiteService:
             reply = self._answer(path, fetched, ask, 0.0)
             if self.peer.push("body", {**reply.result, "p": path}, reply.body):
                 self._pushed[path] = shorten(fetched.digest)
+        else:  # the hub has it from an earlier connection: the base of what changes next
+            self.bodies.put(path, fetched.digest, fetched.body)
 
 
 def _watch_entries(entries: object) -> list[tuple[str, bytes, Watch]]:
