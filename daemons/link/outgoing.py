@@ -145,8 +145,6 @@ class Outgoing:
 
             if wanted:
                 await self._store.transact(partial(_read, wanted))
-                if any(outbox.sender.hungry for outbox, _ in wanted):
-                    self._load.set()
 
     async def _trim_loop(self) -> None:
         while True:

@@ -225,7 +225,7 @@ class World:
     async def link(self) -> None:
         """Be one connection, until cut or until a process ends."""
         site, hub = self.site.durable, self.hub.durable
-        if site is None or hub is None:
+        if site is None or hub is None or self.site.scope.cancel_called or self.hub.scope.cancel_called:
             return
         self._generation += 1
         generation = self._generation

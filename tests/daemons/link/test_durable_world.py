@@ -11,6 +11,7 @@ from trio._core import _run as trio_run
 from trio.testing import MockClock
 
 from daemons.link.durable import Keep
+from daemons.store import fetch
 from protocol.reliable import ALREADY_DONE, EXPIRED, OVERFLOW, Bounds, Full
 from tests.daemons.link.durable_world import Host, World
 
@@ -29,7 +30,7 @@ _WEIGHTS = {
 async def _reconnect(world: World) -> None:
     while True:
         await world.link()
-        await trio.sleep(world.rand.choice([0.01, 0.1, 1.0]))
+        await trio.sleep(world.rand.choice([0.01, 0.1, 1.0, 8.0]))
 
 
 async def _crash(world: World, host: Host) -> None:
@@ -83,6 +84,8 @@ async def _live(world: World, steps: int) -> None:
                 assert statistics.held.messages == 0, name
                 assert statistics.held.body_bytes == 0, name
                 assert statistics.held.oldest_at is None, name
+        with world.hub.database() as conn:
+            assert fetch(conn, "SELECT * FROM link_out_row") == [], "commands that were acknowledged"
         nursery.cancel_scope.cancel()
 
 
