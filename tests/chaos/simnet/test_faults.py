@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import struct
 
 import pytest
 import trio
@@ -27,6 +28,7 @@ def test_half_open_swallows_what_is_sent_until_the_buffer_is_full() -> None:
         async with connected(world) as (client, server):
             await client.send_all(b"before")
             await read_exactly(server, 6)
+            await client.send_all(b"under way")
             path_of(world).half_open(toward="b")
             swallowed = 0
             with trio.move_on_after(30):
@@ -100,6 +102,57 @@ def test_after_a_drop_bytes_come_with_the_next_retransmission() -> None:
     run_world(1, main)
 
 
+def test_what_is_under_way_when_a_drop_begins_is_sent_again_too() -> None:
+    async def main(world: World) -> None:
+        async with connected(world) as (client, server):
+            await client.send_all(b"x" * 100)
+            await trio.sleep(0.01)
+            began = trio.current_time()
+            path_of(world).drop(toward="b")
+            await trio.sleep(0.5)
+            path_of(world).heal()
+            await trio.sleep(0.1)
+            assert not server.socket.is_readable()
+            await read_exactly(server, 100)
+            assert trio.current_time() - began == pytest.approx(0.24 + 0.48, abs=0.02)
+
+    run_world(1, main)
+
+
+def test_without_acknowledgements_only_the_initial_window_leaves() -> None:
+    async def main(world: World) -> None:
+        async with connected(world) as (client, server), trio.open_nursery() as nursery:
+            path_of(world).drop(toward="a")
+            nursery.start_soon(client.send_all, b"x" * 100_000)
+            await read_exactly(server, 14_600)
+            await assert_silent(server, 60)
+            path_of(world).heal()
+            await read_exactly(server, 100_000 - 14_600)
+            path_of(world).freeze(toward="a")
+            nursery.start_soon(client.send_all, b"x" * 100_000)
+            await read_exactly(server, 14_600)
+            await assert_silent(server, 60)
+            path_of(world).heal()
+            await read_exactly(server, 100_000 - 14_600)
+
+    run_world(1, main)
+
+
+def test_a_reset_is_dropped_like_any_packet() -> None:
+    async def main(world: World) -> None:
+        async with connected(world) as (client, server):
+            client.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, struct.pack("ii", 1, 0))
+            path_of(world).drop()
+            await client.aclose()
+            path_of(world).heal()
+            await assert_silent(server, 60)
+            await server.send_all(b"still there?")
+            with trio.fail_after(0.05), pytest.raises(trio.BrokenResourceError, match="reset"):
+                await server.receive_some()
+
+    run_world(1, main)
+
+
 def test_a_cut_resets_both_ends_at_once_and_loses_what_is_under_way() -> None:
     async def main(world: World) -> None:
         async with connected(world) as (client, server):
@@ -107,6 +160,7 @@ def test_a_cut_resets_both_ends_at_once_and_loses_what_is_under_way() -> None:
             await trio.sleep(1)
             await client.send_all(b"under way")
             path_of(world).cut()
+            await trio.sleep(1)
             assert await server.receive_some() == b"arrived"
             for end in (client, server):
                 with pytest.raises(trio.BrokenResourceError, match="reset"):
@@ -202,7 +256,13 @@ def test_a_crash_closes_for_the_program_and_a_power_cut_says_nothing() -> None:
             world.net.boot("b")
             with trio.fail_after(121), pytest.raises(trio.BrokenResourceError, match="reset"):
                 await client.receive_some()
-        world.net.crash("b", power=True)
+        with world.net.host("b"):
+            await trio.open_tcp_listeners(80)
+        with world.net.host("a"):
+            late = await trio.open_tcp_stream("b", 80)
+        world.net.crash("b", power=True)  # before the last part of the handshake arrives
+        await assert_silent(late, 60)
+        await late.aclose()
         with world.net.host("b"), pytest.raises(OSError, match="down"):
             await trio.open_tcp_listeners(80)
         world.net.heal_all()
@@ -237,6 +297,34 @@ def test_a_killed_program_starts_again_with_what_it_had_stored() -> None:
         assert stored == list(range(10))
         assert restored == [4, 6]
         assert program.starts == 3
+
+    run_world(1, main)
+
+
+def test_a_killed_program_has_no_time_to_notice() -> None:
+    async def main(world: World) -> None:
+        noticed: list[Exception] = []
+
+        async def serve() -> None:
+            (listener,) = await trio.open_tcp_listeners(80)
+            stream = await listener.accept()
+            try:
+                await stream.receive_some()
+            except Exception as error:
+                noticed.append(error)
+                raise
+
+        program = Program(world.net, "b", serve)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(program.run)
+            await trio.sleep(1)
+            with world.net.host("a"):
+                client = await trio.open_tcp_stream("b", 80)
+            await trio.sleep(1)
+            program.kill()
+            assert await client.receive_some() == b""
+            nursery.cancel_scope.cancel()
+        assert not noticed
 
     run_world(1, main)
 
@@ -295,11 +383,11 @@ def test_random_faults_strike_every_kind_and_leave_a_network_that_heals() -> Non
                     kills_per_hour=20,
                     on_fault=world.sometimes,
                 )
-            world.net.heal_all()
-            await trio.sleep(100)
             path = path_of(world)
             assert not any(path.wire(host).paused or path.wire(host).ignoring for host in "ab")
             assert path.wire("a").conditions == path.wire("b").conditions == world.net.default
+            world.net.heal_all()
+            await trio.sleep(100)
             served = world.happened["served"]
             await trio.sleep(60)
             assert world.happened["served"] > served + 50

@@ -139,6 +139,33 @@ def test_sending_to_a_closed_socket_is_answered_with_a_reset() -> None:
     run_world(1, main)
 
 
+def test_bytes_that_meet_a_closed_socket_are_answered_with_a_reset() -> None:
+    async def main(world: World) -> None:
+        async with connected(world) as (client, server):
+            await client.send_all(b"under way")
+            await server.aclose()
+            assert await client.receive_some() == b""
+            await trio.sleep(0.05)
+            with pytest.raises(trio.BrokenResourceError, match="reset"):
+                await client.receive_some()
+
+    run_world(1, main)
+
+
+def test_closing_a_listener_resets_what_nobody_accepted() -> None:
+    async def main(world: World) -> None:
+        with world.net.host("b"):
+            (listener,) = await trio.open_tcp_listeners(80)
+        with world.net.host("a"):
+            client = await trio.open_tcp_stream("b", 80)
+        await trio.sleep(1)
+        await listener.aclose()
+        with trio.fail_after(1), pytest.raises(trio.BrokenResourceError, match="reset"):
+            await client.receive_some()
+
+    run_world(1, main)
+
+
 def test_two_listeners_cannot_share_a_port_and_addresses_are_told() -> None:
     async def main(world: World) -> None:
         with world.net.host("b"):
