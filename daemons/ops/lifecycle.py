@@ -17,7 +17,7 @@ __all__ = ["Exit", "notify", "run_daemon", "watchdog"]
 
 _log = structlog.stdlib.get_logger("pitlink.ops")
 
-STOP_S = 2.0
+STOP_S = 1.8
 """From the signal to the end; what is not done by then is cancelled. A second signal does not wait."""
 
 
@@ -60,7 +60,7 @@ async def watchdog(is_alive: Callable[[], bool] = lambda: True) -> None:
 
 
 def run_daemon(main: Callable[[trio.Event], Awaitable[None]]) -> Exit:
-    """Run `main(stop)` until it returns; SIGTERM and SIGINT set `stop`, and after 2 s cancel it.
+    """Run `main(stop)` until it returns; SIGTERM and SIGINT set `stop`, and after 1.8 s cancel it.
 
     What goes wrong is said in words on stderr; the returned exit code says of what kind it was.
     """
@@ -76,14 +76,19 @@ def run_daemon(main: Callable[[trio.Event], Awaitable[None]]) -> Exit:
 async def _supervise(main: Callable[[trio.Event], Awaitable[None]]) -> None:
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_obey_signals, stop, nursery.cancel_scope)
+        await nursery.start(
+            _obey_signals, stop, nursery.cancel_scope
+        )  # before anything that a signal should end
         nursery.start_soon(watchdog)
         await main(stop)
         nursery.cancel_scope.cancel(reason="the daemon has ended")
 
 
-async def _obey_signals(stop: trio.Event, everything: trio.CancelScope) -> None:
+async def _obey_signals(
+    stop: trio.Event, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]
+) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
         async for number in signals:
             name = signal.Signals(number).name
             if stop.is_set():
