@@ -277,6 +277,8 @@ class RemoteOrigin:
                 return
         else:
             return
+        if not arrived:  # zstd gives nothing before its first block, 128 KiB, is whole
+            return
         while len(self._partial) >= RESUMES_MAX:
             self._partial.pop(next(iter(self._partial)))
         self._partial[path] = (told.digest, arrived)

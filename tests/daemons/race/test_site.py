@@ -278,8 +278,15 @@ async def test_what_may_not_be_watched_is_named_and_never_read(autojump_clock: M
 
 @pytest.mark.parametrize(
     "params",
-    [{"w": 1}, {"x": 1}, {"w": [1]}, {"w": [["/", 1, 1]]}, {"w": [["/", "1", 1, b""]]}, {"w": [["/current", 1, 1, b""], [b"/", 1, 1, b""]]}],
-)  # fmt: skip
+    [
+        {"w": 1},
+        {"x": 1},
+        {"w": [1]},
+        {"w": [["/", 1, 1]]},
+        {"w": [["/", "1", 1, b""]]},
+        {"w": [["/current", 1, 1, b""], [b"/", 1, 1, b""]]},
+    ],
+)
 async def test_a_watch_that_is_none_changes_nothing(
     params: dict[str, Any], autojump_clock: MockClock
 ) -> None:
@@ -328,7 +335,13 @@ async def test_revalidate_names_what_changed_and_what_cannot_be_said(autojump_cl
         known = {RACE: shorten(told.validator), other: b"old", "/secret": b"", "/current": b""}
         reply = await stage.service.revalidate({"k": known})
         assert reply.result == {"c": [other], "e": {"/secret": "DENIED", "/current": "ORIGIN_INVALID"}}
-        for bad in ({}, {"k": []}, {"k": {1: b""}}, {"k": {str(i): b"" for i in range(257)}}):
+        bads: list[dict[str, Any]] = [
+            {},
+            {"k": []},
+            {"k": {1: b""}},
+            {"k": {str(i): b"" for i in range(257)}},
+        ]
+        for bad in bads:
             with pytest.raises(RequestError) as caught:
                 await stage.service.revalidate(bad)
             assert caught.value.code is ErrorCode.BAD_REQUEST
