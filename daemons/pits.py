@@ -8,9 +8,11 @@ pits
 └── link.dial                     reconnect policy; a connection is a nursery of its own
 """
 
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import structlog
 import trio
@@ -140,6 +142,7 @@ class Pits:
                 self.peer,
                 HubAddress.parse(config.cloud_url),
                 config.token.text,
+                ssl_context=_trust(config.ca_file),
                 wrap_stream=self.wrap_stream,
                 on_status=self._on_link,
             )
@@ -266,6 +269,16 @@ class Pits:
         yield Reading("origin_torn", "Torn reads.", counts.torn, is_counter=True)
         yield Reading("fetch_in_flight", "Requests of the hub being answered or waiting.", counts.waiting)
         yield from link_readings(self.peer)
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext | None:
+    """Return a context that trusts the CAs of a file; None stands for the system's."""
+    if ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigError([Problem("ca_file", f"{ca_file} cannot be used: {exc}")]) from exc
 
 
 def _ttl_s(rules: list[tuple[Rule, float]], path: str) -> float:

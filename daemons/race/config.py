@@ -83,6 +83,9 @@ class PitsConfig:
     cloud_url: str = option(
         "", check=_check_cloud, help="The hub, such as wss://cloud.example.org; empty: none."
     )
+    ca_file: Path | None = option(
+        None, help="Certificates (PEM) to trust for the hub instead of this machine's own; for a private CA."
+    )
     token: Secret = option(
         Secret(), help="The site's token, given out by the hub: pitlink token make --site NAME."
     )
