@@ -237,6 +237,9 @@ class Cloud:
             yield Reading(
                 "fetch_shed", "Fetches refused because too many waited.", counts.shed, site, is_counter=True
             )
+            for code, count in counts.errors.items():
+                labels = (*site, ("code", code.value))
+                yield Reading("fetch_errors", "Fetches that failed, by code.", count, labels, is_counter=True)
             saved = counts.bytes_saved
             yield Reading("cache_bytes_saved", "Raw bytes that did not cross.", saved, site, is_counter=True)
         for member in self.members.values():

@@ -5,6 +5,7 @@ shed first: files of finished races, then of others, last the live one and the l
 good copy is served, marked stale, with its age.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any
@@ -77,6 +78,7 @@ class RemoteStatistics:
     wrong_bodies: int = 0
     shed: int = 0
     bytes_saved: int = 0
+    errors: Counter[ErrorCode] = field(factory=Counter)
 
 
 Observer = Callable[[str, Fetched | RequestError], None]
@@ -359,5 +361,7 @@ class RemoteOrigin:
         self._tell(path, fetched)
 
     def _tell(self, path: str, result: Fetched | RequestError) -> None:
+        if isinstance(result, RequestError):
+            self.statistics.errors[result.code] += 1
         for observer in self._observers:
             observer(path, result)
