@@ -187,7 +187,8 @@ async def test_too_many_waiting_the_finished_races_are_shed_first_then_lists_nev
             assert set(results.values()) == {ErrorCode.BUSY}
             before = len(stage.peer.asked)
             stage.site.gate.set()
-        assert [path.split("/")[2] for path in stage.asked()[before : before + 3]] == ["live"] * 3
+        first = stage.asked()[before : before + 4]  # of tasks that start together Trio runs any first
+        assert sorted(path.split("/")[2] for path in first) == ["list", "live", "live", "live"]
         assert stage.remote.statistics.shed == 14
 
 
