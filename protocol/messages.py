@@ -1,15 +1,16 @@
 """What reliable messages say: durable bodies as frozen values, each with the schema version of its kind.
 
-A body is the CBOR map of its fields. Readers accept the current major version of a kind and the one before; whatever
-else comes becomes a dead letter, which holds the body.
+A body is the CBOR map of its fields. Readers accept the current major version of a kind and the one before;
+whatever else comes becomes a dead letter, which holds the body.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 import cattrs.strategies
-from attrs import asdict, frozen
+from attrs import Attribute, asdict, field, frozen
 
 from protocol import cbor
 from protocol.convert import make_converter
@@ -21,25 +22,42 @@ __all__ = [
 ]  # fmt: skip
 
 
+TEXT_MAX = 1024
+"""Characters of a text in a body; what is longer is cut. Names come from files that strangers wrote."""
+
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
 class UnknownBody(ValueError):
     """No body of this kind and version is known here, or it does not read as one."""
 
 
-# --- channel `event`: the pits' journal. `at`: UTC seconds -----------------------------------------------------------
+def _sayable(text: str) -> str:
+    """Return `text` as the wire can carry it: not too long, no lone surrogates."""
+    return text[:TEXT_MAX].encode(errors="replace").decode()
+
+
+def _is_uuid(_: Any, attribute: "Attribute[str]", value: str) -> None:
+    if _UUID.fullmatch(value) is None:
+        raise ValueError(f"{attribute.name} is not a UUID")
+
+
+# --- channel `event`: the pits' journal. `at`: UTC seconds
+# -----------------------------------------------------------
 
 
 @frozen
 class EventOpened:
     at: float
-    event: str
-    name: str
+    event: str = field(converter=_sayable)
+    name: str = field(converter=_sayable)
 
 
 @frozen
 class RaceStarted:
     at: float
-    race: str
-    name: str
+    race: str = field(converter=_sayable)
+    name: str = field(converter=_sayable)
 
 
 @frozen
@@ -47,8 +65,8 @@ class Lap:
     """A pilot's lap `number` (1 is the first after the holeshot) of `seconds`."""
 
     at: float
-    race: str
-    pilot: str
+    race: str = field(converter=_sayable)
+    pilot: str = field(converter=_sayable)
     number: int
     seconds: float
 
@@ -56,8 +74,8 @@ class Lap:
 @frozen
 class RaceEnded:
     at: float
-    race: str
-    name: str
+    race: str = field(converter=_sayable)
+    name: str = field(converter=_sayable)
 
 
 @frozen
@@ -65,14 +83,14 @@ class ResultsEmptied:
     """The results of a finished race turned empty; the last good ones are shown."""
 
     at: float
-    race: str
-    name: str
+    race: str = field(converter=_sayable)
+    name: str = field(converter=_sayable)
 
 
 @frozen
 class OriginLost:
     at: float
-    why: str
+    why: str = field(converter=_sayable)
 
 
 @frozen
@@ -83,7 +101,8 @@ class OriginFound:
 RaceEvent = EventOpened | RaceStarted | Lap | RaceEnded | ResultsEmptied | OriginLost | OriginFound
 
 
-# --- channels `command` and `result` ---------------------------------------------------------------------------------
+# --- channels `command` and `result`
+# ---------------------------------------------------------------------------------
 
 
 @frozen
@@ -125,8 +144,8 @@ Action = Pause | Resume | Purge | Reconnect | AllowlistSwitch
 class Command:
     """Something the site is to do. `against`: the state version it was issued against (0: any)."""
 
-    id: str
-    issuer: str
+    id: str = field(validator=_is_uuid)
+    issuer: str = field(converter=_sayable)
     expires_at: float
     against: int
     action: Action
@@ -136,7 +155,7 @@ class Command:
 class Revoke:
     """Command `id` is not to run any more."""
 
-    id: str
+    id: str = field(validator=_is_uuid)
 
 
 class ResultStatus(StrEnum):
@@ -149,9 +168,9 @@ class ResultStatus(StrEnum):
 class Result:
     """What became of command `id`: decided by the site, once. `at`: UTC seconds."""
 
-    id: str
+    id: str = field(validator=_is_uuid)
     status: ResultStatus
-    words: str
+    words: str = field(converter=_sayable)
     at: float
 
 
@@ -194,12 +213,13 @@ def decode_body(kind: str, version: int, data: bytes) -> Any:
     if known is None:
         raise UnknownBody(f"no body {kind!r} is known here")
     cls, current = known
-    if version not in (current, current - 1):
+    if not max(1, current - 1) <= version <= current:
         raise UnknownBody(f"{kind!r} of version {version}; here {current} is read, and the one before")
     try:
         return _converter.structure(cbor.decode(data), cls)
-    except Exception as exc:
-        raise UnknownBody(f"a {kind!r} that does not read as one") from exc
+    except Exception:
+        # cattrs raises many kinds of errors, and some hold the value.
+        raise UnknownBody(f"a {kind!r} that does not read as one") from None
 
 
 def action_to_map(action: Action) -> dict[str, Any]:
@@ -214,8 +234,8 @@ def action_from_map(fields: object) -> Action:
         raise ValueError(f'"do" is one of {", ".join(_ACTIONS.values())}')
     try:
         action: Action = _converter.structure(fields, Action)  # type: ignore[arg-type]
-    except Exception as exc:
-        raise ValueError(f"the fields of {fields['do']!r} do not fit") from exc
+    except Exception:
+        raise ValueError(f"the fields of {fields['do']!r} do not fit") from None
     return action
 
 
