@@ -21,6 +21,7 @@ from daemons.link.transport import (
     TransportClosed,
     UpgradeRefused,
     client_transport,
+    lone,
     tune_socket,
 )  # fmt: skip
 from protocol.backoff import Backoff
@@ -182,12 +183,12 @@ class _Failed(Exception):
 
 
 def _why_not_reached(where: str, exc: OSError) -> str:
-    cause = exc.__cause__ or exc
-    if isinstance(exc, socket.gaierror):
-        return (
-            f"the name of {where} is not known here (DNS: {exc.strerror}): is there an internet connection?"
-        )
-    if isinstance(exc, ConnectionRefusedError) or isinstance(cause, ConnectionRefusedError):
+    cause: BaseException = exc
+    while isinstance(under := cause.__cause__, OSError | BaseExceptionGroup):
+        cause = (lone(under) or under.exceptions[0]) if isinstance(under, BaseExceptionGroup) else under
+    if isinstance(cause, socket.gaierror):
+        return f"the name of {where} is not known here (DNS: {cause.strerror}): is there an internet connection?"
+    if isinstance(cause, ConnectionRefusedError):
         return f"{where} refuses connections: the hub is not running there"
     return f"{where} is not reached: {cause}"
 
