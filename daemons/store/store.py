@@ -30,6 +30,7 @@ _WAL_BYTES_KEPT = 64 * 1024 * 1024
 _BUSY_MS = 5000
 _READERS = 4
 _SWITCH_S = 0.0005
+_COPY_ERRORS: tuple[type[BaseException], ...] = (*DISK_ERRORS, OSError)
 
 
 @frozen
@@ -102,10 +103,7 @@ class Store:
 
         It appears whole or not at all. Raises StorageError.
         """
-        try:
-            await self.read(lambda conn: _copy(conn, path))
-        except OSError as error:
-            raise storage_error(error, path) from error
+        await self.read(lambda conn: _copy(conn, path))
 
     def statistics(self) -> StoreStatistics:
         """Return what the writer has to do and has done."""
@@ -135,17 +133,20 @@ class Store:
 
 def _copy(source: apsw.Connection, path: Path) -> None:
     part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    target = apsw.Connection(str(part))
     try:
-        with target.backup("main", source, "main") as backup:
-            backup.step()
-        target.pragma("journal_mode", "delete")  # one file, without a log beside it
-    finally:
-        target.close()
-    with open(part, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(part, path)
+        part.unlink(missing_ok=True)
+        target = apsw.Connection(str(part))
+        try:
+            with target.backup("main", source, "main") as backup:
+                backup.step()
+            target.pragma("journal_mode", "delete")  # one file, without a log beside it
+        finally:
+            target.close()
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except _COPY_ERRORS as error:
+        raise storage_error(error, path) from error  # the copy's disk, not ours
 
 
 def _open(path: Path, migrations: Sequence[Migration], inline: bool) -> apsw.Connection:
