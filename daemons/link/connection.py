@@ -245,6 +245,7 @@ class Connection:
                     nursery.start_soon(self._read)
                     nursery.start_soon(self._write)
                     nursery.start_soon(self._beat)
+                    nursery.start_soon(self._look)
                     nursery.start_soon(self.peer.durable.run)
                     self.peer.connected(self)
                     task_status.started()
@@ -412,9 +413,8 @@ class Connection:
                 now = trio.current_time()
                 pick = self.scheduler.pick(now)
                 if pick is None:
-                    with trio.move_on_at(self._look_again_at(now)) as self._look_scope:
-                        await self._ready.wait()
-                    self._wake_what_is_due()
+                    self._look_scope.deadline = self._look_again_at(now)
+                    await self._ready.wait()
                     continue  # nothing was written since there was room
                 message = self._compressor.wrap(pick.data, counted=pick.counted, compress=pick.compress)
                 self.scheduler.sent(now, len(message), pick.counted)
@@ -434,6 +434,14 @@ class Connection:
         times += [subscriber.wake_at() for subscriber in self.peer.subscribers.values()]
         # What is due already has been woken: if it did not go, it waits for something else than time.
         return min((at for at in times if at is not None and at > now), default=float("inf"))
+
+    async def _look(self) -> None:
+        """Wake what has become due by time alone. A task of its own, so that the writer waits without a deadline."""
+        while True:
+            with trio.move_on_at(self._look_again_at(trio.current_time())) as self._look_scope:
+                await trio.sleep_forever()
+            self._wake_what_is_due()
+            self._on_ready()
 
     def _wake_what_is_due(self) -> None:
         now = trio.current_time()

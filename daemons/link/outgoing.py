@@ -17,9 +17,10 @@ from protocol.reliable import Load, Resumed
 
 _log = structlog.stdlib.get_logger("pitlink.link")
 
-TRIM_LATE_S = 0.25
+TRIM_LATE_S = 2.0
 TRIM_MESSAGES = 512
-"""An acknowledgement is noted in the database after so long, or so many messages: it costs an fsync."""
+"""An acknowledgement is noted in the database after so long, or so many messages: it costs an fsync, and is told
+by the peer's hello should we forget it."""
 
 
 class Outgoing:

@@ -172,6 +172,9 @@ class Writer:
         try:
             conn.execute("BEGIN IMMEDIATE")
             left = deque(jobs)
+            if len(jobs) == 1:
+                left.clear()
+                self._alone(conn, jobs[0])
             while left:
                 job = left.popleft()
                 if job.batch is None:
@@ -181,7 +184,8 @@ class Writer:
                     if len(together) > 1:
                         left = deque(other for other in left if other.batch != job.batch)
                     self._together(conn, together, job.batch)
-            conn.execute("COMMIT")
+            if conn.in_transaction:  # work that was alone and failed has ended it
+                conn.execute("COMMIT")
             self.commits += 1
             self.done += len(jobs)
         except BaseException as error:
@@ -194,6 +198,21 @@ class Writer:
                 job.error.__cause__ = error
         finally:
             self._working = False
+
+    def _alone(self, conn: apsw.Connection, job: Job) -> None:
+        """Run the only job of a commit: it needs no savepoint of its own, as there is no neighbour to spare."""
+        try:
+            if job.batch is None:
+                assert job.work is not None
+                job.value = job.work(conn)
+            else:
+                (job.value,) = job.batch(conn, [job.item])
+        except DISK_ERRORS:
+            raise
+        except BaseException as error:
+            job.error = error
+            self._hooks.clear()
+            conn.execute("ROLLBACK")
 
     def _together(self, conn: apsw.Connection, jobs: list[Job], batch: Batch[Any, Any]) -> None:
         """Run jobs of one batch in one savepoint, or, when that fails, each in one of its own."""
