@@ -13,8 +13,10 @@ All private names of Trio that the simulation needs for its clock are used in th
 import functools
 import heapq
 import math
+import sys
 import traceback
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import outcome
 import trio
@@ -23,6 +25,8 @@ from trio._core._run import GLOBAL_RUN_CONTEXT
 
 _ROUNDS_PER_INSTANT = 50_000
 """Rounds of the loop (or events) at one instant before a livelock is called."""
+
+_ROUNDS_WITHOUT_IO = 64
 
 _IDLE_ROUNDS = 4
 """Rounds without anything to do before a deadlock is called: a signal or a thread's answer may be a round
@@ -41,7 +45,7 @@ class Livelock(RuntimeError):
     """Tasks run on and on while virtual time stands still: a retry without a pause, most often."""
 
 
-class Timeline(trio.abc.Instrument):
+class Timeline:
     """The heap of the network's events of one run, and the clock's hand.
 
     `on_jump(now)`, when set, is called after the clock has moved and before anything that was due runs.
@@ -52,6 +56,7 @@ class Timeline(trio.abc.Instrument):
         self._pushed = 0
         self._idle_rounds = 0
         self._rounds = 0
+        self._io: _RareIo
         self._clock: trio.testing.MockClock | None = None
         self._refusals = 0
         self.on_jump: Callable[[float], None] | None = None
@@ -73,7 +78,9 @@ class Timeline(trio.abc.Instrument):
         self.now = functools.partial(getattr, clock, "_virtual_base")
         clock.current_time = self.now  # type: ignore[method-assign]
         clock._autojump = self._advance  # type: ignore[method-assign]
-        trio.lowlevel.add_instrument(self)
+        runner = GLOBAL_RUN_CONTEXT.runner
+        self._io = _RareIo(runner.io_manager, self._count_round)
+        runner.io_manager = self._io  # type: ignore[assignment]
 
     def at(self, when: float, event: Callable[[], None]) -> None:
         """Run the synchronous `event` at `when`, between task steps.
@@ -103,8 +110,7 @@ class Timeline(trio.abc.Instrument):
         self.at(when, wake)
         await trio.lowlevel.wait_task_rescheduled(abort)
 
-    def before_io_wait(self, timeout: float) -> None:
-        """Count the rounds of this instant (Trio calls this in each)."""
+    def _count_round(self) -> None:
         self._rounds += 1
         if self._rounds > _ROUNDS_PER_INSTANT:
             self._rounds = 0
@@ -129,7 +135,7 @@ class Timeline(trio.abc.Instrument):
                 if self.on_jump is not None:
                     self.on_jump(when)
             self._idle_rounds = 0
-            self.before_io_wait(0)
+            self._count_round()
             while heap and heap[0][0] <= when:
                 heapq.heappop(heap)[2]()
             if deadline <= when:
@@ -137,6 +143,7 @@ class Timeline(trio.abc.Instrument):
 
     def _stuck(self) -> None:
         self._idle_rounds += 1
+        self._io.look()
         if self._idle_rounds >= _IDLE_ROUNDS:
             self._refuse(Deadlock("no task can run and nothing is due, ever:\n" + task_tree()))
 
@@ -169,6 +176,35 @@ def _family(task: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
 
 def _in_order(nursery: trio.Nursery) -> list[trio.lowlevel.Task]:
     return sorted(nursery.child_tasks, key=lambda task: task._counter)
+
+
+class _RareIo:
+    """Trio's I/O manager, asked for events in one round of many: there is no real I/O to hear of, but for what
+    other threads and signals send. Saves a system call a round, and with `on_round` an instrument.
+    """
+
+    def __init__(self, real: Any, on_round: Callable[[], None]) -> None:
+        self._real = real
+        self._get_events = real.get_events
+        self._on_round = on_round
+        self._left = 0
+        self.process_events = real.process_events
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def look(self) -> None:
+        """Ask the real one in the next round."""
+        self._left = 0
+
+    def get_events(self, timeout: float) -> Any:
+        """Return what the real one has, or, mostly, nothing."""
+        self._on_round()
+        self._left -= 1
+        if timeout <= 0 < self._left and sys.platform != "win32":
+            return ()
+        self._left = _ROUNDS_WITHOUT_IO
+        return self._get_events(timeout)
 
 
 def task_tree() -> str:
