@@ -76,7 +76,8 @@ class CommandExecutor:
     _wake: trio.Event = field(factory=trio.Event, init=False)
 
     def effect(self, conn: apsw.Connection, message: Message) -> None:
-        """Take one message of channel `command`, inside the commit's transaction."""
+        """Take one message of channel `command`, inside the commit's transaction: in the store's thread, so without a
+        look at any clock of Trio's."""
         body = decode_body(message.type, message.version, message.body)
         match body:
             case Revoke(id=id_):
@@ -84,10 +85,6 @@ class CommandExecutor:
             case Command():
                 taken = (body.id, message.type, message.version, message.body)
                 conn.execute("INSERT OR IGNORE INTO command_taken VALUES (?, ?, ?, ?, NULL, NULL)", taken)
-                if conn.changes():
-                    now = self.hub_now()
-                    if now is not None and now > body.expires_at:
-                        self._decide(conn, body.id, ResultStatus.EXPIRED, "it came too late")
             case _:
                 raise ValueError(f"{message.type} is no command")
         self.store.after_commit(self._poke)
@@ -129,6 +126,12 @@ class CommandExecutor:
 
     async def _carry_out(self, id_: str, command: object) -> None:
         assert isinstance(command, Command)
+        now = self.hub_now()  # of what was taken before a restart it is not known, and it came in time
+        if now is not None and now > command.expires_at:
+            _log.info("command.expired", id=id_, late_s=round(now - command.expires_at, 3))
+            words = "it came too late"
+            await self.store.transact(lambda conn: self._decide(conn, id_, ResultStatus.EXPIRED, words))
+            return
         _log.info("command.run", id=id_, action=type(command.action).__name__, issuer=command.issuer)
         try:
             words = await self._act(command.action)

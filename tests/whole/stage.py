@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import trio
-from attrs import define, evolve
+from attrs import define
 
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Quirks
 from daemons.cloud import TOKENS_FILE, Cloud, open_cloud
@@ -26,10 +26,58 @@ class Stage:
     """What a test plays on. `callers` asks the cloud with an operator's token."""
 
     double: FPVTrackside
-    pits: Pits
     cloud: Cloud
     callers: httpx.AsyncClient
     page: str
+    nursery: trio.Nursery
+    pits_config: PitsConfig
+    environment: Environment
+    _pits: Pits | None = None
+    _pits_scope: trio.CancelScope | None = None
+    _pits_over: trio.Event | None = None
+
+    @property
+    def pits(self) -> Pits:
+        """The pits that run, or ran last."""
+        assert self._pits is not None
+        return self._pits
+
+    async def start_pits(self) -> None:
+        """Start pits, a first time or again, on the same state folder."""
+        await self.nursery.start(self._run_pits)
+
+    async def _run_pits(self, *, task_status: trio.TaskStatus[object]) -> None:
+        self._pits_over = trio.Event()
+        try:
+            with trio.CancelScope() as self._pits_scope:
+                async with open_pits(self.pits_config, environment=self.environment) as self._pits:
+                    await self._pits.run(task_status=task_status)
+        finally:
+            self._pits_over.set()
+
+    async def stop_pits(self) -> None:
+        """End pits in order, and wait until the cloud has noticed."""
+        assert self._pits_scope is not None and self._pits_over is not None
+        await self.pits.stop()
+        self._pits_scope.cancel(reason="the test stops pits")
+        await self._pits_over.wait()
+        await self.until(lambda: self.cloud.members[SITE].site.peer.connection is None)
+
+    async def command(self, **action: Any) -> str:
+        """Issue a command by the cloud's API; return its id."""
+        answer = await self.callers.post(f"/api/sites/{SITE}/commands", json=action)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    async def result_of(self, id_: str) -> dict[str, Any]:
+        """Wait for the site's result of a command."""
+        with trio.fail_after(15):
+            while True:
+                listed = (await self.callers.get(f"/api/sites/{SITE}/commands")).json()
+                found: dict[str, Any] = next(row for row in listed if row["id"] == id_)
+                if found["decided_at"] is not None:
+                    return found
+                await trio.sleep(0.02)
 
     async def origin(self, path: str, **headers: str) -> httpx.Response:
         """Ask the cloud for what the site's origin has at `path`."""
@@ -81,16 +129,14 @@ async def open_stage(
             state_dir=folder / "pits",
             listen=Address("127.0.0.1", 0),
         )
-        pits = await stack.enter_async_context(
-            open_pits(evolve(pits_config(config)), environment=environment)
-        )
-        await inner.start(pits.run)
         headers = {"Authorization": f"Bearer {caller_token}"}
         page = f"http://127.0.0.1:{port}"
         callers = httpx.AsyncClient(base_url=page, headers=headers, trust_env=False, timeout=20)
         await stack.enter_async_context(callers)
-        yield Stage(double, pits, cloud, callers, page)
+        stage = Stage(double, cloud, callers, page, inner, pits_config(config), environment)
+        await stage.start_pits()
+        yield stage
         await cloud.stop()
-        await pits.stop()
+        await stage.pits.stop()
     if well_mannered:
         double.assert_well_mannered()
