@@ -33,10 +33,10 @@ __all__ = [
 DEPTH_MAX = 16
 """Arrays and maps may be nested this deep."""
 
-SEQUENCE_ITEMS_MAX = 16_384
-"""Items of one sequence. A writer's pick is ≤ 48 KiB and the shortest frame takes 4 bytes, so 12,288 is the
-most that is ever sent; a decoder call per item (0.8 µs) must not add up to a stall of 50 ms for a message of
-65,536 one-byte items."""
+SEQUENCE_ITEMS_MAX = 8192
+"""Items of one sequence. A writer's pick is ≤ 48 KiB: control frames, of which never so many wait, or
+messages, which take 13 bytes at least. 65,536 one-byte items would cost 60 ms in calls of the decoder
+alone."""
 
 _INT_LIMIT = 2**63
 
