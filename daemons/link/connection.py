@@ -54,6 +54,9 @@ WRITE_S = 30.0
 """A single message that does not get into the socket for this long ends the connection."""
 
 _CONTROL_FRAMES_MAX = 4096
+_PONGS_MAX = 16
+"""A peer that pings faster than it reads is answered to its last pings only."""
+
 _COMMAND_CHANNELS = ("command", "result")
 
 
@@ -115,6 +118,7 @@ class Connection:
         self._decompressor = Decompressor()
         self._ready = trio.Event()
         self._alive = trio.Event()  # replaced at each message: what a probe waits for
+        self._pongs: list[tuple[int, int]] = []
         self._ping_id = 0  # waits for the writer; 0: none
         # Their deadlines are moved while they wait: cheaper than to wake them for a look at the clock.
         self._beat_scope = trio.CancelScope()
@@ -127,6 +131,7 @@ class Connection:
         register = self.scheduler.register
         self._control_handle = register(Lane.CONTROL, self._control)
         self._ping_handle = register(Lane.CONTROL, _Pull(self._pull_ping))
+        self._pong_handle = register(Lane.CONTROL, _Pull(self._pull_pong))
         self._received_handle = register(Lane.CONTROL, _Pull(self._pull_received))
         self._commands_handle = register(Lane.COMMAND, self._commands)
         self.requester = Requester(
@@ -359,9 +364,15 @@ class Connection:
         self._responder.on_cancel(frame)
 
     def _on_ping(self, frame: Ping) -> None:
-        now_us = int(trio.current_time() * 1e6)
+        self._pongs.append((frame.id, int(trio.current_time() * 1e6)))
+        self._pong_handle.wake()
+
+    def _pull_pong(self, now: float, max_bytes: int) -> bytes | None:
+        """Answer the pings that wait, each with our clock when it came and when this leaves."""
+        pongs, self._pongs = self._pongs[-_PONGS_MAX:], []
         utc_us = int(self.peer.environment.utc_now() * 1e6)
-        self.send_control(Pong(frame.id, frame.monotonic_us, now_us, utc_us))
+        frames = [encode_frame(Pong(id_, came_us, int(now * 1e6), utc_us)) for id_, came_us in pongs]
+        return b"".join(frames) or None
 
     def _on_pong(self, frame: Pong) -> None:
         if frame.id == 0:

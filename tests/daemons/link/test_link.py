@@ -1,5 +1,6 @@
 """The link over loopback, with real stores: messages both ways, requests, drops, two sites of one name."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 import trio
 
 from daemons.link.requests import Reply
+from daemons.ops.environment import Environment
 from protocol.errors import CloseCode, ErrorCode, RequestError
 from protocol.linkstatus import Status
 from tests.daemons.link.pair import open_hub, open_site, taken
@@ -163,3 +165,19 @@ async def test_draining_hub_tells_the_site_to_come_back(tmp_path: Path) -> None:
             await hub.listener.drain()
         await _until(lambda: site.dialer.status.status is Status.LOST)
         assert "stopping" in site.dialer.status.words
+
+
+async def test_pings_tell_the_round_trip_and_the_peers_clock(tmp_path: Path) -> None:
+    ahead = Environment(utc_now=lambda: time.time() + 1000)
+    async with open_hub(tmp_path / "h", environment=ahead) as hub, open_site(tmp_path / "s", hub.port) as site:
+        await _until(lambda: hub.peer.connection is not None and site.peer.connection is not None)
+        here, there = site.peer.connection, hub.peer.connection
+        assert here is not None and there is not None
+        await _until(lambda: here.liveness.round_trips.quantile_s(0.5) is not None)
+        await _until(lambda: there.liveness.round_trips.quantile_s(0.5) is not None)
+        for connection in (here, there):
+            assert 0 < connection.liveness.round_trips.smoothed_s < 5
+        known = here.clock.peer_time(trio.current_time())
+        assert known is not None
+        assert abs(known.utc_s - time.time() - 1000) <= known.error_s + 0.01
+        assert abs(site.peer.peer_utc_now() - time.time() - 1000) < 1
