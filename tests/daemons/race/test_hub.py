@@ -144,7 +144,7 @@ async def test_the_board_grows_from_what_is_pushed_and_the_plan_follows(autojump
         stage.push(race_path(101))
         await wait_all_tasks_blocked()
         assert stage.hub.keeper.is_live
-        period_ms, priority, held = stage.watched[race_path(101)]
+        period_ms, priority, _ = stage.watched[race_path(101)]
         assert (period_ms, priority) == (500, 0)
         assert stage.hub.urgency_of(race_path(101)) is Urgency.LIVE
         assert stage.fetches == []
