@@ -196,14 +196,24 @@ async def test_a_client_that_resets_is_noticed_while_a_stream_is_silent() -> Non
             await app.left.wait()
 
 
-async def test_a_refusal_reaches_a_client_that_is_still_sending() -> None:
-    """Closing with unread input resets the connection, and the reset overtakes the answer."""
-    async with on_loopback(starlette_app(), config=FrontConfig(linger_s=2)) as front:
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"POST /echo HTTP/1.1\r\ncontent-length: 2000000\r\n", 413),
+        (b"POST /ignore HTTP/1.1\r\ncontent-length: 1000000\r\n", 202),
+        (b"GET /control HTTP/1.1\r\nupgrade: websocket\r\n", 401),
+    ],
+)
+async def test_an_answer_reaches_a_client_that_is_still_sending(head: bytes, status: int) -> None:
+    """Closing with unread input resets the connection, and a reset makes the client's kernel drop the answer."""
+    config = FrontConfig(linger_s=2)
+    async with on_loopback(starlette_app(), on_control=echo_link, config=config) as front:
         client = await front.connect()
-        await client.send(
-            b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2000000\r\n\r\n" + bytes(200_000)
-        )
-        assert (await client.response())[0] == 413
+        await client.send(head + b"host: x\r\n\r\n" + bytes(20_000))
+        for _ in range(4):  # a client that is reset notices by its third write at the latest
+            await trio.sleep(0.05)
+            await client.send(bytes(20_000))
+        assert (await client.response())[0] == status
 
 
 # --- TLS ----------------------------------------------------------------------------------------------------
