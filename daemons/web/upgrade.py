@@ -18,7 +18,7 @@ stream's first reads replay the request as it came, so that a WebSocket library 
 the client's address."""
 
 _LINGER_S = 1.0
-_LINGER_BYTES = 64 * 1024
+_LINGER_BYTES = 256 * 1024
 
 
 def wants_control(head: Head) -> bool:
