@@ -23,6 +23,7 @@ from chaos.simnet import (
     check_happened,
     run_world,
     seeds,
+    timeline,
 )
 from chaos.simnet.world import EPOCH_S
 
@@ -123,7 +124,11 @@ def test_a_deadlock_behind_a_shield_still_ends_the_run() -> None:
 
 
 @pytest.mark.parametrize("in_main", [True, False])
-def test_a_retry_without_a_pause_is_an_error_and_not_a_hang(in_main: bool) -> None:
+def test_a_retry_without_a_pause_is_an_error_and_not_a_hang(
+    in_main: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline, "_ROUNDS_PER_INSTANT", 2000)
+
     async def main(world: World) -> None:
         async def retry() -> None:
             with world.net.host("a"):
