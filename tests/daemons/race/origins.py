@@ -102,5 +102,5 @@ def state_of(origin: LocalOrigin) -> OriginState:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds that nobody announces, at most 5 s."""
     with trio.fail_after(5):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await trio.sleep(0.005)

@@ -7,10 +7,10 @@ import attrs
 import pytest
 import trio
 import trio.testing
-from protocol.canonical import digest_of, validator_of
 
 from chaos.doubles.fpvtrackside import FPVTrackside, HeadHabit, Quirks, load_event_dir
 from daemons.race.origin import DOWN_REST_S, Fetched, LocalOrigin, OriginLimits, OriginState
+from protocol.canonical import digest_of, validator_of
 from protocol.errors import ErrorCode, RequestError
 from tests.daemons.race.origins import (
     EVENT,
@@ -346,8 +346,11 @@ async def test_what_came_too_late_is_still_remembered() -> None:
 async def test_the_time_of_a_fetch_holds_for_all_its_reads() -> None:
     double = opened()
     double.tree.put(RACE, b"[")
-    async with beside(double, OriginLimits(fetch_s=0.3)) as origin:
+    limits = OriginLimits(fetch_s=0.4, read_again_after_s=(0.3, 0.9))
+    async with beside(double, limits) as origin:
+        began = trio.current_time()
         await fails(origin, RACE, ErrorCode.TIMEOUT)
+        assert trio.current_time() - began < 0.55
         assert state_of(origin) is OriginState.UP  # it does answer
         await trio.sleep(1.0)
     assert len(double.visits) == 2

@@ -38,6 +38,7 @@ BAD = {
     "digits without end": answer(b'[{"x": ' + b"1" * 100_000 + b"}]"),
     "zeros": answer(b"\0" * 10_000),
     "compressed unasked": answer(gzip.compress(b"[{}]"), b"Content-Encoding: gzip\r\n"),
+    "a bomb": answer(gzip.compress(b" " * 20_000_000), b"Content-Encoding: gzip\r\n"),
     "a json error page": answer(b'[{"error": "x"}]', status=b"HTTP/1.1 500 Internal Server Error\r\n"),
     "a redirect": answer(b"", b"Location: http://localhost:1/x\r\n", b"HTTP/1.1 302 Found\r\n"),
     "a 404 page": answer(b"<html></html>", status=b"HTTP/1.1 404 Not Found\r\n"),
@@ -95,6 +96,8 @@ async def test_a_huge_body_without_length_is_read_to_its_end_and_never_held() ->
         assert not ended.is_set()
         with trio.fail_after(5):
             await ended.wait()
+        await until(lambda: origin.statistics().in_flight == 0)
+        assert origin.statistics().too_large == 1
         assert origin.statistics().body_bytes == 0
 
 

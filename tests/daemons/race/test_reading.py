@@ -7,7 +7,7 @@ from daemons.race.bodies import Verdict
 from daemons.race.fetched import Fetched
 from daemons.race.kept import Kept
 from daemons.race.originlimits import OriginLimits, OriginStatistics
-from daemons.race.reading import KNOWN_EMPTY_MAX, Answer, Look, Reading
+from daemons.race.reading import CANONICAL_BYTES_MAX, KNOWN_EMPTY_MAX, Answer, Look, Reading
 from protocol.errors import ErrorCode, RequestError
 
 PATH = "/events/x/Race.json"
@@ -61,6 +61,16 @@ def test_what_is_known_to_be_empty_is_bounded() -> None:
         weigh(into, b"", b"", b"", path=f"/events/{number}.json")
     assert counts.absent == KNOWN_EMPTY_MAX + 10
     assert isinstance(weigh(into, b"", path="/events/0.json"), Look)  # forgotten, so looked at anew
+
+
+def test_the_validator_is_of_the_content_and_of_the_bytes_where_that_would_take_too_long() -> None:
+    into, _ = reading()
+    small = [into.weigh(PATH, Answer(body, None, 0.0), []) for body in (b'[{"a":1}]', b'[ {"a": 1} ]')]
+    blanks = b" " * CANONICAL_BYTES_MAX
+    large = [into.weigh(PATH, Answer(b"[" + blanks + end, None, 0.0), []) for end in (b"]", b" ]")]
+    names = [told.validator for told in small + large if isinstance(told, Fetched)]
+    assert names[0] == names[1]
+    assert names[2] != names[3]
 
 
 BODIES = st.lists(st.sampled_from([b"", b"[", b"[{}]", b"[]", b"<p>", b"3"]), min_size=1, max_size=30)
