@@ -44,9 +44,10 @@ from daemons.race.record import EventRecord
 from daemons.race.remote import RemoteOrigin
 from daemons.race.site import WATCH_TOPIC
 from daemons.store import Store, open_store
-from daemons.web.assets import read_assets
+from daemons.web.assets import Assets, read_assets
 from daemons.web.front import Front, FrontStream, open_listeners, reject, serve_http, tls_context
 from daemons.web.head import Head
+from daemons.web.ready import ready_answers
 from protocol.frames import Limits
 from protocol.topics import Subscriber
 
@@ -105,10 +106,12 @@ class Cloud:
                 if token.role is Role.SITE:
                     await self.member(token.site)
             nursery.start_soon(self._sweep)
+            assets = read_assets()
             serve = partial(
                 serve_http,
                 listeners,
-                self._app(),
+                self._app(assets),
+                ready=ready_answers(assets, self.environment.utc_now),
                 on_control=self._on_control,
                 config=config.http,
                 tls=tls,
@@ -125,13 +128,13 @@ class Cloud:
             if self.front is not None:
                 nursery.start_soon(self.front.drain)
 
-    def _app(self) -> Starlette:
+    def _app(self, assets: Assets) -> Starlette:
         utc_now = self.environment.utc_now
         return Starlette(
             routes=[
                 *race_routes(
                     lambda: {name: member.site.keeper for name, member in self.members.items()},
-                    read_assets(),
+                    assets,
                     utc_now=utc_now,
                 ),
                 *api_routes(

@@ -46,8 +46,9 @@ from daemons.race.site import WATCH_TOPIC, SiteService
 from daemons.race.times import read_zone
 from daemons.race.watches import Watches
 from daemons.store import Store, open_store
-from daemons.web.assets import read_assets
+from daemons.web.assets import Assets, read_assets
 from daemons.web.front import Front, open_listeners, serve_http
+from daemons.web.ready import ready_answers
 from protocol.errors import ErrorCode, RequestError
 from protocol.frames import Limits
 from protocol.linkstatus import LinkStatus, Status
@@ -160,8 +161,14 @@ class Pits:
             nursery.start_soon(self._tell_events)
             nursery.start_soon(self.commands.run)
             nursery.start_soon(self._sweep)
+            assets = read_assets()
             serve = partial(
-                serve_http, listeners, self._app(), config=self.config.http, utc_now=self.environment.utc_now
+                serve_http,
+                listeners,
+                self._app(assets),
+                ready=ready_answers(assets, self.environment.utc_now),
+                config=self.config.http,
+                utc_now=self.environment.utc_now,
             )
             self.front = await nursery.start(serve)
             if self.dialer is not None:
@@ -173,11 +180,11 @@ class Pits:
         if self.front is not None:
             await self.front.drain()
 
-    def _app(self) -> Starlette:
+    def _app(self, assets: Assets) -> Starlette:
         utc_now = self.environment.utc_now
         return Starlette(
             routes=[
-                *race_routes(lambda: {self.config.site: self.keeper}, read_assets(), utc_now=utc_now),
+                *race_routes(lambda: {self.config.site: self.keeper}, assets, utc_now=utc_now),
                 HintEndpoint(self._on_hint).route(NOTIFY_PATH),
                 *health_routes(self.health, ready=self._is_ready, about=self._about),
                 metrics_route(self._readings),

@@ -13,7 +13,7 @@ from daemons.ops.lifecycle import STOP_S, Exit
 from daemons.race.config import CloudConfig, PitsConfig
 
 FOLDER = Path(__file__).parents[1] / "systemd"
-UNITS = {"pits": PitsConfig, "cloud": CloudConfig}
+UNITS: dict[str, type[PitsConfig | CloudConfig]] = {"pits": PitsConfig, "cloud": CloudConfig}
 
 
 def _settings(daemon: str) -> list[tuple[str, str]]:

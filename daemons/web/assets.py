@@ -16,7 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-__all__ = ["SECURITY_HEADERS", "STATIC", "Asset", "Assets", "is_known", "read_assets"]
+__all__ = ["PAGES", "SECURITY_HEADERS", "STATIC", "Asset", "Assets", "is_known", "read_assets"]
+
+PAGES = {"/": "index.html"}
+"""The pages, which are the same for everybody, by path; what differs they fetch."""
 
 STATIC = Path(__file__).parent / "static"
 
@@ -60,19 +63,22 @@ class Assets:
         asset = self.files.get(name)
         if asset is None:
             return Response("There is no such page here.\n", 404, {"Cache-Control": "no-cache"}, "text/plain")
-        is_pinned = request.query_params.get("v") == asset.version
-        headers = {
-            **SECURITY_HEADERS,
-            "ETag": f'"{asset.version}"',
-            "Cache-Control": "public, max-age=31536000, immutable" if is_pinned else "no-cache",
-            "Vary": "Accept-Encoding",
-        }
+        headers = self.headers(asset, is_pinned=request.query_params.get("v") == asset.version)
         if is_known(request.headers.get("if-none-match"), asset.version):
             return Response(status_code=304, headers=headers)
         if "gzip" in request.headers.get("accept-encoding", ""):
             packed_headers = {**headers, "Content-Encoding": "gzip"}
             return Response(asset.packed, 200, packed_headers, asset.media_type)
         return Response(asset.body, 200, headers, asset.media_type)
+
+    def headers(self, asset: Asset, *, is_pinned: bool) -> dict[str, str]:
+        """Return what every answer with this file says. `is_pinned`: it was asked for by its version."""
+        return {
+            **SECURITY_HEADERS,
+            "ETag": f'"{asset.version}"',
+            "Cache-Control": "public, max-age=31536000, immutable" if is_pinned else "no-cache",
+            "Vary": "Accept-Encoding",
+        }
 
     def routes(self) -> list[BaseRoute]:
         """Return the route of everything under /static/ but the pages."""
