@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from daemons.race.keeper import BoardKeeper, Freshness
-from daemons.race.stream import BoardStream, freshness_json
+from daemons.race.keeper import Freshness
+from daemons.race.stream import BoardFeed, BoardStream, freshness_json
 from daemons.race.times import utc_text
 from daemons.web.assets import Assets, is_known
 
 __all__ = ["Boards", "race_routes"]
 
-Boards = Callable[[], Mapping[str, BoardKeeper]]
+Boards = Callable[[], Mapping[str, BoardFeed]]
 """Returns the boards there are now, by site."""
 
 
@@ -54,7 +54,7 @@ def race_routes(boards: Boards, assets: Assets, *, utc_now: Callable[[], float])
     ]
 
 
-def _board(request: Request, keeper: BoardKeeper, fresh: Freshness) -> Response:
+def _board(request: Request, keeper: BoardFeed, fresh: Freshness) -> Response:
     as_of = keeper.as_of
     as_of_text = None if as_of is None else utc_text(datetime.fromtimestamp(as_of, UTC))
     version = f"{keeper.etag}{'-stale' if fresh.is_stale else ''}"

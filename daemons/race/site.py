@@ -30,6 +30,9 @@ BODIES_BYTES_MAX = 32 * 1024 * 1024
 BODIES_PER_PATH = 4
 WATCHES_MAX = 512
 YOUNG_MAX = 64
+FILTERED_MAX = 1024
+"""Bodies of which it is remembered whether they held anything private, and what was left of those that did."""
+
 REVALIDATE_MAX = 256
 PERIOD_MIN_S = 0.25
 
@@ -85,6 +88,7 @@ class SiteService:
     peer: Peer | None = None
     paused: bool = False
     bodies: RecentBodies = field(factory=RecentBodies, init=False)
+    _filtered: dict[tuple[str, bytes], tuple[bytes, bytes, bytes] | None] = field(factory=dict, init=False)
     _young: dict[str, Fetched] = field(factory=dict, init=False)  # of paths with a TTL
     _watched: dict[str, Watch] = field(factory=dict, init=False)
     _pushed: dict[str, bytes] = field(
@@ -104,11 +108,19 @@ class SiteService:
         return self.gate.check(method, path)
 
     def _outgoing(self, path: str, fetched: Fetched) -> Fetched:
-        """Return what may cross the link of what the origin said."""
-        if self.share_private or not is_private(path, fetched.body):
+        """Return what may cross the link of what the origin said. Unchanged bytes are not looked through again."""
+        if self.share_private:
             return fetched
-        body = strip_private(fetched.body)
-        return evolve(fetched, body=body, digest=digest_of(body), validator=validator_for(path, body))
+        key = (path, fetched.digest)
+        if key not in self._filtered:
+            while len(self._filtered) >= FILTERED_MAX:
+                del self._filtered[next(iter(self._filtered))]
+            self._filtered[key] = _filter(path, fetched.body)
+        filtered = self._filtered[key]
+        if filtered is None:
+            return fetched
+        body, digest, validator = filtered
+        return evolve(fetched, body=body, digest=digest, validator=validator)
 
     async def fetch(self, params: Mapping[str, Any]) -> Reply:
         """Answer one fetch. Raises RequestError as the gate, the origin or the filter do."""
@@ -300,6 +312,14 @@ def _watch_entries(entries: object) -> list[tuple[str, bytes, Watch]]:
                 words = "an entry of watch is [path, period, priority, digest]"
                 raise RequestError(ErrorCode.BAD_REQUEST, words)
     return read
+
+
+def _filter(path: str, body: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Return (body, digest, validator) without what is private, or None when nothing is."""
+    if not is_private(path, body):
+        return None
+    left = strip_private(body)
+    return left, digest_of(left), validator_for(path, left)
 
 
 ABSENT, STALE, FAILING = 1, 2, 4

@@ -13,15 +13,15 @@ front ends one who does not read at all, by its write deadline.
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import trio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from daemons.race.keeper import BoardKeeper, Freshness
+from daemons.race.keeper import Freshness
 
-__all__ = ["BoardStream", "freshness_json"]
+__all__ = ["BoardFeed", "BoardStream", "freshness_json"]
 
 LIVE_AGE_S = 2.0
 IDLE_AGE_S = 5.0
@@ -52,12 +52,40 @@ def _json_event(kind: str, value: object) -> bytes:
     return _event(kind, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
+class BoardFeed(Protocol):
+    """The port between whoever keeps a board and those who show it; `BoardKeeper` is its half inside one process.
+
+    `serial` counts everything that a viewer must be told, `etag` names the content of `encoded()`.
+    """
+
+    @property
+    def serial(self) -> int: ...
+
+    @property
+    def etag(self) -> str: ...
+
+    @property
+    def is_live(self) -> bool: ...
+
+    @property
+    def as_of(self) -> float | None: ...
+
+    def encoded(self) -> bytes:
+        """Return the board as JSON, the same bytes for everybody until it changes."""
+
+    def freshness(self, utc_now: float) -> Freshness:
+        """Return how old the board is."""
+
+    async def wait_change(self, serial: int) -> None:
+        """Wait until `self.serial` is another than `serial`. Returns at once if it is. Any number may wait."""
+
+
 class BoardStream(Response):
     """One viewer's stream. Ends when the viewer leaves, when the server drains, or when cancelled."""
 
     def __init__(
         self,
-        boards: Callable[[], Mapping[str, BoardKeeper]],
+        boards: Callable[[], Mapping[str, BoardFeed]],
         site: str | None,
         last_event_id: str | None,
         *,
@@ -102,7 +130,7 @@ class BoardStream(Response):
             await self._wait(keeper, serial)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _wait(self, keeper: BoardKeeper | None, serial: int) -> None:
+    async def _wait(self, keeper: BoardFeed | None, serial: int) -> None:
         age_s = LIVE_AGE_S if keeper is not None and keeper.is_live else IDLE_AGE_S
         with trio.move_on_after(age_s) as self._waiting:
             if self._over:
@@ -112,7 +140,7 @@ class BoardStream(Response):
             else:
                 await keeper.wait_change(serial)
 
-    def _choose(self) -> BoardKeeper | None:
+    def _choose(self) -> BoardFeed | None:
         """Return the board to show: the one asked for, else the only one, for as long as it is there."""
         boards, before = self._boards(), self._site
         if self._asked is not None:
@@ -123,7 +151,7 @@ class BoardStream(Response):
             self._told_board = None  # in between the page showed something else
         return boards[self._site] if self._site is not None else None
 
-    def _news(self, keeper: BoardKeeper | None) -> bytes:
+    def _news(self, keeper: BoardFeed | None) -> bytes:
         """Return the events that bring the viewer up to date."""
         news = b""
         sites = (sorted(self._boards()), self._site)
