@@ -34,7 +34,7 @@ class ChannelOracle:
     declared: dict[Key, str] = field(factory=dict)
     live: dict[Key, int] = field(factory=dict)
     ever: set[Key] = field(factory=set)
-    skipped_ever: set[Key] = field(factory=set)
+    refused: set[Key] = field(factory=set)
     newest: int = 0
     violations: list[str] = field(factory=list)
     broken: trio.Event = field(factory=trio.Event)
@@ -86,6 +86,10 @@ class ChannelOracle:
             self._violation(f"{number} {key} took effect and was never sent")
         self.live[key] = self.newest = number
         self.ever.add(key)
+
+    def refuse(self, key: Key) -> None:
+        """Note that the effect refuses a message for good: it becomes a dead letter."""
+        self.refused.add(key)
 
     def receiver_restored(self, held: Iterable[tuple[Key, int]]) -> int:
         """Note that the receiver's file was put back and holds these effects; return how many were undone."""
@@ -139,7 +143,7 @@ class ChannelOracle:
                 assert reason in (OVERFLOW, EXPIRED)
                 fair = self.declared.get(key) == reason
             case _ if reason in (ALREADY_DONE, GONE):
-                fair = key in self.ever or key in self.declared
+                fair = key in self.ever or key in self.refused or key in self.declared
             case _:
                 fair = False
         if not fair:

@@ -213,6 +213,7 @@ class Side:
         number = int(message.body.split()[0])
         if message.body.endswith(b"poison"):
             self.world.sometimes("dead letter")
+            self.oracles[self.inbound].refuse((message.epoch, message.seq))
             raise ValueError("poison")
         if self.perhaps_die("crash in the transaction"):
             raise apsw.IOError("the power is gone")

@@ -176,7 +176,9 @@ class Day:
 
     def __attrs_post_init__(self) -> None:
         self.token = TokenTable(self.folder / "cloud" / TOKENS_FILE).add("site", Role.SITE, SITE)
-        self.double = FPVTrackside(self.tree, Quirks(localhost_only=False, answer_delay_s=0.03), utc_now=self.world.utc_now)
+        self.double = FPVTrackside(
+            self.tree, Quirks(localhost_only=False, answer_delay_s=0.03), utc_now=self.world.utc_now
+        )
         self.pits_daemon = Daemon(
             self.world, "pits", self.folder / "pits" / "pits.db", self._run_pits, self._pits_restored
         )
