@@ -107,7 +107,8 @@ async def test_older_generation_commits_nothing(tmp_path: Path) -> None:
 
         async def run() -> None:
             try:
-                await here.durable.run()
+                with trio.move_on_after(5):
+                    await here.durable.run()
             except* RemoteProtocolError as group:
                 ended.extend(group.exceptions)
 

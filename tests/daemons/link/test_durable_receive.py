@@ -106,7 +106,7 @@ async def test_failing_disk_ends_the_connection_without_an_acknowledgement(tmp_p
     async with side(tmp_path, effect=fail) as here:
         await here.attach()
         here.durable.on_message(message(1))
-        with pytest.raises(ExceptionGroup) as caught:
+        with pytest.raises(ExceptionGroup) as caught, trio.fail_after(5):
             await here.durable.run()
         assert caught.group_contains(StorageError, match="free some space")
         assert here.acks() == []
@@ -129,12 +129,14 @@ async def test_acknowledgements_go_at_idle_and_at_most_50_ms_late(tmp_path: Path
             await trio.lowlevel.checkpoint()
         here.durable.on_message(message(2))
         started = trio.current_time()
-        with trio.fail_after(5):
-            while None not in here.woken:
-                await trio.sleep(0.001)
-        assert trio.current_time() - started < 1.0
-        assert here.acks() == [("in", 9, 1)], "the first, while the second is being committed"
-        go.set()
+        try:
+            with trio.fail_after(5):
+                while None not in here.woken:
+                    await trio.sleep(0.001)
+            assert trio.current_time() - started < 1.0
+            assert here.acks() == [("in", 9, 1)], "the first, while the second is being committed"
+        finally:
+            go.set()
         assert await acked(here) == [("in", 9, 2)]
 
 
