@@ -84,7 +84,7 @@ class Page:
         """Wait until an expression is true; one that throws is not. The caller's scope is the deadline."""
         guarded = f"(() => {{ try {{ return Boolean({expression}); }} catch {{ return false; }} }})()"
         # The browser has no event for "an expression became true": it is asked again.
-        while not await self.evaluate(guarded):  # noqa: ASYNC110
+        while not await self.evaluate(guarded):
             await trio.sleep(0.02)
 
     async def screenshot(self, path: Path) -> None:

@@ -12,7 +12,9 @@ import trio
 
 from tests.browser import open_page
 
-LAPS = "[...document.querySelectorAll('#race tbody tr')].some(row => /[1-9][0-9]*\\/[0-9]+/.test(row.innerText))"
+LAPS = (
+    "[...document.querySelectorAll('#race tbody tr')].some(row => /[1-9][0-9]*\\/[0-9]+/.test(row.innerText))"
+)
 
 
 async def _address(process: trio.Process) -> str:
@@ -59,7 +61,18 @@ async def test_demo_shows_the_first_lap_within_a_minute_and_ends_within_two_seco
 @pytest.mark.process
 async def test_demo_plays_a_recorded_event(samples: Path) -> None:
     event = samples / "fpv" / "tree-test-1"
-    command = [sys.executable, "-m", "daemons.cli", "demo", "--event", str(event), "--speed", "20", "--seconds", "12"]
+    command = [
+        sys.executable,
+        "-m",
+        "daemons.cli",
+        "demo",
+        "--event",
+        str(event),
+        "--speed",
+        "20",
+        "--seconds",
+        "12",
+    ]
     with trio.fail_after(60):
         ended = await trio.run_process(command, capture_stdout=True)
     said = ended.stdout.decode()
@@ -69,7 +82,16 @@ async def test_demo_plays_a_recorded_event(samples: Path) -> None:
 
 @pytest.mark.process
 async def test_a_hub_without_a_token_refuses_in_words_and_names_the_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "daemons.cli", "cloud", "--state-dir", str(tmp_path), "--listen", "127.0.0.1:0"]
+    command = [
+        sys.executable,
+        "-m",
+        "daemons.cli",
+        "cloud",
+        "--state-dir",
+        str(tmp_path),
+        "--listen",
+        "127.0.0.1:0",
+    ]
     ended = await trio.run_process(command, capture_stderr=True, check=False)
     assert ended.returncode == 3
     assert b"pitlink token make --role site --site NAME" in ended.stderr

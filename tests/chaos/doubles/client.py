@@ -66,7 +66,7 @@ async def read_reply(stream: trio.SocketStream) -> Reply:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait, at most 5 s, for what the kernel brings in its own time."""
     with trio.fail_after(5):
-        while not condition():  # noqa: ASYNC110 - nothing to wait on
+        while not condition():
             await trio.sleep(0.001)
 
 

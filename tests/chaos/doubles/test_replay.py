@@ -107,7 +107,7 @@ async def test_replay_ends_as_recorded(autojump_clock: MockClock) -> None:
         assert double.tree.read(f"events/{GUID}/r1/Result.json") is None
         nursery.start_soon(watch)
         with trio.fail_after(60):
-            while [w.occasion for w in double.writes][-1:] != ["result"]:  # noqa: ASYNC110
+            while [w.occasion for w in double.writes][-1:] != ["result"]:
                 await trio.sleep(0.25)
         nursery.cancel_scope.cancel()
     assert {path: double.tree.read(path) for path in double.tree.paths()} == {

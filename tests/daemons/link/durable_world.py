@@ -186,8 +186,13 @@ class Host:
         self, conn: apsw.Connection, channel: str
     ) -> tuple[list[int], list[tuple[int, int, int, str]]]:
         """Return the effects of a channel in order, and its skips; a dead letter counts as one."""
-        names = [name for (name,) in fetch(conn, "SELECT name FROM effect WHERE channel = ? ORDER BY id", (channel,))]
-        skips = fetch(conn, "SELECT epoch, first, last, reason FROM link_in_skip WHERE channel = ?", (channel,))
+        names = [
+            name
+            for (name,) in fetch(conn, "SELECT name FROM effect WHERE channel = ? ORDER BY id", (channel,))
+        ]
+        skips = fetch(
+            conn, "SELECT epoch, first, last, reason FROM link_in_skip WHERE channel = ?", (channel,)
+        )
         dead = fetch(conn, "SELECT epoch, seq, seq, 'dead' FROM link_dead WHERE channel = ?", (channel,))
         return names, skips + dead
 
@@ -231,7 +236,9 @@ class World:
         generation = self._generation
         wakes = {"site": trio.Event(), "hub": trio.Event()}
 
-        async def move(side: str, source: DurableChannels, target: DurableChannels, channels: list[str]) -> None:
+        async def move(
+            side: str, source: DurableChannels, target: DurableChannels, channels: list[str]
+        ) -> None:
             while True:
                 await wakes[side].wait()
                 wakes[side] = trio.Event()
@@ -239,7 +246,9 @@ class World:
                     await trio.sleep(self.rand.choice([0, 0.001, 0.03]))
                     for frame in decode_frames(data):
                         take: Callable[..., None]
-                        take = {Message: target.on_message, Skip: target.on_skip, Ack: target.on_ack}[type(frame)]
+                        take = {Message: target.on_message, Skip: target.on_skip, Ack: target.on_ack}[
+                            type(frame)
+                        ]
                         take(frame)
 
         with trio.CancelScope() as self.link_scope:
@@ -285,7 +294,11 @@ class World:
 
     def check(self, *, complete: bool) -> None:
         """Hold both databases against the promise."""
-        ends = {"event": (self.site, self.hub), "result": (self.site, self.hub), "command": (self.hub, self.site)}
+        ends = {
+            "event": (self.site, self.hub),
+            "result": (self.site, self.hub),
+            "command": (self.hub, self.site),
+        }
         for channel, (sender, receiver) in ends.items():
             with sender.database() as conn:
                 self.dropped[channel].update(sender.dropped(conn, channel))

@@ -115,9 +115,7 @@ async def open_hub(
     environment = environment or Environment()
     folder.mkdir(parents=True, exist_ok=True)
     async with open_store(folder / "hub.db", migrations=MIGRATIONS, inline=inline) as store:
-        durable = await _channels(
-            store, "command", "event", environment, effect or Taken(), result_channel
-        )
+        durable = await _channels(store, "command", "event", environment, effect or Taken(), result_channel)
         peer = Peer("cloud", "field", environment, durable, handlers=handlers or {}, **peer_fields)
         listener = SiteListener(peer, MemoryRegistry())
 
@@ -155,9 +153,7 @@ async def open_site(
     environment = environment or Environment()
     folder.mkdir(parents=True, exist_ok=True)
     async with open_store(folder / "site.db", migrations=MIGRATIONS, inline=inline) as store:
-        durable = await _channels(
-            store, "event", "command", environment, effect or Taken(), result_channel
-        )
+        durable = await _channels(store, "event", "command", environment, effect or Taken(), result_channel)
         peer = Peer("pits", "field", environment, durable, handlers=handlers or {}, **peer_fields)
         dialer = Dialer(peer, HubAddress(host, port, is_tls=False), TOKEN)
         async with trio.open_nursery() as nursery:

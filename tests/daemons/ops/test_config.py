@@ -92,3 +92,13 @@ def test_what_show_prints_can_be_read_back(tmp_path: Path) -> None:
         lines.append(f"{name} = {value}  # {text}")
     config = load_config(PitsConfig, _file(tmp_path, "\n".join(lines), 0o600), environ={})
     assert config == PitsConfig(ttl={"/httpfiles/**": 60.0})
+
+
+def test_options_that_contradict_each_other_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"tls_cert, tls_key: .* TLS needs both"):
+        load_config(CloudConfig, environ={"PITLINK_TLS_CERT": "cert.pem"})
+    with pytest.raises(ConfigError, match=r"token: is not set, .* pitlink token make"):
+        load_config(PitsConfig, environ={"PITLINK_CLOUD_URL": "wss://cloud.example.org"})
+    assert load_config(
+        PitsConfig, environ={"PITLINK_CLOUD_URL": "wss://a.example", "PITLINK_TOKEN": "t"}
+    ).token

@@ -54,3 +54,13 @@ async def test_metrics_are_read_when_asked_for() -> None:
     assert 'pitlink_fetches_total{site="a"} 2.0' in text
     assert 'pitlink_fetches_total{site="b\\""} 5.0' in text
     assert "pitlink_cache_bytes 7.0" in text
+
+
+async def test_a_warning_that_gets_worse_has_a_new_since() -> None:
+    now = 100.0
+    health = Health(lambda: now)
+    health.set("disk", Severity.NOTICE, "filling")
+    now = 200.0
+    health.set("disk", Severity.FAILING, "full")
+    assert [(w.severity, w.since) for w in health.warnings] == [(Severity.FAILING, 200.0)]
+    assert health.is_failing

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from attrs import fields
 
+from daemons.web.connection import FrontStatistics
 from daemons.web.front import FrontConfig
 from daemons.web.head import Head
+from daemons.web.readings import front_readings
 from tests.conftest import ErrorLogs
 from tests.daemons.web.fronts import Client, in_memory, starlette_app
 
@@ -227,6 +230,11 @@ async def test_the_application_sees_the_client_behind_a_trusted_proxy_only() -> 
         assert (await connect().get("/", headers=header))[2] == b"unknown"
     async with in_memory(app, config=FrontConfig(trusted_proxies=("unknown", "10.0.0.9"))) as (_, connect):
         assert (await connect().get("/", headers=header))[2] == b"198.51.100.7"
+
+
+def test_every_count_is_a_figure_of_its_own() -> None:
+    names = {reading.name for reading in front_readings(FrontStatistics())}
+    assert names == {f"http_{a.name}" for a in fields(FrontStatistics)} - {"http_open"} | {"http_connections"}
 
 
 async def test_limits_on_connections() -> None:
