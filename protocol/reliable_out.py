@@ -21,6 +21,11 @@ from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.frames import Skip
 from protocol.reliable import ALREADY_DONE, GONE, Load, OutEpoch, Range, Resumed, RolledBack, Row
 
+# A backlog is read in pieces of this size, the next one when so little is left: the database serves others as
+# well.
+_READ_MESSAGES, _READ_BYTES = 1024, 1024 * 1024
+_READ_WHEN_MESSAGES, _READ_WHEN_BYTES = 512, 256 * 1024
+
 _Entry = tuple[OutEpoch, int, int, bytes]  # epoch, last number, body bytes, encoded frame
 
 
@@ -34,7 +39,12 @@ class Sender:
     """
 
     def __init__(
-        self, channel: str, *, keep_acked: bool, ahead_messages: int = 4096, ahead_bytes: int = 1024 * 1024
+        self,
+        channel: str,
+        *,
+        keep_acked: bool,
+        ahead_messages: int = 16 * 1024,
+        ahead_bytes: int = 8 * 1024 * 1024,
     ) -> None:
         self.channel = channel
         self.keep_acked = keep_acked
@@ -192,6 +202,8 @@ class Sender:
         tail = self._tail
         if not self.attached or self._loading is not None or tail is None or self._tail_seq >= tail.next:
             return False
+        if len(self._ready) >= _READ_WHEN_MESSAGES or self._ready_bytes >= _READ_WHEN_BYTES:
+            return False
         held = self.flight_messages + len(self._ready)
         held_bytes = self.flight_bytes + self._ready_bytes
         # A quarter of the room at least, so that reads are few.
@@ -216,8 +228,8 @@ class Sender:
             tail.epoch,
             self._tail_seq,
             end,
-            max(1, self._ahead_messages - held),
-            max(1, self._ahead_bytes - held_bytes),
+            max(1, min(_READ_MESSAGES, self._ahead_messages - held)),
+            max(1, min(_READ_BYTES, self._ahead_bytes - held_bytes)),
         )
         return self._loading
 
