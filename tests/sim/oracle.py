@@ -35,6 +35,8 @@ class ChannelOracle:
     live: dict[Key, int] = field(factory=dict)
     ever: set[Key] = field(factory=set)
     refused: set[Key] = field(factory=set)
+    kept_from: dict[int, int] = field(factory=dict)
+    acked_to: dict[int, int] = field(factory=dict)
     newest: int = 0
     violations: list[str] = field(factory=list)
     broken: trio.Event = field(factory=trio.Event)
@@ -61,6 +63,21 @@ class ChannelOracle:
     def declare(self, epoch: int, first: int, last: int, reason: str) -> None:
         """Note that the sender turned these into a skip."""
         self.declared.update(dict.fromkeys(((epoch, seq) for seq in range(first, last + 1)), reason))
+
+    def retain(self, epoch: int, first: int) -> None:
+        """Note that the sender no longer keeps what it was told is done, below `first`."""
+        self.kept_from[epoch] = max(first, self.kept_from.get(epoch, 1))
+
+    def acknowledge(self, epoch: int, seq: int) -> None:
+        """Note that the sender was told that everything up to `seq` is done: it must be."""
+        for key in ((epoch, at) for at in range(self.acked_to.get(epoch, 0) + 1, seq + 1)):
+            if not self._was_done(key):
+                self._violation(f"{key} was acknowledged before it was done")
+        self.acked_to[epoch] = max(seq, self.acked_to.get(epoch, 0))
+
+    def _was_done(self, key: Key) -> bool:
+        gone = key[1] < self.kept_from.get(key[0], 1)
+        return gone or key in self.ever or key in self.refused or key in self.declared
 
     def sender_restored(self, after: dict[int, int]) -> int:
         """Note that the sender's file was put back; `after` maps the epochs in it to the first number not in it.
@@ -142,8 +159,10 @@ class ChannelOracle:
             case "overflow" | "expired":
                 assert reason in (OVERFLOW, EXPIRED)
                 fair = self.declared.get(key) == reason
-            case _ if reason in (ALREADY_DONE, GONE):
-                fair = key in self.ever or key in self.refused or key in self.declared
+            case _ if reason == ALREADY_DONE:
+                fair = self._was_done(key)
+            case _ if reason == GONE:
+                fair = key in self.declared or key[1] < self.kept_from.get(key[0], 1)
             case _:
                 fair = False
         if not fair:

@@ -132,6 +132,19 @@ class WatchedChannels(DurableChannels):
                 dropped(epoch, first, last, reason)
 
             outbox.sender.dropped = declare  # type: ignore[method-assign]
+            retained = outbox.sender.retained
+
+            def retain(
+                epoch: int,
+                first: int,
+                *,
+                judge: ChannelOracle = judge,
+                retained: Callable[[int, int], None] = retained,
+            ) -> None:
+                judge.retain(epoch, first)
+                retained(epoch, first)
+
+            outbox.sender.retained = retain  # type: ignore[method-assign]
 
     async def attach(
         self,
@@ -161,6 +174,7 @@ class WatchedChannels(DurableChannels):
 
     def on_ack(self, ack: Ack) -> None:
         super().on_ack(ack)
+        self.side.oracles[ack.channel].acknowledge(ack.epoch, ack.seq)
         self.side.perhaps_die("crash between ack and its note")
 
 
@@ -292,14 +306,18 @@ class Side:
             await trio.sleep(rng.uniform(0.0, 2.0) * mean_s if mean_s > 1 else mean_s)
             if self.calm:
                 return
-            burst = 40 if rng.random() < 0.002 else 1
-            for _ in range(burst):
-                number = oracle.offer()
-                filling = rng.randbytes(rng.randrange(200)) + b"."
-                body = b"%d %b" % (number, b"poison" if rng.random() < self.plan.poison else filling)
-                key = await peer.durable.send(self.out.name, "t", 1, body)
-                oracle.accept(key, number)
-                self.perhaps_die("crash behind accepting")
+            # Now and then many at once and long: they arrive in pieces, and some wait while others are committed.
+            is_burst = rng.random() < 0.002
+            numbers = [oracle.offer() for _ in range(40 if is_burst else 1)]
+            drafts = []
+            for number in numbers:
+                filling = rng.randbytes(rng.randrange(1500 if is_burst else 200)) + b"."
+                is_poison = rng.random() < self.plan.poison
+                drafts.append(("t", 1, b"%d %b" % (number, b"poison" if is_poison else filling)))
+            epoch, first = await peer.durable.send_many(self.out.name, drafts)
+            for seq, number in enumerate(numbers, first):
+                oracle.accept((epoch, seq), number)
+            self.perhaps_die("crash behind accepting")
 
     async def _sweep(self, peer: Peer) -> None:
         while True:
