@@ -162,13 +162,8 @@ def show(daemon: Daemon, /, *, config: Config = None) -> int:
     """Show every option as it holds, with what it is for. Secrets are masked."""
     from daemons.ops.config import describe, load_config
 
-    section = ""
-    for path, value, text in describe(load_config(_config_class(daemon), config)):
-        table, _, name = path.rpartition(".")
-        if table != section:
-            section = table
-            print(f"\n[{table}]")
-        print(f"{f'{name} = {value}':44}  # {text}")
+    for line in describe(load_config(_config_class(daemon), config)):
+        print(line)
     return 0
 
 

@@ -25,7 +25,7 @@ from daemons.link.readings import link_readings
 from daemons.link.registry import MemoryRegistry
 from daemons.link.router import PeerRouter
 from daemons.ops.environment import Environment
-from daemons.ops.errors import ConfigError, Problem, RefusedToStart
+from daemons.ops.errors import RefusedToStart
 from daemons.ops.health import Health, health_routes
 from daemons.ops.lifecycle import notify, run_daemon
 from daemons.ops.logs import configure_logs
@@ -47,6 +47,7 @@ from daemons.store import Store, open_store
 from daemons.web.assets import Assets, read_assets
 from daemons.web.front import Front, FrontStream, open_listeners, reject, serve_http, tls_context
 from daemons.web.head import Head
+from daemons.web.readings import front_readings
 from daemons.web.ready import ready_answers
 from protocol.frames import Limits
 from protocol.topics import Subscriber
@@ -247,6 +248,8 @@ class Cloud:
             yield Reading("cache_bytes_saved", "Raw bytes that did not cross.", saved, site, is_counter=True)
         for member in self.members.values():
             yield from link_readings(member.site.peer)
+        if self.front is not None:
+            yield from front_readings(self.front.statistics)
 
 
 @asynccontextmanager
@@ -283,7 +286,5 @@ async def serve(config: CloudConfig, stop: trio.Event) -> None:
 
 def main(config: CloudConfig) -> int:
     """Run the daemon as a process; return its exit code."""
-    if (config.tls_cert is None) != (config.tls_key is None):
-        raise ConfigError([Problem("tls_cert, tls_key", "one is set without the other", "TLS needs both")])
     configure_logs(config.log_level)
     return run_daemon(partial(serve, config))

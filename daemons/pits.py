@@ -48,6 +48,7 @@ from daemons.race.watches import Watches
 from daemons.store import Store, open_store
 from daemons.web.assets import Assets, read_assets
 from daemons.web.front import Front, open_listeners, serve_http
+from daemons.web.readings import front_readings
 from daemons.web.ready import ready_answers
 from protocol.errors import ErrorCode, RequestError
 from protocol.frames import Limits
@@ -276,6 +277,8 @@ class Pits:
         yield Reading("origin_torn", "Torn reads.", counts.torn, is_counter=True)
         yield Reading("fetch_in_flight", "Requests of the hub being answered or waiting.", counts.waiting)
         yield from link_readings(self.peer)
+        if self.front is not None:
+            yield from front_readings(self.front.statistics)
 
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext | None:
@@ -325,10 +328,5 @@ async def serve(config: PitsConfig, stop: trio.Event) -> None:
 
 def main(config: PitsConfig) -> int:
     """Run the daemon as a process; return its exit code."""
-    if config.cloud_url and not config.token:
-        problem = Problem(
-            "token", "is not set, and the hub wants one", "ask its operator: pitlink token make"
-        )
-        raise ConfigError([problem])
     configure_logs(config.log_level)
     return run_daemon(partial(serve, config))

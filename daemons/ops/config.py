@@ -11,10 +11,10 @@ import re
 import stat
 import tomllib
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, runtime_checkable
 
 import attrs
 
@@ -26,7 +26,9 @@ __all__ = ["describe", "load_config"]
 C = TypeVar("C")
 
 _PREFIX = "PITLINK_"
-_NOT_CONFIG = frozenset({"PITLINK_SAMPLES", "PITLINK_PYTHON", "PITLINK_CONFIG", "PITLINK_SIM_SEED"})
+_NOT_CONFIG = frozenset(
+    {"PITLINK_SAMPLES", "PITLINK_PYTHON", "PITLINK_CONFIG", "PITLINK_SIM_SEED", "PITLINK_SIM_TRACE"}
+)
 _MISSING = object()
 
 
@@ -63,16 +65,32 @@ def load_config(
             )
     if problems:
         raise ConfigError(problems)
-    return _build(cls, values, "")
+    config = _build(cls, values, "")
+    if isinstance(config, _Agreeing) and (disagreements := list(config.problems())):
+        raise ConfigError(disagreements)
+    return config
 
 
-def describe(config: object) -> Iterable[tuple[str, str, str]]:
-    """Yield (path, value, help) of every option, secrets masked."""
+@runtime_checkable
+class _Agreeing(Protocol):
+    """A config class whose options may contradict each other."""
+
+    def problems(self) -> Iterable[Problem]: ...
+
+
+def describe(config: object) -> Iterator[str]:
+    """Yield a configuration as the lines of a TOML file, each option with its help; secrets masked."""
+    section = ""
     for leaf in leaves(type(config)):
         value = config
         for name in leaf.path.split("."):
             value = getattr(value, name)
-        yield leaf.path, _toml(value), facts_of(leaf.attribute).help
+        table, _, name = leaf.path.rpartition(".")
+        if table != section:
+            section = table
+            yield f"\n[{table}]"
+        line = f"# {name} is not set" if value is None else f"{name} = {_toml(value)}"
+        yield f"{line:44}  # {facts_of(leaf.attribute).help}"
 
 
 # --- where values come from ----------------------------------------------------------------------------------------
@@ -245,8 +263,6 @@ def _build(cls: type[C], values: Mapping[str, Any], prefix: str) -> C:
 def _toml(value: object) -> str:
     """Return a value as TOML would have it."""
     match value:
-        case None:
-            return "(not set)"
         case Secret():
             return '"***"' if value else '""'
         case bool():

@@ -42,8 +42,9 @@ class Health:
     def set(self, name: str, severity: Severity, words: str) -> None:
         """Raise a warning, or change its words; `since` stays while the severity does."""
         known = self._warnings.get(name)
-        since = known.since if known is not None and known.severity is severity else self.utc_now()
-        if known is None:
+        is_new = known is None or known.severity is not severity
+        since = self.utc_now() if known is None or is_new else known.since
+        if is_new:
             _log.warning("health.warning", name=name, severity=str(severity), words=words)
         self._warnings[name] = Warning_(name, severity, words, since)
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from attrs import frozen
 
 from daemons.link.address import HubAddress
+from daemons.ops.errors import Problem
 from daemons.ops.logs import LogLevel
 from daemons.ops.options import Address, Secret, option, section
 from daemons.web.config import FrontConfig
@@ -107,6 +108,15 @@ class PitsConfig:
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")
 
+    def problems(self) -> Iterable[Problem]:
+        """Yield what is wrong with options that are good each by itself."""
+        if self.cloud_url and not self.token:
+            yield Problem(
+                "token",
+                "is not set, and the hub at cloud_url wants one",
+                "its operator makes one: pitlink token make",
+            )
+
 
 @frozen
 class CloudConfig:
@@ -124,3 +134,8 @@ class CloudConfig:
     log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")
+
+    def problems(self) -> Iterable[Problem]:
+        """Yield what is wrong with options that are good each by itself."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            yield Problem("tls_cert, tls_key", "one is set without the other", "TLS needs both")
