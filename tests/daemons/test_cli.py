@@ -1,5 +1,6 @@
 """The command line as a process: help, configuration, tokens, exit codes."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +67,18 @@ def test_the_uplinks_of_the_demo_are_listed_with_their_sources() -> None:
     told = _run("demo", "--bad-uplink", "list")
     assert told.returncode == 0
     assert "lte-driving" in told.stdout
+
+
+def test_a_hub_without_tokens_names_the_command_that_makes_one(tmp_path: Path) -> None:
+    told = _run("cloud", "--listen", "127.0.0.1:0", "--state-dir", str(tmp_path))
+    assert told.returncode == 3
+    assert f"pitlink token make --role site --site NAME --state-dir {tmp_path}" in told.stderr
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = _run("pits", "--listen", f"127.0.0.1:{port}", "--state-dir", str(tmp_path))
+    assert told.returncode == 3
+    assert f"port {port} is taken by another program" in told.stderr
+    assert "Traceback" not in told.stderr

@@ -12,7 +12,7 @@ import trio
 from daemons.ops.lifecycle import notify, watchdog
 
 _PROGRAM = """
-import sys, trio
+import os, signal, sys, trio
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 from daemons.ops.lifecycle import run_daemon
 from daemons.ops.logs import configure_logs
@@ -27,6 +27,16 @@ async def orderly(stop):
 async def stubborn(stop):
     sys.stdout.write("up\\n"); sys.stdout.flush()
     await trio.sleep_forever()
+
+async def impatient(stop):
+    sys.stdout.write("up\\n"); sys.stdout.flush()
+    await stop.wait()
+    start = trio.current_time()
+    os.kill(os.getpid(), signal.SIGINT)
+    try:
+        await trio.sleep_forever()
+    finally:
+        print("at once" if trio.current_time() - start < 1 else "late")
 
 async def refused(stop):
     raise RefusedToStart("port 1 is taken")
@@ -54,6 +64,11 @@ async def test_a_signal_ends_in_order_with_0(kind: str, number: signal.Signals) 
 @pytest.mark.process
 async def test_a_daemon_that_does_not_stop_is_ended_after_its_deadline() -> None:
     assert await _signalled("stubborn", signal.SIGTERM) == (0, b"")
+
+
+@pytest.mark.process
+async def test_a_second_signal_does_not_wait() -> None:
+    assert await _signalled("impatient", signal.SIGINT) == (0, b"at once\n")
 
 
 async def _signalled(kind: str, number: signal.Signals) -> tuple[int, bytes]:
