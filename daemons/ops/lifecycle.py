@@ -84,7 +84,7 @@ async def _supervise(main: Callable[[trio.Event], Awaitable[None]]) -> None:
         nursery.cancel_scope.cancel(reason="the daemon has ended")
 
 
-async def _obey_signals(
+async def _obey_signals(  # noqa: ASYNC114
     stop: trio.Event, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]
 ) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
