@@ -183,12 +183,24 @@ async def test_cancelling_withdraws_what_was_not_begun(tmp_path: Path) -> None:
 
 async def test_work_that_waits_is_committed_when_the_store_closes(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    async with trio.open_nursery() as nursery, open_store(path, migrations=TABLE) as store:
+    opened, close = trio.Event(), trio.Event()
+    stores: list[Store] = []
+
+    async def hold_open() -> None:
+        async with open_store(path, migrations=TABLE) as store:
+            stores.append(store)
+            opened.set()
+            await close.wait()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hold_open)
+        await opened.wait()
         for name in "abc":
-            nursery.start_soon(store.transact, lambda conn, name=name: _insert(conn, name))
-        await wait_all_tasks_blocked()
+            nursery.start_soon(stores[0].transact, lambda conn, name=name: _insert(conn, name))
+        await wait_all_tasks_blocked()  # all have handed their work in
+        close.set()
     with pytest.raises(StorageError, match="closed"):
-        await store.transact(lambda conn: _insert(conn, "late"))
+        await stores[0].transact(lambda conn: _insert(conn, "late"))
     async with open_store(path, migrations=TABLE) as store:
         assert sorted(await store.read(_names)) == ["a", "b", "c"]
 
