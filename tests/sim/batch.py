@@ -8,7 +8,7 @@ import os
 import random
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 
@@ -70,12 +70,7 @@ def run_job(job: Job) -> Figures:
         logging.getLogger().removeHandler(errors)
 
 
-def run_batch(
-    jobs: Iterable[Job],
-    *,
-    processes: int | None = None,
-    each: Callable[[Figures], None] = lambda figures: None,
-) -> Iterator[Figures]:
+def run_batch(jobs: Iterable[Job], *, processes: int | None = None) -> Iterator[Figures]:
     """Run `jobs` on `processes` (all cores) and yield the figures of each as it ends."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(

@@ -337,6 +337,16 @@ class Day:
         finally:
             self.double.thaw()
 
+    async def kill_in_mid_fetch(self) -> None:
+        """Kill pits while the timing program answers it: the one abort that nobody can spare the organiser."""
+        rng = self.world.rng("kills in mid-fetch")
+        while True:
+            await trio.sleep(rng.expovariate(2 / 3600))
+            with trio.move_on_after(60):
+                while not (self.double.visits and self.double.visits[-1].is_in_flight):
+                    await trio.sleep(0.01)
+                self.pits_daemon.program.kill(down_s=rng.uniform(0, 10))
+
     # --- the end -------------------------------------------------------------------------------------------------
 
     async def differences(self) -> list[str]:
@@ -412,6 +422,7 @@ async def run_whole(world: World, hours: float) -> Figures:
                     with net.host("timing"):
                         storm.start_soon(race_day.run)
                     storm.start_soon(day.freeze_now_and_then)
+                    storm.start_soon(day.kill_in_mid_fetch)
                     await random_faults(
                         net,
                         [("pits", "cloud")],
