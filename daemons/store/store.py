@@ -165,10 +165,11 @@ def _open(path: Path, migrations: Sequence[Migration], inline: bool) -> apsw.Con
         if verdict != "ok":
             raise StorageError(StorageFault.CORRUPT, path, str(verdict))
         migrate(conn, migrations, path)
-    except BaseException as error:
+    except DISK_ERRORS as error:
         conn.close()
-        if isinstance(error, DISK_ERRORS):
-            raise storage_error(error, path) from error
+        raise storage_error(error, path) from error
+    except BaseException:
+        conn.close()
         raise
     return conn
 
@@ -196,10 +197,10 @@ async def open_store(
         failure: BaseException | None = None
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(writer.run)
+                await nursery.start(writer.run)
                 try:
                     yield store
-                except BaseException as error:
+                except BaseException as error:  # noqa: ASYNC103
                     failure = (
                         error  # raised below: outside of the nursery it stays itself, not a group of one
                     )
@@ -210,7 +211,6 @@ async def open_store(
             if inline:
                 store.close()
             else:
-                with trio.CancelScope(
-                    shield=True
-                ):  # writes the log back; not to be torn off, and the disk decides
+                # Writes the log back: not to be torn off, and how long it takes is the disk's business.
+                with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(store.close)

@@ -133,8 +133,9 @@ class Writer:
         self._closing = True
         self._wake.set()
 
-    async def run(self) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until closed."""
+        task_status.started()
         # Shielded without a deadline: a thread in fsync cannot be abandoned, and its callers must learn the
         # outcome.
         with trio.CancelScope(shield=True):
@@ -188,7 +189,7 @@ class Writer:
                 conn.execute("COMMIT")
             self.commits += 1
             self.done += len(jobs)
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103 (handed to the tasks that wait)
             self.failed += 1
             self._hooks.clear()
             self._undo(conn)
@@ -209,7 +210,7 @@ class Writer:
                 (job.value,) = job.batch(conn, [job.item])
         except DISK_ERRORS:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103 (handed to the task that waits)
             job.error = error
             self._hooks.clear()
             conn.execute("ROLLBACK")
@@ -238,7 +239,7 @@ class Writer:
             job.value = job.work(conn)
         except DISK_ERRORS:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103 (handed to the task that waits)
             job.error = error
             del self._hooks[mark:]
             conn.execute("ROLLBACK TO job")
