@@ -158,6 +158,7 @@ class Pits:
         async with trio.open_nursery() as nursery:
             await nursery.start(self.origin.run)
             Follower(self.keeper, self.watches).start()
+            self.watches.observe(self._pace)
             nursery.start_soon(self.watches.run)
             nursery.start_soon(self._tell_events)
             nursery.start_soon(self.commands.run)
@@ -200,7 +201,9 @@ class Pits:
     # --- the journal ---------------------------------------------------------------------------------------------
 
     async def _tell_events(self) -> None:
-        """Turn what changes on the board and at the origin into reliable events."""
+        """Turn what changes on the board and at the origin into reliable events, if there is a hub to tell."""
+        if self.dialer is None:
+            return
         send, receive = trio.open_memory_channel[RaceEvent](EVENTS_WAITING_MAX)
 
         def told(events: Iterator[RaceEvent]) -> None:
@@ -212,21 +215,27 @@ class Pits:
 
         def on_read(path: str, result: Fetched | RequestError) -> None:
             now = self.environment.utc_now()
-            self.origin.race_is_live = self.keeper.is_live
             is_down = isinstance(result, RequestError) and result.code is ErrorCode.ORIGIN_DOWN
-            told(self._journal.origin(not is_down, self.origin.words, now))
+            if is_down or isinstance(
+                result, Fetched
+            ):  # other failures say neither that it is there nor that it is not
+                told(self._journal.origin(not is_down, self.origin.words, now))
             told(self._journal.board(self.keeper.board, now))
 
         self.watches.observe(on_read)
         async for event in receive:
             try:
                 await self.durable.send("event", *encode_body(event))
+                self.health.clear("outbox")
             except OutboxFull:
                 self.health.set(
                     "outbox", Severity.DEGRADED, "the journal for the cloud is full: nothing new is added"
                 )
 
     # --- what the parts tell -------------------------------------------------------------------------------------
+
+    def _pace(self, path: str, result: Fetched | RequestError) -> None:
+        self.origin.race_is_live = self.keeper.is_live
 
     def _on_hint(self, hint: Hint) -> None:
         self.watches.nudge()

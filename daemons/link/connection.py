@@ -3,6 +3,7 @@
 The first of them to fail ends all. What outlives the connection (channels, topics, handlers) belongs to the `Peer`.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,6 +13,7 @@ import structlog
 import trio
 from attrs import define, field
 
+from daemons.link.opening import opening_message
 from daemons.link.peer import Peer
 from daemons.link.requests import Answer, Requester, Responder
 from daemons.link.transport import Transport, TransportClosed, lone
@@ -54,6 +56,7 @@ WRITE_S = 30.0
 """A single message that does not get into the socket for this long ends the connection."""
 
 _CONTROL_FRAMES_MAX = 4096
+_BYE_S = 0.5
 _PONGS_MAX = 16
 """A peer that pings faster than it reads is answered to its last pings only."""
 
@@ -118,7 +121,7 @@ class Connection:
         self._decompressor = Decompressor()
         self._ready = trio.Event()
         self._alive = trio.Event()  # replaced at each message: what a probe waits for
-        self._pongs: list[tuple[int, int]] = []
+        self._pongs: deque[tuple[int, int]] = deque(maxlen=_PONGS_MAX)
         self._ping_id = 0  # waits for the writer; 0: none
         # Their deadlines are moved while they wait: cheaper than to wake them for a look at the clock.
         self._beat_scope = trio.CancelScope()
@@ -276,8 +279,16 @@ class Connection:
             if not self._goodbye:
                 self.transport.abort()
             with trio.CancelScope(shield=True):  # bounded: aclose takes 1 s at most
+                if ended.ours and ended.retry_after_s:
+                    await self._say_bye(ended)
                 await self.transport.aclose(ended.code if ended.ours else CloseCode.NORMAL, ended.words)
         return ended
+
+    async def _say_bye(self, ended: ConnectionEnded) -> None:
+        """Say when to come back, which a close code cannot. A peer that does not take it within 0.5 s is left without."""
+        bye = Bye(ended.code, ended.words, int(ended.retry_after_s * 1000))
+        with trio.move_on_after(_BYE_S), contextlib.suppress(TransportClosed):
+            await self.transport.send(opening_message(bye))
 
     async def _attach_channels(self) -> None:
         """Give the reliable channels this connection. They log what that means for each."""
@@ -369,7 +380,8 @@ class Connection:
 
     def _pull_pong(self, now: float, max_bytes: int) -> bytes | None:
         """Answer the pings that wait, each with our clock when it came and when this leaves."""
-        pongs, self._pongs = self._pongs[-_PONGS_MAX:], []
+        pongs = list(self._pongs)
+        self._pongs.clear()
         utc_us = int(self.peer.environment.utc_now() * 1e6)
         frames = [encode_frame(Pong(id_, came_us, int(now * 1e6), utc_us)) for id_, came_us in pongs]
         return b"".join(frames) or None
@@ -431,7 +443,9 @@ class Connection:
                 self.scheduler.sent(now, len(message), pick.counted)
                 is_more = pick.lanes != (Lane.CONTROL,)
                 if is_more and self.liveness.sent_unacknowledged(self.unacknowledged, now):
-                    self._beat_scope.deadline = self.liveness.wake_at()  # it has to look earlier than it meant to
+                    self._beat_scope.deadline = (
+                        self.liveness.wake_at()
+                    )  # it has to look earlier than it meant to
                 writing.deadline = now + WRITE_S
                 await self.transport.send(message)
                 writing.deadline = float("inf")

@@ -58,6 +58,7 @@ class Dialer:
     status: LinkStatus = field(init=False)
     retry_at: float | None = field(default=None, init=False)  # monotonic
     _reconnect: trio.Event = field(factory=trio.Event, init=False)
+    _at_once: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.status = LinkStatus(0.0, words="not dialled yet")
@@ -65,6 +66,7 @@ class Dialer:
     def reconnect_now(self) -> None:
         """Cut the wait before the next attempt short, or end the live connection and dial again."""
         if self.peer.connection is not None:
+            self._at_once = True
             self.peer.connection.end(CloseCode.GOING_AWAY, "an operator asked to reconnect")
         self._reconnect.set()
 
@@ -81,6 +83,8 @@ class Dialer:
             now = trio.current_time()
             backoff.failed(now, failure.status, failure.retry_after_s)
             delay_s = backoff.next_delay(now, self.peer.environment.rand())
+            if self._at_once:
+                self._at_once, delay_s = False, 0.0
             self.retry_at = now + delay_s
             self._move(failure.status, f"{failure.words}; next attempt in {delay_s:.1f} s")
             self._reconnect = trio.Event()
@@ -187,7 +191,9 @@ def _why_not_reached(where: str, exc: OSError) -> str:
     while isinstance(under := cause.__cause__, OSError | BaseExceptionGroup):
         cause = (lone(under) or under.exceptions[0]) if isinstance(under, BaseExceptionGroup) else under
     if isinstance(cause, socket.gaierror):
-        return f"the name of {where} is not known here (DNS: {cause.strerror}): is there an internet connection?"
+        return (
+            f"the name of {where} is not known here (DNS: {cause.strerror}): is there an internet connection?"
+        )
     if isinstance(cause, ConnectionRefusedError):
         return f"{where} refuses connections: the hub is not running there"
     return f"{where} is not reached: {cause}"

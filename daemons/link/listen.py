@@ -90,6 +90,8 @@ class SiteListener:
             await transport.send(opening_message(await self.peer.hello()))
             theirs = await receive_hello(transport)
             check_hello(theirs, role=self.site_role, site=self.peer.site)
+            if (theirs.instance, theirs.attempt) != identity:
+                raise RemoteProtocolError("the hello is of another process or attempt than the upgrade")
         except Refused as exc:
             refusal = Refuse(exc.code, exc.words, int(exc.retry_after_s * 1000))
             await transport.send(opening_message(refusal))

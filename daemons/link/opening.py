@@ -36,8 +36,8 @@ def clock_sample(environment: Environment) -> ClockSample:
     )
 
 
-def opening_message(frame: Hello | Refuse) -> bytes:
-    """Encode an opening frame: alone in its message, never compressed."""
+def opening_message(frame: Hello | Refuse | Bye) -> bytes:
+    """Encode a frame of the opening group: alone in its message, never compressed."""
     return Compressor().wrap(encode_frame(frame), counted=False, compress=False)
 
 
@@ -47,7 +47,10 @@ async def receive_hello(transport: Transport) -> Hello:
     Raises Refused when it refuses instead, RemoteProtocolError for anything else, TransportClosed. The caller's
     scope bounds the wait.
     """
-    payload, _ = Decompressor().unwrap(await transport.receive())
+    message = await transport.receive()
+    if message[:1] != b"\0":
+        raise RemoteProtocolError("the opening is neither compressed nor counted")
+    payload, _ = Decompressor().unwrap(message)
     frames = decode_frames(payload)
     match frames:
         case [Hello() as hello]:

@@ -20,7 +20,7 @@ import trio
 import trio_websocket
 from attrs import define
 
-from protocol.errors import CloseCode
+from protocol.errors import CloseCode, RemoteProtocolError
 
 SUBPROTOCOL = "pitlink"
 _RECEIVE_BUFFER_BYTES = 64 * 1024
@@ -66,7 +66,7 @@ class Transport(Protocol):
         """Wait until the socket takes more without queueing it. Raise TransportClosed. Safe to cancel."""
 
     async def receive(self) -> bytes:
-        """Return the next message. Raise TransportClosed. Safe to cancel."""
+        """Return the next message. Raise TransportClosed, RemoteProtocolError for a text one. Safe to cancel."""
 
     async def aclose(self, code: int, words: str) -> None:
         """Say goodbye and close: 1 s at most, then by force."""
@@ -190,7 +190,7 @@ class WebSocketTransport:
         except trio_websocket.ConnectionClosed as exc:
             raise _closed(exc.reason) from None
         if isinstance(message, str):
-            raise TransportClosed(CloseCode.PROTOCOL_ERROR, "a text message; the link speaks binary only")
+            raise RemoteProtocolError("a text message; the link speaks binary only")
         return bytes(message)
 
     async def aclose(self, code: int, words: str) -> None:

@@ -1,7 +1,7 @@
 """What an operator can set of `pits` and `cloud`. Each option says of itself what the loader checks and `config show` prints."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +17,7 @@ from protocol.pathgate import DEFAULT_RULES, PathGate, Rule
 
 __all__ = ["CloudConfig", "FetchConfig", "PitsConfig", "check_site_name"]
 
+TTL_MAX_S = 3600
 _SITE_NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{SITE_NAME_MAX - 1}}}")
 
 
@@ -39,6 +40,13 @@ def _check_cloud(url: str) -> None:
 def _check_rules(rules: Iterable[str]) -> None:
     for rule in rules:
         Rule.parse(rule)
+
+
+def _check_ttl(ttl: Mapping[str, float]) -> None:
+    for pattern, seconds in ttl.items():
+        Rule.parse(f"GET {pattern}")
+        if not 0 <= seconds <= TTL_MAX_S:
+            raise ValueError(f"{pattern}: 0 to {TTL_MAX_S} seconds are possible")
 
 
 def _check_zone(name: str) -> None:
@@ -88,7 +96,7 @@ class PitsConfig:
         None, help="Certificates (PEM) to trust for the hub instead of this machine's own; for a private CA."
     )
     token: Secret = option(
-        Secret(), help="The site's token, given out by the hub: pitlink token make --site NAME."
+        Secret(), help="The site's token, given out by the hub: pitlink token make --role site --site NAME."
     )
     state_dir: Path = option(Path("pits-state"), help="Where the daemon keeps its database.")
     listen: Address = option(
@@ -102,6 +110,7 @@ class PitsConfig:
     )
     ttl: dict[str, float] = option(
         factory=dict,
+        check=_check_ttl,
         help='Seconds a path pattern is answered without asking FPVTrackside, such as {"/httpfiles/**" = 60}.',
     )
     log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")

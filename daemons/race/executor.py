@@ -132,7 +132,7 @@ class CommandExecutor:
             words = "it came too late"
             await self.store.transact(lambda conn: self._decide(conn, id_, ResultStatus.EXPIRED, words))
             return
-        _log.info("command.run", id=id_, action=type(command.action).__name__, issuer=command.issuer)
+        _log.info("command.run", id=id_, action=repr(command.action), issuer=command.issuer)
         try:
             words = await self._act(command.action)
             status = ResultStatus.DONE

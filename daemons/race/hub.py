@@ -159,7 +159,7 @@ class HubSite:
         if as_of is not None and not self._due and self.subscriber.as_of_us != self._confirmed_us:
             self._confirmed_us = self.subscriber.as_of_us
             self.remote.last_success_at = max(as_of, self.remote.last_success_at or 0.0)
-            self.keeper.confirm(as_of)
+            self.keeper.confirm(as_of, but=self._failing)
 
     def as_of(self) -> float | None:
         """Return when the site last read what is hot, in UTC seconds of our own clock; None when unknown."""

@@ -8,6 +8,7 @@ version, not per viewer.
 
 import hashlib
 import json
+from collections.abc import Collection
 from datetime import tzinfo
 
 import structlog
@@ -134,12 +135,12 @@ class BoardKeeper:
         elif path == self._current_path and error.code is not ErrorCode.BUSY:
             self._set_race_trouble(_RACE_TROUBLE)
 
-    def confirm(self, as_of: float) -> None:
-        """Take note that at `as_of` (UTC, seconds) all that is watched was still as it is here.
+    def confirm(self, as_of: float, *, but: Collection[str] = ()) -> None:
+        """Take note that at `as_of` (UTC, seconds) all that is watched, `but` these paths, was still as it is here.
 
         For a hub that is told of changes only: without it the board would look as old as its last change.
         """
-        for path in self._read_at:
+        for path in self._read_at.keys() - but:
             self._read_at[path] = max(as_of, self._read_at[path])
         self._source_is_back()
 
