@@ -39,7 +39,7 @@ from daemons.race.hub import HubSite
 from daemons.race.keeper import BoardKeeper
 from daemons.race.remote import RemoteOrigin
 from daemons.race.site import WATCH_TOPIC, SiteService
-from daemons.race.watches import Watch, Watches
+from daemons.race.watches import Watches
 from protocol.canonical import digest_of, validator_of
 from protocol.pathgate import PathGate
 from protocol.topics import Publisher, Subscriber
@@ -177,7 +177,14 @@ def _sshd(folder: Path) -> Iterator[tuple[int, list[str]]]:
     process = subprocess.Popen([server, "-D", "-f", str(config)], stderr=subprocess.DEVNULL)
     try:
         client = ["ssh", "-N", "-i", str(folder / "user"), "-o", "StrictHostKeyChecking=no"]
-        client += ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ExitOnForwardFailure=yes"]
+        client += [
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "LogLevel=ERROR",
+            "-o",
+            "ExitOnForwardFailure=yes",
+        ]
         yield port, client
     finally:
         process.terminate()
@@ -243,11 +250,17 @@ async def _seed_design(change_every: int) -> int:
                     packed = base64.b64encode(gzip.compress(body, mtime=0)).decode()
                     payload = {
                         "status": 200,
-                        "headers": {"ETag": etag, "Content-Type": "application/json", "Content-Encoding": "gzip"},
+                        "headers": {
+                            "ETag": etag,
+                            "Content-Type": "application/json",
+                            "Content-Encoding": "gzip",
+                        },
                         "bodyB64": packed,
                     }
                 envelope = {"id": asked["id"], "type": "response", "ts": int(time.time() * 1000)}
-                await ws.send_message(json.dumps({**envelope, "traceId": asked["traceId"], "payload": payload}))
+                await ws.send_message(
+                    json.dumps({**envelope, "traceId": asked["traceId"], "payload": payload})
+                )
 
     async with trio.open_nursery() as nursery:
         serve = await nursery.start(trio_websocket.serve_websocket, site, "127.0.0.1", 0, None)
@@ -255,10 +268,12 @@ async def _seed_design(change_every: int) -> int:
         port = await nursery.start(relay.run)
         etag = ""
         async with trio_websocket.open_websocket("127.0.0.1", port, "/control", use_ssl=False) as ws:
-            for body in refreshes(COUNT, change_every):
+            for body in refreshes(COUNT, change_every):  # noqa: B007  # the site above reads it
                 payload = {"method": "GET", "path": PATH, "ifNoneMatch": etag, "timeoutMs": 5000}
                 envelope = {"id": str(uuid.uuid4()), "type": "fetch", "ts": int(time.time() * 1000)}
-                await ws.send_message(json.dumps({**envelope, "traceId": str(uuid.uuid4()), "payload": payload}))
+                await ws.send_message(
+                    json.dumps({**envelope, "traceId": str(uuid.uuid4()), "payload": payload})
+                )
                 etag = json.loads(await ws.get_message())["payload"]["headers"]["ETag"]
             crossed = relay.bytes_up + relay.bytes_down
         nursery.cancel_scope.cancel()

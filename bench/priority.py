@@ -74,12 +74,14 @@ async def _run(case: Case, body: bytes, folder: Path) -> Outcome:
             hub.store.after_commit(lambda: self.note(messages))
 
         def note(self, messages: list[Message]) -> None:
-            for message in messages:
-                if message.type == "done":
-                    latencies.append(trio.current_time() - sent.pop(message.body))
+            done = [message.body for message in messages if message.type == "done"]
+            latencies.extend(trio.current_time() - sent.pop(body) for body in done)
 
     profile = Profile("bench", "", up=_line(case.round_trip_s), down=_line(case.round_trip_s))
-    async with open_hub(folder / "hub", effect=Heard(), result_channel=True) as hub, trio.open_nursery() as nursery:
+    async with (
+        open_hub(folder / "hub", effect=Heard(), result_channel=True) as hub,
+        trio.open_nursery() as nursery,
+    ):
         relay = Relay("127.0.0.1", hub.port, profile)
         port = await nursery.start(relay.run)
         async with open_site(

@@ -169,7 +169,10 @@ async def test_draining_hub_tells_the_site_to_come_back(tmp_path: Path) -> None:
 
 async def test_pings_tell_the_round_trip_and_the_peers_clock(tmp_path: Path) -> None:
     ahead = Environment(utc_now=lambda: time.time() + 1000)
-    async with open_hub(tmp_path / "h", environment=ahead) as hub, open_site(tmp_path / "s", hub.port) as site:
+    async with (
+        open_hub(tmp_path / "h", environment=ahead) as hub,
+        open_site(tmp_path / "s", hub.port) as site,
+    ):
         await _until(lambda: hub.peer.connection is not None and site.peer.connection is not None)
         here, there = site.peer.connection, hub.peer.connection
         assert here is not None and there is not None
