@@ -17,7 +17,7 @@ from daemons.link.opening import opening_message
 from daemons.link.peer import Peer
 from daemons.link.requests import Answer, Requester, Responder
 from daemons.link.transport import Transport, TransportClosed, lone
-from daemons.store import StorageError
+from daemons.store import StorageError, StorageFault
 from protocol.clockoffset import ClockOffset
 from protocol.codec import decode_frames, encode_frame
 from protocol.errors import CloseCode, RemoteProtocolError
@@ -103,14 +103,22 @@ class _Pull:
     pull: Callable[[float, int], bytes | None]
 
 
+def _first(group: BaseException) -> BaseException:
+    """Return a plain exception inside nested groups."""
+    return _first(group.exceptions[0]) if isinstance(group, BaseExceptionGroup) else group
+
+
 class Connection:
     """One live connection between this side and its peer, after both hellos."""
 
-    def __init__(self, transport: Transport, peer: Peer, theirs: Hello, generation: int) -> None:
+    def __init__(
+        self, transport: Transport, peer: Peer, theirs: Hello, generation: int, opened_at: float
+    ) -> None:
         self.transport = transport
         self.peer = peer
         self.theirs = theirs
         self.generation = generation
+        self._opened_at = opened_at  # before their hello can have been composed
         now = trio.current_time()
         self.started_at = now
         self.liveness = Liveness(now)
@@ -229,6 +237,13 @@ class Connection:
             return known.utc_s
         return self.theirs.clock.utc_us * 1e-6 + (now - self.started_at)
 
+    def peer_utc_at_most(self) -> float:
+        """Return the latest that the peer's UTC can be now: ages reckoned with it are never too small."""
+        now = trio.current_time()
+        known = self.clock.peer_time(now)
+        from_hello = self.theirs.clock.utc_us * 1e-6 + (now - self._opened_at)
+        return from_hello if known is None else known.utc_s + known.error_s
+
     @property
     def unacknowledged(self) -> bool:
         """Is anything on its way that the peer must answer?"""
@@ -266,7 +281,13 @@ class Connection:
             code = broken.code if isinstance(broken, RemoteProtocolError) else CloseCode.PROTOCOL_ERROR
             self.end(code, str(broken), goodbye=code != CloseCode.PEER_SILENT)
         except* StorageError as group:
-            self.end(CloseCode.INTERNAL, f"the store failed: {lone(group)}")
+            if (
+                group.split(lambda exc: isinstance(exc, StorageError) and exc.fault is StorageFault.CLOSED)[1]
+                is None
+            ):
+                self.end(CloseCode.GOING_AWAY, "this side is stopping")
+            else:
+                self.end(CloseCode.INTERNAL, f"the store failed: {_first(group)}")
         except* Exception as group:
             # A bug of ours: the peer must not read it as a normal end, and this site must not take others down.
             _log.error("connection.crashed", site=self.peer.site, exc_info=group)

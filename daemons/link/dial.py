@@ -163,6 +163,7 @@ class Dialer:
 
     async def _open_link(self, transport: Transport) -> Connection:
         """Exchange hellos."""
+        opened_at = trio.current_time() - UPGRADE_S  # the hub may have sent its hello as soon as we asked
         ours = await self.peer.hello()
         await transport.send(opening_message(ours))
         try:
@@ -174,7 +175,7 @@ class Dialer:
         except RemoteProtocolError as exc:
             await transport.aclose(exc.code, str(exc))
             raise
-        return Connection(transport, self.peer, theirs, self.peer.attempt)
+        return Connection(transport, self.peer, theirs, self.peer.attempt, opened_at)
 
 
 @frozen

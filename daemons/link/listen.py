@@ -84,6 +84,7 @@ class SiteListener:
     ) -> tuple[_Holder, int]:
         """Make this the site's connection. Raise Refused, having told the peer."""
         instance, attempt = identity
+        opened_at = trio.current_time()
         try:
             await self._make_room(instance, attempt)
             generation = await self._claim(Owner(self.node, instance, attempt, address))
@@ -101,7 +102,7 @@ class SiteListener:
             await transport.aclose(exc.code, str(exc))
             raise
         self._holder = _Holder(
-            Connection(transport, self.peer, theirs, generation), instance, attempt, address
+            Connection(transport, self.peer, theirs, generation, opened_at), instance, attempt, address
         )
         return self._holder, generation
 

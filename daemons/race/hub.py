@@ -159,14 +159,16 @@ class HubSite:
         if as_of is not None and not self._due and self.subscriber.as_of_us != self._confirmed_us:
             self._confirmed_us = self.subscriber.as_of_us
             self.remote.last_success_at = max(as_of, self.remote.last_success_at or 0.0)
-            self.keeper.confirm(as_of, but=self._failing)
+            # The site's age is of what is hot. What rests is as old as its last push says: it may be shown next.
+            resting = {path for path, watch in self._watched.items() if watch.priority}
+            self.keeper.confirm(as_of, but=self._failing | resting)
 
     def as_of(self) -> float | None:
         """Return when the site last read what is hot, in UTC seconds of our own clock; None when unknown."""
         connection = self.peer.connection
         if connection is None or self.subscriber.as_of_us is None:
             return None
-        age_s = connection.peer_utc_now() - self.subscriber.as_of_us / 1e6
+        age_s = connection.peer_utc_at_most() - self.subscriber.as_of_us / 1e6
         return self.utc_now() - max(0.0, age_s)
 
     # --- what goes out -------------------------------------------------------------------------------------------

@@ -91,6 +91,7 @@ class SiteService:
     _filtered: dict[tuple[str, bytes], tuple[bytes, bytes, bytes] | None] = field(factory=dict, init=False)
     _young: dict[str, Fetched] = field(factory=dict, init=False)  # of paths with a TTL
     _watched: dict[str, Watch] = field(factory=dict, init=False)
+    _read_at: dict[str, float] = field(factory=dict, init=False)  # of watched paths whose last read was good
     _pushed: dict[str, bytes] = field(
         factory=dict, init=False
     )  # path → short digest the hub holds on this connection
@@ -227,6 +228,7 @@ class SiteService:
 
     def _forget(self, paths: list[str]) -> None:
         for path in paths:
+            self._read_at.pop(path, None)
             if self._watched.pop(path, None) is not None:
                 self._pushed.pop(path, None)
                 self.publisher.remove(path, trio.current_time())
@@ -283,10 +285,11 @@ class SiteService:
                 raise result
             fetched = self._outgoing(path, result)
         except RequestError as exc:
+            self._read_at.pop(path, None)
             self.publisher.set(path, Row(flags=FAILING, code=exc.code).encode(), now)
             return
-        if self._watched[path].priority == 0 or all(watch.priority for watch in self._watched.values()):
-            self.publisher.read_at(int(fetched.fetched_at * 1e6))
+        self._read_at[path] = fetched.fetched_at
+        self.publisher.read_at(int(self._as_of() * 1e6))
         self.publisher.set(path, row_of(fetched).encode(), now)
         if self._pushed.get(path) != shorten(fetched.digest) and self.peer is not None:
             base = self._pushed.get(path, b"")
@@ -296,6 +299,18 @@ class SiteService:
                 self._pushed[path] = shorten(fetched.digest)
         else:  # the hub has it from an earlier connection: the base of what changes next
             self.bodies.put(path, fetched.digest, fetched.body)
+
+    def _as_of(self) -> float:
+        """Return since when all that is hot (or, with nothing hot, all that is watched) is known to be as it is told.
+
+        The oldest read counts, not the youngest: the age is shown for each of them. What fails tells so in its row.
+        """
+        hot = [
+            at
+            for path, at in self._read_at.items()
+            if path in self._watched and not self._watched[path].priority
+        ]
+        return min(hot or [at for path, at in self._read_at.items() if path in self._watched])
 
 
 def _watch_entries(entries: object) -> list[tuple[str, bytes, Watch]]:

@@ -20,6 +20,12 @@ HOURS = 100.0
 FIXED = range(1, int(HOURS / HOURS_A_RUN["link"]) + 1)
 
 
+def test_an_hour_each_of_a_few_seeds() -> None:
+    every = list(run_batch(Job("link", seed, 1.0) for seed in (1, 2, 3, 4)))
+    assert not [figures.failure for figures in every if figures.failure]
+
+
+@pytest.mark.long
 def test_a_hundred_hours_with_everything_that_goes_wrong() -> None:
     fresh = fresh_seed()
     print(f"fresh seed: {fresh}", file=sys.stderr)

@@ -15,6 +15,12 @@ HOURS = 5.0
 FIXED = range(1, int(HOURS / HOURS_A_RUN["whole"]) + 1)
 
 
+def test_a_quarter_of_an_hour_each_of_a_few_seeds() -> None:
+    every = list(run_batch(Job("whole", seed, 0.25) for seed in (1, 2)))
+    assert not [figures.failure for figures in every if figures.failure]
+
+
+@pytest.mark.long
 def test_five_hours_of_race_days_with_everything_that_goes_wrong() -> None:
     fresh = fresh_seed()
     print(f"fresh seed: {fresh}", file=sys.stderr)

@@ -29,6 +29,9 @@ class FakeConnection:
     def peer_utc_now(self) -> float:
         return self.peer_utc()
 
+    def peer_utc_at_most(self) -> float:
+        return self.peer_utc()
+
 
 @define(eq=False)
 class FakePeer:
