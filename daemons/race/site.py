@@ -294,7 +294,7 @@ class SiteService:
         if self._pushed.get(path) != shorten(fetched.digest) and self.peer is not None:
             base = self._pushed.get(path, b"")
             ask = Ask(path, bases=[base] if base else [])
-            reply = self._answer(path, fetched, ask, 0.0)
+            reply = self._answer(path, fetched, ask, self.utc_now() - fetched.fetched_at)
             if self.peer.push("body", {**reply.result, "p": path}, reply.body):
                 self._pushed[path] = shorten(fetched.digest)
         else:  # the hub has it from an earlier connection: the base of what changes next

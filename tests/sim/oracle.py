@@ -31,7 +31,7 @@ class ChannelOracle:
     accepted: dict[Key, int] = field(factory=dict)
     undecided: set[int] = field(factory=set)
     forgotten: set[Key] = field(factory=set)
-    declared: dict[Key, str] = field(factory=dict)
+    declared: dict[Key, set[str]] = field(factory=dict)
     live: dict[Key, int] = field(factory=dict)
     ever: set[Key] = field(factory=set)
     refused: set[Key] = field(factory=set)
@@ -61,8 +61,10 @@ class ChannelOracle:
         self.accepted[key] = number
 
     def declare(self, epoch: int, first: int, last: int, reason: str) -> None:
-        """Note that the sender turned these into a skip."""
-        self.declared.update(dict.fromkeys(((epoch, seq) for seq in range(first, last + 1)), reason))
+        """Note that the sender turned these into a skip. It may do so again, and for another reason: its file was
+        put back after the receiver had been told."""
+        for seq in range(first, last + 1):
+            self.declared.setdefault((epoch, seq), set()).add(reason)
 
     def retain(self, epoch: int, first: int) -> None:
         """Note that the sender no longer keeps what it was told is done, below `first`."""
@@ -158,7 +160,7 @@ class ChannelOracle:
         match reason:
             case "overflow" | "expired":
                 assert reason in (OVERFLOW, EXPIRED)
-                fair = self.declared.get(key) == reason
+                fair = reason in self.declared.get(key, ())
             case _ if reason == ALREADY_DONE:
                 fair = self._was_done(key)
             case _ if reason == GONE:
@@ -166,4 +168,5 @@ class ChannelOracle:
             case _:
                 fair = False
         if not fair:
-            self._violation(f"{key} was skipped ({reason}) without a cause")
+            causes = ", ".join(self.declared.get(key, ())) or "none"
+            self._violation(f"{key} was skipped ({reason}) without a cause; declared: {causes}")

@@ -215,6 +215,17 @@ async def test_only_what_changed_is_pushed_as_a_delta_to_what_the_hub_holds(
         assert len(encoded) < 200
 
 
+async def test_a_push_says_how_old_its_read_is(autojump_clock: MockClock) -> None:
+    async with site() as stage:
+        await stage.watch(RACE, held=shorten(digest_of(stage.day.files[RACE])), period_ms=600_000)
+        await trio.sleep(60)  # read once, at the beginning
+        await stage.watch(
+            RACE, held=b"", period_ms=600_000, n=True
+        )  # a new connection of a hub that lost its copy
+        [(_, told, _)] = stage.pushes()
+        assert 55_000 <= told.age_ms <= 60_000
+
+
 async def test_a_hub_that_holds_something_unknown_is_sent_the_whole(autojump_clock: MockClock) -> None:
     async with site() as stage:
         await stage.watch(RACE, held=b"?" * 12)
