@@ -1,0 +1,129 @@
+"""The file of who may do what, and of who did what: `authority.db` in a daemon's state folder.
+
+It is apart from the daemon's own database because the command line changes it as well, whether the daemon runs or not:
+every change is one short transaction that takes the file's lock first, and a daemon notices within 0.2 s what another
+process has changed. What changes authority writes its audit row in the same transaction.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+import trio
+from attrs import define, field
+
+from daemons.store.errors import DISK_ERRORS, storage_error
+from daemons.store.migrations import Migration, migrate
+
+__all__ = ["FILE_NAME", "AuthorityFile", "open_authority"]
+
+T = TypeVar("T")
+Work = Callable[[apsw.Connection], T]
+
+FILE_NAME = "authority.db"
+POLL_S = 0.2
+_BUSY_MS = 5000
+
+
+@define(eq=False)
+class AuthorityFile:
+    """An open authority file. `read` is for the event loop, where a row takes microseconds; `write` waits for the disk."""
+
+    path: Path
+    _reader: apsw.Connection
+    _writer: apsw.Connection
+    inline: bool = False
+    _lock: trio.Lock = field(factory=trio.Lock, init=False)
+
+    def read(self, work: Work[T]) -> T:
+        """Run `work(conn)` and return its result. It sees one moment of the file. Raises StorageError."""
+        try:
+            self._reader.execute("BEGIN")
+            try:
+                return work(self._reader)
+            finally:
+                self._reader.execute("ROLLBACK")
+        except DISK_ERRORS as error:
+            raise storage_error(error, self.path) from error
+
+    def write_now(self, work: Work[T]) -> T:
+        """Run `work(conn)` in a transaction of its own; durable on return. Blocks: for commands, not for daemons.
+
+        Another process that writes is waited for, 5 s at most. Raises StorageError, or what `work` raises.
+        """
+        conn = self._writer
+        try:
+            conn.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(conn)
+                conn.execute("COMMIT")
+            except BaseException:
+                if not conn.get_autocommit():
+                    conn.execute("ROLLBACK")
+                raise
+        except DISK_ERRORS as error:
+            raise storage_error(error, self.path) from error
+        return result
+
+    async def write(self, work: Work[T]) -> T:
+        """Do as `write_now`, beside the event loop. `work` must not touch what the loop uses. Cancelling waits for it."""
+        async with self._lock:
+            if self.inline:
+                return self.write_now(work)
+            return await trio.to_thread.run_sync(self.write_now, work, abandon_on_cancel=False)
+
+    def version(self) -> int:
+        """Return a number that is another one after a change by anybody (PRAGMA data_version)."""
+        return int(self._reader.pragma("data_version"))
+
+    async def watch(self, on_change: Callable[[], None]) -> None:
+        """Call `on_change` after each change by anybody, within 0.2 s. Never returns."""
+        known = self.version()
+        while True:
+            await trio.sleep(POLL_S)
+            if (version := self.version()) != known:
+                known = version
+                on_change()
+
+
+@contextmanager
+def open_authority(
+    folder: Path, *, migrations: tuple[Migration, ...], inline: bool = False
+) -> Iterator[AuthorityFile]:
+    """Open the authority file of a state folder, made when missing, readable by its owner only.
+
+    `inline`: for simulations. Raises StorageError: not writable, corrupt, written by a newer version.
+    """
+    path = folder / FILE_NAME
+    conns: list[apsw.Connection] = []
+    try:
+        yield AuthorityFile(path, *_connect(folder, path, migrations, inline, conns), inline)
+    finally:
+        for conn in conns:
+            conn.close()
+
+
+def _connect(
+    folder: Path,
+    path: Path,
+    migrations: tuple[Migration, ...],
+    inline: bool,
+    conns: list[apsw.Connection],
+) -> tuple[apsw.Connection, apsw.Connection]:
+    """Return the reader and the writer; `conns` holds what was opened, also when this raises StorageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        for _ in range(2):
+            conn = apsw.Connection(str(path))
+            conns.append(conn)
+            conn.set_busy_timeout(_BUSY_MS)
+            conn.pragma("journal_mode", "wal")
+            conn.pragma("synchronous", "off" if inline else "full")
+        migrate(conns[1], migrations, path)
+    except (OSError, *DISK_ERRORS) as error:
+        raise storage_error(error, path) from error
+    return conns[0], conns[1]
