@@ -26,6 +26,7 @@ Work = Callable[[apsw.Connection], T]
 FILE_NAME = "authority.db"
 POLL_S = 0.2
 _BUSY_MS = 5000
+_SETUP_ERRORS: tuple[type[BaseException], ...] = (*DISK_ERRORS, OSError)
 
 
 @define(eq=False)
@@ -124,6 +125,6 @@ def _connect(
             conn.pragma("journal_mode", "wal")
             conn.pragma("synchronous", "off" if inline else "full")
         migrate(conns[1], migrations, path)
-    except (OSError, *DISK_ERRORS) as error:
+    except _SETUP_ERRORS as error:
         raise storage_error(error, path) from error
     return conns[0], conns[1]
