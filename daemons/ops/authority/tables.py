@@ -1,0 +1,7 @@
+"""Every table of the authority file. Each component's migrations stand beside its code; here they are joined."""
+
+from daemons.store.migrations import Migration
+
+__all__ = ["AUTHORITY_MIGRATIONS"]
+
+AUTHORITY_MIGRATIONS: tuple[Migration, ...] = ()
