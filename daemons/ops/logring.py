@@ -11,7 +11,7 @@ from typing import Final
 import trio
 from attrs import define, field, frozen
 
-__all__ = ["PROCESS_RING", "LogLine", "LogPage", "LogRing", "RingHandler"]
+__all__ = ["PROCESS_RING", "LogLine", "LogPage", "LogRing"]
 
 
 @frozen
@@ -121,21 +121,6 @@ class LogRing:
 
 def _number(level: str) -> int:
     return logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-
-
-class RingHandler(logging.Handler):
-    """Puts every record into a ring, by its formatter (one JSON object a line)."""
-
-    def __init__(self, ring: LogRing) -> None:
-        super().__init__()
-        self._ring = ring
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Never raises, as logging wants it."""
-        try:
-            self._ring.add(record.levelname.lower(), self.format(record))
-        except Exception:
-            self.handleError(record)
 
 
 PROCESS_RING: Final = LogRing()

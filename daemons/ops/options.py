@@ -10,6 +10,8 @@ from typing import Any
 import attrs
 from attrs import NOTHING, frozen
 
+from daemons.ops.masking import keep_secret
+
 _KEY = "pitlink"
 
 
@@ -57,6 +59,9 @@ class Secret:
     """A secret text that shows itself nowhere: not in repr, not in logs, not in `config show`."""
 
     text: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        keep_secret(self.text)
 
     def __repr__(self) -> str:
         return "Secret(***)" if self.text else "Secret()"
