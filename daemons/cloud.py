@@ -7,7 +7,7 @@ cloud
     └── link.listen               one connection a site; a nursery of its own
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -24,6 +24,8 @@ from daemons.link.peer import Peer
 from daemons.link.readings import link_readings
 from daemons.link.registry import MemoryRegistry
 from daemons.link.router import PeerRouter
+from daemons.ops.authority.file import AuthorityFile, open_authority
+from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.environment import Environment
 from daemons.ops.errors import RefusedToStart
 from daemons.ops.health import Health, health_routes
@@ -83,6 +85,8 @@ class Cloud:
     store: Store
     cache: SqliteCache
     tokens: TokenTable
+    authority: AuthorityFile
+    on_authority: list[Callable[[], None]] = field(factory=list, init=False)  # who may do what has changed
     members: dict[str, Member] = field(factory=dict, init=False)
     front: Front | None = field(default=None, init=False)
     health: Health = field(init=False)
@@ -107,6 +111,7 @@ class Cloud:
                 if token.role is Role.SITE:
                     await self.member(token.site)
             nursery.start_soon(self._sweep)
+            nursery.start_soon(self.authority.watch, self._tell_authority)
             assets = read_assets()
             serve = partial(
                 serve_http,
@@ -148,6 +153,10 @@ class Cloud:
                 metrics_route(self._readings),
             ]
         )
+
+    def _tell_authority(self) -> None:
+        for on_change in list(self.on_authority):
+            on_change()
 
     async def _sweep(self) -> None:
         while True:
@@ -269,7 +278,8 @@ async def open_cloud(
         )
     async with open_store(config.state_dir / "cloud.db", migrations=MIGRATIONS, inline=inline) as store:
         cache = await SqliteCache.load(store, config.cache_bytes)
-        yield Cloud(config, environment or Environment(), store, cache, tokens)
+        with open_authority(config.state_dir, migrations=AUTHORITY_MIGRATIONS, inline=inline) as authority:
+            yield Cloud(config, environment or Environment(), store, cache, tokens, authority)
 
 
 async def serve(config: CloudConfig, stop: trio.Event) -> None:

@@ -1,7 +1,8 @@
 """Every table of the authority file. Each component's migrations stand beside its code; here they are joined."""
 
+from daemons.ops.authority import keys
 from daemons.store.migrations import Migration
 
 __all__ = ["AUTHORITY_MIGRATIONS"]
 
-AUTHORITY_MIGRATIONS: tuple[Migration, ...] = ()
+AUTHORITY_MIGRATIONS: tuple[Migration, ...] = (*keys.MIGRATIONS,)
