@@ -3,6 +3,7 @@
 from attrs import frozen
 
 from daemons.ops.options import option
+from daemons.web.proxies import check_proxies
 
 
 @frozen
@@ -44,5 +45,7 @@ class FrontConfig:
     )
     trusted_proxies: tuple[str, ...] = option(
         (),
-        help="Addresses of reverse proxies: X-Forwarded-For is believed, connections are not counted.",
+        check=check_proxies,
+        help="Addresses or networks of reverse proxies, or 'local' for a Unix socket: their X-Forwarded-For is "
+        "believed, their connections are not counted.",
     )

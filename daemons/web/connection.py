@@ -12,7 +12,7 @@ from daemons.web.asgi import ASGIApp, Endpoints, Exchange, answer, scope_of
 from daemons.web.config import FrontConfig
 from daemons.web.head import Head, HttpError, PeerGone
 from daemons.web.http1 import HttpConnection
-from daemons.web.listeners import client_of
+from daemons.web.proxies import client_of
 from daemons.web.streams import FrontStream
 from daemons.web.upgrade import OnControl, wants_control
 

@@ -22,6 +22,7 @@ from daemons.web.asgi import ASGIApp, Endpoints
 from daemons.web.config import FrontConfig
 from daemons.web.connection import Connection, FrontStatistics, Ready, Site
 from daemons.web.listeners import local_address, open_listeners, peer_address, tls_context
+from daemons.web.proxies import is_proxy
 from daemons.web.streams import FrontStream
 from daemons.web.upgrade import OnControl, reject
 
@@ -112,7 +113,7 @@ class Front:
     async def handle(self, raw: trio.abc.Stream) -> None:
         """Serve one connection to its end, and close it. No failure of it gets out of here."""
         peer = peer_address(raw)
-        counted = peer[0] not in self._config.trusted_proxies
+        counted = not is_proxy(peer[0], self._config.trusted_proxies)
         count = self.statistics
         count.accepted += 1
         if self._draining or count.open >= self._config.connections_max + _RESERVE:

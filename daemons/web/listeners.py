@@ -3,13 +3,11 @@
 import errno
 import socket
 import ssl
-from collections.abc import Sequence
 from pathlib import Path
 
 import trio
 
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
-from daemons.web.head import Head
 
 _TRIES = 8
 UNKNOWN_PEER = ("unknown", 0)
@@ -102,15 +100,3 @@ def _host_port(address: object) -> tuple[str, int]:
         return ("local", 0)
     host = str(address[0])
     return host.removeprefix("::ffff:") if "." in host else host, int(address[1])
-
-
-def client_of(head: Head, peer: str, trusted_proxies: Sequence[str]) -> str:
-    """Return the client's address: what the nearest proxy that is not ours said, where `peer` is a trusted
-    proxy.
-    """
-    if peer not in trusted_proxies:
-        return peer
-    for named in reversed(head.header_list("x-forwarded-for")):
-        if named not in trusted_proxies:
-            return named[:64]
-    return peer
