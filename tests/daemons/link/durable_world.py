@@ -153,6 +153,9 @@ class Host:
     @contextmanager
     def database(self) -> Iterator[apsw.Connection]:
         """Look into the database, running or not."""
+        if self.store is not None:  # an inline store has the file for itself
+            yield self.store._writer.conn
+            return
         conn = apsw.Connection(str(self.path))
         try:
             yield conn

@@ -36,9 +36,10 @@ async def test_work_is_durable_when_it_returns_and_there_after_a_restart(
     path = tmp_path / "state" / "store.db"
     async with open_store(path, migrations=TABLE, inline=inline) as store:
         assert await store.transact(lambda conn: _insert(conn, "a")) == "a"
-        other = apsw.Connection(str(path))
-        assert _names(other) == ["a"]
-        other.close()
+        if not inline:  # which has the file for itself
+            other = apsw.Connection(str(path))
+            assert _names(other) == ["a"]
+            other.close()
         assert await store.read(_names) == ["a"]
     async with open_store(path, migrations=TABLE, inline=inline) as store:
         assert await store.read(_names) == ["a"]
