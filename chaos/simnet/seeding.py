@@ -11,7 +11,7 @@ import gc
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableSequence
 from typing import Any
 
 import trio._core._run as trio_run
@@ -28,6 +28,14 @@ def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
         setattr(owner, name, before)
 
 
+class _Shuffler(random.Random):
+    """Trio's source of randomness. Most rounds of a simulation have one task to shuffle."""
+
+    def shuffle(self, x: MutableSequence[Any]) -> None:
+        if len(x) > 1:
+            super().shuffle(x)
+
+
 @contextlib.contextmanager
 def seeded_process(seed: int) -> Iterator[None]:
     """Seed `random`, `os.urandom` (with it `uuid`, `secrets`) and Trio's scheduler; restore all of it after.
@@ -38,14 +46,14 @@ def seeded_process(seed: int) -> Iterator[None]:
     on the process' past would run finalizers of async generators there.
     """
     entropy = random.Random(f"{seed}/urandom")
-    random_state, scheduler_state = random.getstate(), trio_run._r.getstate()
+    random_state = random.getstate()
     collecting = gc.isenabled()
     with contextlib.ExitStack() as stack:
         stack.enter_context(replaced(os, "urandom", entropy.randbytes))
         stack.enter_context(replaced(random, "_urandom", entropy.randbytes))
         stack.enter_context(replaced(trio_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True))
+        stack.enter_context(replaced(trio_run, "_r", _Shuffler(f"{seed}/scheduler")))
         random.seed(f"{seed}/random")
-        trio_run._r.seed(f"{seed}/scheduler")
         gc.collect()
         gc.disable()
         gc.freeze()
@@ -54,7 +62,6 @@ def seeded_process(seed: int) -> Iterator[None]:
         finally:
             gc.unfreeze()
             random.setstate(random_state)
-            trio_run._r.setstate(scheduler_state)
             if collecting:
                 gc.enable()
 
