@@ -4,6 +4,7 @@ The first of them to fail ends all. What outlives the connection (channels, topi
 """
 
 import contextlib
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -131,6 +132,7 @@ class Connection:
         self._alive = trio.Event()  # replaced at each message: what a probe waits for
         self._pongs: deque[tuple[int, int]] = deque(maxlen=_PONGS_MAX)
         self._ping_id = 0  # waits for the writer; 0: none
+        self._written_by = math.inf  # what is being written must be in the socket then; `_beat` looks
         # Their deadlines are moved while they wait: cheaper than to wake them for a look at the clock.
         self._beat_scope = trio.CancelScope()
         self._look_scope = trio.CancelScope()
@@ -357,7 +359,7 @@ class Connection:
                 self._dispatch[type(frame)](frame)
             if self.liveness.is_unacknowledged and not self.unacknowledged:
                 self.liveness.sent_unacknowledged(False, now)
-                self._beat_scope.deadline = self.liveness.wake_at()
+                self._beat_scope.deadline = self._beat_at()
 
     def _count(self, now: float, size: int) -> None:
         self.meter.counted(now, size)
@@ -449,29 +451,27 @@ class Connection:
         self._ready.set()
 
     async def _write(self) -> None:
-        with trio.CancelScope() as writing:
+        await self.transport.wait_room()
+        while True:
+            # Cleared before the choice is made, so that what becomes ready behind it is not missed.
+            self._ready = trio.Event()
+            now = trio.current_time()
+            pick = self.scheduler.pick(now)
+            if pick is None:
+                look_at = self._look_again_at(now)
+                if look_at != self._look_scope.deadline:
+                    self._look_scope.deadline = look_at
+                await self._ready.wait()
+                continue  # nothing was written since there was room
+            message = self._compressor.wrap(pick.data, counted=pick.counted, compress=pick.compress)
+            self.scheduler.sent(now, len(message), pick.counted)
+            is_more = pick.lanes != (Lane.CONTROL,)
+            if is_more and self.liveness.sent_unacknowledged(self.unacknowledged, now):
+                self._beat_scope.deadline = self._beat_at()  # it has to look earlier than it meant to
+            self._written_by = now + WRITE_S
+            await self.transport.send(message)
+            self._written_by = math.inf
             await self.transport.wait_room()
-            while True:
-                # Cleared before the choice is made, so that what becomes ready behind it is not missed.
-                self._ready = trio.Event()
-                now = trio.current_time()
-                pick = self.scheduler.pick(now)
-                if pick is None:
-                    self._look_scope.deadline = self._look_again_at(now)
-                    await self._ready.wait()
-                    continue  # nothing was written since there was room
-                message = self._compressor.wrap(pick.data, counted=pick.counted, compress=pick.compress)
-                self.scheduler.sent(now, len(message), pick.counted)
-                is_more = pick.lanes != (Lane.CONTROL,)
-                if is_more and self.liveness.sent_unacknowledged(self.unacknowledged, now):
-                    self._beat_scope.deadline = (
-                        self.liveness.wake_at()
-                    )  # it has to look earlier than it meant to
-                writing.deadline = now + WRITE_S
-                await self.transport.send(message)
-                writing.deadline = float("inf")
-                await self.transport.wait_room()
-        raise TransportClosed(1006, f"nothing could be written for {WRITE_S:.0f} s")
 
     def _look_again_at(self, now: float) -> float:
         """When something becomes due without anybody waking the writer."""
@@ -503,10 +503,12 @@ class Connection:
     # --- heartbeat -----------------------------------------------------------------------------------------------
 
     async def _beat(self) -> None:
-        """Ask the peer when it is silent, and give up when it does not answer."""
+        """Ask the peer when it is silent, and give up when it does not answer, or when nothing can be written."""
         liveness = self.liveness
         while True:
             now = trio.current_time()
+            if now >= self._written_by:
+                raise TransportClosed(1006, f"nothing could be written for {WRITE_S:.0f} s")
             liveness.sent_unacknowledged(self.unacknowledged, now)
             match liveness.tick(now):
                 case SendPing(id=id_):
@@ -514,5 +516,9 @@ class Connection:
                     self._ping_handle.wake()
                 case Dead(words=words):
                     raise RemoteProtocolError(words, CloseCode.PEER_SILENT)
-            with trio.move_on_at(liveness.wake_at()) as self._beat_scope:
+            with trio.move_on_at(self._beat_at()) as self._beat_scope:
                 await trio.sleep_forever()
+
+    def _beat_at(self) -> float:
+        # Pings are 20 s apart at most, so a write that begins meanwhile is looked at in time.
+        return min(self.liveness.wake_at(), self._written_by)
