@@ -242,5 +242,5 @@ def note_lost(outbox: "Outbox", conn: apsw.Connection, lost: list[RolledBack]) -
 
 def _change(outbox: "Outbox", conn: apsw.Connection, change: tuple[int, int, int, int, int]) -> None:
     counted = fetch(conn, _CHANGE, (*change, outbox.id))[0]
-    oldest = oldest_at(conn, outbox.id)
+    oldest = oldest_at(conn, outbox.id) if counted[0] else None
     outbox.store.after_commit(lambda: outbox.counted(counted, oldest))
