@@ -25,6 +25,11 @@ class FrontConfig:
     body_timeout_s: float = option(
         20.0, minimum=0.1, help="The longest silence inside a request body; past it 408."
     )
+    body_allowance_s: float = option(
+        60.0,
+        minimum=0.1,
+        help="How long a request body may take beside one second per 4 KiB; past it 408.",
+    )
     write_timeout_s: float = option(
         20.0, minimum=0.1, help="A client that takes less than 32 KiB in this time is given up."
     )
@@ -36,7 +41,9 @@ class FrontConfig:
     )
     drain_s: float = option(1.0, minimum=0.0, help="How long requests may still run when the daemon stops.")
     connections_max: int = option(
-        1000, minimum=1, help="Connections at once; past it only the link is let in."
+        1000,
+        minimum=1,
+        help="Connections at once; past it those that wait longest go, and only the link is let in.",
     )
     connections_per_peer_max: int = option(
         400,

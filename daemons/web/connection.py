@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 import structlog
 import trio
-from attrs import define
+from attrs import define, field
 from starlette.requests import ClientDisconnect
 
 from daemons.web.asgi import ASGIApp, Endpoints, Exchange, answer, scope_of
 from daemons.web.config import FrontConfig
+from daemons.web.guard import Guard, Refusal
 from daemons.web.head import Head, HttpError, PeerGone
 from daemons.web.http1 import HttpConnection
 from daemons.web.proxies import client_of
@@ -33,6 +34,7 @@ class FrontStatistics:
     open: int = 0
     accepted: int = 0
     refused: int = 0
+    evicted: int = 0
     requests: int = 0
     ready_answers: int = 0
     bad_requests: int = 0
@@ -50,16 +52,30 @@ class Site:
     config: FrontConfig
     utc_now: Callable[[], float]
     statistics: FrontStatistics
+    guard: Guard = field(factory=Guard)
 
 
 class Connection:
-    """The requests of one stream. `crowded`: past a limit, so only the link is let in and others get 503."""
+    """The requests of one stream. `crowded`: past a limit, so only the link is let in and others get 503.
 
-    def __init__(self, site: Site, stream: FrontStream, ends: Endpoints, *, crowded: bool) -> None:
+    `on_waiting` is told when it begins to wait for a request (True), and when it has one (False).
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        stream: FrontStream,
+        ends: Endpoints,
+        *,
+        crowded: bool,
+        on_waiting: Callable[[bool], None] = lambda is_waiting: None,
+    ) -> None:
         self._site = site
         self._stream = stream
         self._ends = ends
         self._crowded = crowded
+        self._on_waiting = on_waiting
+        self._charged = 0
         self._http = HttpConnection(stream, site.config)
         self._exchange: Exchange | None = None
 
@@ -100,22 +116,46 @@ class Connection:
         """Return whether another request may follow."""
         site = self._site
         head: Head | None = None
+        self._on_waiting(True)
         with trio.move_on_after(_CROWDED_HEAD_S if self._crowded else math.inf):
             head = await self._http.read_head()
+        self._on_waiting(False)
         if head is None:
             return False
         site.statistics.requests += 1
         client = client_of(head, self._ends.client[0], site.config.trusted_proxies)
+        now = trio.current_time()
         if site.on_control is not None and wants_control(head):
+            if refusal := site.guard.on_upgrade(client, now):
+                return await self._turn_away(refusal)
             await self._hand_over(site.on_control, head, client)
             return False
+        if refusal := site.guard.on_request(client, now):
+            return await self._turn_away(refusal)
         if self._crowded:
             site.statistics.refused += 1
             await self._refuse(503, "too many connections", ((b"retry-after", b"5"),))
             return False
         if site.ready is not None and not head.has_body and (prepared := self._prepared(site.ready, head)):
-            return await self._answer_ready(head, prepared)
-        return await self._ask_app(head, client) and await self._http.next_request()
+            going_on = await self._answer_ready(head, prepared)
+            self._charge(client)
+            return going_on
+        if refusal := site.guard.begin(client, head, now):
+            return await self._turn_away(refusal)
+        try:
+            return await self._ask_app(head, client) and await self._http.next_request()
+        finally:
+            site.guard.end(client)
+            self._charge(client)
+
+    def _charge(self, client: str) -> None:
+        moved = self._stream.bytes_moved
+        self._site.guard.moved(client, moved - self._charged, trio.current_time())
+        self._charged = moved
+
+    async def _turn_away(self, refusal: Refusal) -> bool:
+        await self._refuse(refusal.status, refusal.words, ((b"retry-after", b"%d" % refusal.retry_after_s),))
+        return False
 
     async def _hand_over(self, on_control: OnControl, head: Head, client: str) -> None:
         try:

@@ -21,8 +21,9 @@ import trio
 from daemons.web.asgi import ASGIApp, Endpoints
 from daemons.web.config import FrontConfig
 from daemons.web.connection import Connection, FrontStatistics, Ready, Site
+from daemons.web.guard import Guard
 from daemons.web.listeners import local_address, open_listeners, peer_address, tls_context
-from daemons.web.proxies import is_proxy
+from daemons.web.proxies import client_key, is_proxy
 from daemons.web.streams import FrontStream
 from daemons.web.upgrade import OnControl, reject
 
@@ -32,6 +33,12 @@ _log = structlog.stdlib.get_logger("pitlink.web")
 
 _RESERVE = 64
 """Connections past the limit that are read far enough to let the link in, or to say 503."""
+
+_RESERVE_PER_PEER = 16
+"""The same for one address, so that one alone cannot take all of the reserve."""
+
+_EVICT_AFTER_S = 2.0
+"""Who has said nothing for so long makes room for another when there is none left."""
 
 
 async def serve_http(
@@ -43,6 +50,7 @@ async def serve_http(
     ready: Ready | None = None,
     tls: ssl.SSLContext | None = None,
     utc_now: Callable[[], float] = time.time,
+    guard: Guard | None = None,
     task_status: trio.TaskStatus["Front"] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve HTTP and the link until `drain()` of the `Front` that is reported as started.
@@ -51,7 +59,8 @@ async def serve_http(
     or in `on_control` is logged as ERROR and ends its connection only.
     """
     config = FrontConfig() if config is None else config
-    front = Front(Site(app, on_control, ready, config, utc_now, FrontStatistics()), tls)
+    site = Site(app, on_control, ready, config, utc_now, FrontStatistics(), guard or Guard())
+    front = Front(site, tls)
     await front.run(listeners, task_status=task_status)
 
 
@@ -66,6 +75,9 @@ class Front:
         self._tls = tls
         self._peers: Counter[str] = Counter()
         self._connections: set[Connection] = set()
+        self._waiting: dict[
+            trio.CancelScope, float
+        ] = {}  # those without a request → since when; oldest first
         self._draining = False
         self._accepting = trio.CancelScope()
         self._serving = trio.CancelScope()
@@ -114,32 +126,56 @@ class Front:
         """Serve one connection to its end, and close it. No failure of it gets out of here."""
         peer = peer_address(raw)
         counted = not is_proxy(peer[0], self._config.trusted_proxies)
-        count = self.statistics
+        key = client_key(peer[0]) if counted else ""
+        count, most = self.statistics, self._config.connections_max
         count.accepted += 1
-        if self._draining or count.open >= self._config.connections_max + _RESERVE:
+        of_peer = self._peers[key] - self._config.connections_per_peer_max if counted else -1
+        if self._draining or of_peer >= _RESERVE_PER_PEER or not self._has_room(most + _RESERVE, 0.0):
             count.refused += 1
             await trio.aclose_forcefully(raw)
             return
-        crowded = count.open >= self._config.connections_max or (
-            counted and self._peers[peer[0]] >= self._config.connections_per_peer_max
-        )
+        crowded = of_peer >= 0 or not self._has_room(most, _EVICT_AFTER_S)
         count.open += 1
-        self._peers[peer[0]] += counted
+        self._peers[key] += 1
+        scope = trio.CancelScope()
         try:
-            await self._serve(raw, peer, crowded)
+            with scope:
+                await self._serve(raw, peer, crowded, scope)
         except* Exception as failure:
             count.failures += 1
             _log.error("connection.failed", peer=peer[0], exc_info=failure)
         finally:
+            self._waiting.pop(scope, None)
             await trio.aclose_forcefully(raw)
             count.open -= 1
-            self._peers[peer[0]] -= counted
-            if self._peers[peer[0]] <= 0:
-                del self._peers[peer[0]]
+            self._peers[key] -= 1
+            if self._peers[key] <= 0:
+                del self._peers[key]
 
-    async def _serve(self, raw: trio.abc.Stream, peer: tuple[str, int], crowded: bool) -> None:
+    def _has_room(self, most: int, after_s: float) -> bool:
+        """Is there room below `most`, or was it made by ending whoever has waited longest, `after_s` at least?"""
+        if self.statistics.open < most:
+            return True
+        scope, since = next(iter(self._waiting.items()), (None, 0.0))
+        if scope is None or trio.current_time() - since < after_s:
+            return False
+        del self._waiting[scope]
+        scope.cancel(reason="others need the room")
+        self.statistics.evicted += 1
+        return True
+
+    async def _serve(
+        self, raw: trio.abc.Stream, peer: tuple[str, int], crowded: bool, scope: trio.CancelScope
+    ) -> None:
+        def on_waiting(is_waiting: bool) -> None:
+            if is_waiting:
+                self._waiting.setdefault(scope, trio.current_time())
+            else:
+                self._waiting.pop(scope, None)
+
         local = local_address(raw)
         stream = raw
+        on_waiting(True)
         if self._tls is not None:
             secure = trio.SSLStream(raw, self._tls, server_side=True, https_compatible=True)
             if not await self._handshake(secure, peer):
@@ -147,7 +183,7 @@ class Front:
             stream = secure
         front_stream = FrontStream(stream, self._config.write_timeout_s)
         ends = Endpoints(peer, local, "http" if self._tls is None else "https")
-        connection = Connection(self._site, front_stream, ends, crowded=crowded)
+        connection = Connection(self._site, front_stream, ends, crowded=crowded, on_waiting=on_waiting)
         self._connections.add(connection)
         if self._draining:  # it was in its handshake when the others were told
             connection.drain()

@@ -20,6 +20,9 @@ _JOIN_BYTES = 64 * 1024
 _DISCARD_BYTES = 64 * 1024
 """So much of a request body that nobody read is skipped to keep the connection; a longer one closes it."""
 
+_BODY_BYTES_PER_S_MIN = 4096
+"""Past its allowance a request body must have come at this pace: a byte now and then holds nothing open."""
+
 
 class HttpConnection:
     """Requests in, response events out. One task may read while another one writes."""
@@ -31,6 +34,7 @@ class HttpConnection:
         self._raw = bytearray()
         self._requests = 0
         self._body_bytes = 0
+        self._body_by = 0.0
         self._idle: trio.CancelScope | None = None
         self.draining = False
         self.head_only = False
@@ -83,6 +87,7 @@ class HttpConnection:
         )
         self._requests += 1
         self._body_bytes = 0
+        self._body_by = trio.current_time() + self._config.body_allowance_s
         if head.header("transfer-encoding") is not None and head.header("content-length") is not None:
             # The two framings of a smuggled request: a proxy in front may have believed the other one.
             raise HttpError(400, "both Content-Length and Transfer-Encoding")
@@ -112,7 +117,8 @@ class HttpConnection:
                 return b""
 
     async def _fill_body(self) -> None:
-        with trio.move_on_after(self._config.body_timeout_s):
+        silent_by = trio.current_time() + self._config.body_timeout_s
+        with trio.move_on_at(min(silent_by, self._body_by + self._body_bytes / _BODY_BYTES_PER_S_MIN)):
             if self._h11.they_are_waiting_for_100_continue:
                 await self.write(h11.InformationalResponse(status_code=100, headers=[], reason="Continue"))
             if not await self._fill():

@@ -24,6 +24,8 @@ class FrontStream(trio.abc.Stream):
         self._replay = b""
         self._torn = False
         self.timed_out = False
+        self.bytes_moved = 0
+        """What was read and written so far; below TLS, so without its overhead."""
 
     def replay(self, data: bytes) -> None:
         """Let the next reads return `data` (bytes that were read already) before anything new."""
@@ -39,6 +41,7 @@ class FrontStream(trio.abc.Stream):
             for start in range(0, max(len(view), 1), PIECE_BYTES):
                 with trio.fail_after(self._write_timeout_s):
                     await self.inner.send_all(view[start : start + PIECE_BYTES])
+                self.bytes_moved += min(PIECE_BYTES, len(view) - start)
         except trio.TooSlowError:
             self.timed_out = self._torn = True
             await trio.aclose_forcefully(self.inner)
@@ -61,13 +64,15 @@ class FrontStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Return what is replayed, then what arrives. Safe to cancel."""
         if not self._replay:
-            return await self.inner.receive_some(max_bytes)
+            data = await self.inner.receive_some(max_bytes)
+            self.bytes_moved += len(data)
+            return data
         if max_bytes is not None and max_bytes < 1:
             raise ValueError("max_bytes must be at least 1")
         await trio.lowlevel.checkpoint()
         taken = len(self._replay) if max_bytes is None else max_bytes
-        data, self._replay = self._replay[:taken], self._replay[taken:]
-        return data
+        again, self._replay = self._replay[:taken], self._replay[taken:]
+        return again
 
     async def aclose(self) -> None:
         """Close the stream below."""

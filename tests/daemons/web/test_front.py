@@ -11,6 +11,8 @@ from daemons.web.connection import FrontStatistics
 from daemons.web.front import FrontConfig
 from daemons.web.head import Head
 from daemons.web.readings import front_readings
+from daemons.web.streams import FrontStream
+from daemons.web.upgrade import OnControl
 from tests.conftest import ErrorLogs
 from tests.daemons.web.fronts import Client, in_memory, starlette_app
 
@@ -254,8 +256,59 @@ async def test_limits_on_connections() -> None:
 
 
 async def test_far_past_the_limit_connections_are_just_closed() -> None:
-    async with in_memory(starlette_app(), config=FrontConfig(connections_max=1)) as (front, connect):
+    release = trio.Event()
+
+    async def busy(scope: Any, receive: Any, send: Any) -> None:
+        await release.wait()
+
+    async with in_memory(busy, config=FrontConfig(connections_max=1), on_control=hold(release)) as (
+        front,
+        connect,
+    ):
         held: list[Client] = [connect() for _ in range(65)]
+        for client in held:
+            await client.send(CONTROL)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (front.statistics.open, front.statistics.evicted) == (len(held), 0)
+        assert await connect().at_end()
+        assert front.statistics.refused == 1
+
+
+CONTROL = b"GET /control HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
+
+
+def hold(release: trio.Event) -> OnControl:
+    async def on_control(stream: FrontStream, head: Head, address: str) -> None:
+        await release.wait()
+
+    return on_control
+
+
+async def test_one_address_cannot_take_all_the_room() -> None:
+    config = FrontConfig(connections_max=1000, connections_per_peer_max=2)
+    async with in_memory(starlette_app(), config=config) as (front, connect):
+        held = [connect() for _ in range(18)]
         await trio.testing.wait_all_tasks_blocked()
         assert front.statistics.open == len(held)
         assert await connect().at_end()
+
+
+async def test_who_says_nothing_makes_room_for_who_does(autojump_clock: trio.testing.MockClock) -> None:
+    config = FrontConfig(connections_max=3, connections_per_peer_max=1000, header_timeout_s=100)
+    async with in_memory(starlette_app(), config=config) as (front, connect):
+        silent = [connect() for _ in range(3)]
+        await trio.sleep(1)
+        status, headers, _ = await connect().get("/")  # those may be about to ask
+        assert (status, headers["retry-after"]) == (503, "5")
+        await trio.sleep(2)
+        spoken = connect()
+        assert (await spoken.get("/"))[0] == 200
+        assert await silent[0].at_end()
+        assert front.statistics.evicted == 1
+        assert (await silent[1].get("/"))[0] == 200
+        for _ in range(200):  # a flood of half-open connections turns over among itself
+            connect()
+            await trio.testing.wait_all_tasks_blocked()
+        assert front.statistics.open <= 3 + 64 + 1
+        await trio.sleep(3)
+        assert (await connect().get("/"))[0] == 200

@@ -1,0 +1,18 @@
+"""How well each request to a hub or a site can wait when too many come: what is live goes before what is past."""
+
+from daemons.web.guard import Rank
+from daemons.web.head import Head
+
+__all__ = ["rank_of"]
+
+_ESSENTIAL = frozenset({"/healthz", "/readyz", "/metrics", "/api/login", "/api/refresh", "/api/logout"})
+_LIVE = frozenset({"/", "/events", "/api/board", "/api/sites", "/notify"})
+
+
+def rank_of(head: Head) -> Rank:
+    """Return the rank of a request: how the daemon is and who may ask before live pages before all else."""
+    path = head.target.partition("?")[0]
+    if path in _ESSENTIAL or path.startswith("/admin/"):
+        return Rank.ESSENTIAL
+    is_board = path.startswith("/api/sites/") and path.endswith("/board")
+    return Rank.LIVE if path in _LIVE or is_board or path.startswith("/static/") else Rank.OTHER

@@ -1,0 +1,25 @@
+import pytest
+
+from daemons.race.ranks import rank_of
+from daemons.web.guard import Rank
+from daemons.web.head import Head
+
+
+@pytest.mark.parametrize(
+    ("target", "rank"),
+    [
+        ("/healthz", Rank.ESSENTIAL),
+        ("/metrics?x", Rank.ESSENTIAL),
+        ("/admin/status", Rank.ESSENTIAL),
+        ("/", Rank.LIVE),
+        ("/events?site=a", Rank.LIVE),
+        ("/api/sites/a/board", Rank.LIVE),
+        ("/static/live.js", Rank.LIVE),
+        ("/api/sites/a/origin/events/x", Rank.OTHER),
+        ("/api/sites/a/commands", Rank.OTHER),
+        ("/administer", Rank.OTHER),
+        ("http://x/healthz", Rank.OTHER),
+    ],
+)
+def test_rank(target: str, rank: Rank) -> None:
+    assert rank_of(Head("GET", target, ())) is rank
