@@ -58,6 +58,12 @@ def text(value: Any) -> str:
     return value
 
 
+def nonce(value: Any) -> str:
+    if type(value) is not str or len(value) > NAME_MAX:
+        raise MalformedField(f"is not text of at most {NAME_MAX} characters")
+    return value
+
+
 def boolean(value: Any) -> bool:
     if type(value) is not bool:
         raise MalformedField("is not true or false")
@@ -135,6 +141,7 @@ _BY_NAME: Mapping[str, FieldRule] = {
     "features": each_of(name),
     "monotonic_us": integer,
     "utc_us": integer,
+    "nonce": nonce,
     "boot": _bytes_of(0, 64),
     "synchronised": boolean,
     "body_bytes": count,

@@ -93,6 +93,7 @@ class Hello:
     out: list[OutPosition] = Factory(list)
     committed: list[InPosition] = Factory(list)
     topics: list[TopicPosition] = Factory(list)
+    nonce: str = ""  # the hub's, for the site's next upgrade
 
 
 @frozen

@@ -12,7 +12,7 @@ from protocol.segments import Compressor, Decompressor
 
 MAJOR_MIN = 1
 MAJOR_MAX = 1
-MINOR = 0
+MINOR = 1
 
 
 @frozen

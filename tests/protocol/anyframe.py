@@ -78,6 +78,7 @@ hellos = st.builds(
     out=_few(st.builds(OutPosition, names, counts, counts, counts)),
     committed=_few(st.builds(InPosition, names, counts, counts)),
     topics=_few(st.builds(TopicPosition, names, counts, counts, digests)),
+    nonce=st.text(max_size=64),
 )
 opening: st.SearchStrategy[Frame] = st.one_of(
     hellos, st.builds(Refuse, counts, texts, counts), st.builds(Bye, counts, texts, counts)
