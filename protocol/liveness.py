@@ -13,6 +13,7 @@ because on a dead connection it would never leave.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from attrs import frozen
@@ -62,11 +63,15 @@ class RoundTrips:
         self._samples: deque[_RoundTrip] = deque(maxlen=_SAMPLES_MAX)
         self.smoothed_s = 0.0
         """Moving average (gain 1/8, as in RFC 6298)."""
+        self.on_sample: Callable[[float], None] | None = None
+        """Called with every sample, in seconds; must not wait."""
 
     def add(self, now: float, seconds: float) -> None:
         """Add a sample."""
         self.smoothed_s += (seconds - self.smoothed_s) * (0.125 if self._samples else 1.0)
         self._samples.append(_RoundTrip(now, seconds))
+        if self.on_sample is not None:
+            self.on_sample(seconds)
 
     def largest_s(self, now: float) -> float:
         """Return the largest of the last minute; the last one of all when there was none; 0 before any."""

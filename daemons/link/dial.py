@@ -77,6 +77,7 @@ class Dialer:
         while True:
             try:
                 ended = await self._attempt(backoff)
+                self.peer.figures.closed(ended.code)
                 failure = _Failed(status_of_close(ended.code), str(ended), ended.retry_after_s)
             except _Failed as exc:
                 failure = exc

@@ -13,6 +13,7 @@ import structlog
 import trio
 from attrs import frozen
 
+from daemons.link.figures import ReliableFigures
 from daemons.link.inbox import DeadLetter, Effect
 from daemons.link.incoming import Incoming
 from daemons.link.outbox import Draft, Held, Keep, OutboxFull, OutChannel
@@ -62,12 +63,14 @@ class ChannelReport:
 
 @frozen
 class ChannelStatistics:
-    """One outgoing channel. `outstanding`: numbers not acknowledged; `in_flight`: entries on their way."""
+    """One outgoing channel. `outstanding`: numbers not acknowledged; `in_flight`: entries on their way; `accepted`:
+    messages since the start."""
 
     held: Held
     outstanding: int
     in_flight: int
     in_flight_bytes: int
+    accepted: int
 
 
 class DurableChannels:
@@ -94,6 +97,11 @@ class DurableChannels:
 
     def __repr__(self) -> str:
         return f"<DurableChannels {self.peer} generation={self._in.generation}>"
+
+    @property
+    def figures(self) -> ReliableFigures:
+        """What was counted since the start."""
+        return self._in.inbox.figures
 
     async def open(self) -> None:
         """Read the state of all channels. Once, before anything else."""
@@ -192,7 +200,11 @@ class DurableChannels:
         return reports
 
     def _tell(self, report: ChannelReport) -> None:
-        resumed = report.resumed
+        resumed, figures = report.resumed, self.figures
+        figures.lost_theirs[report.channel] += len(report.peer_rolled_back)
+        if resumed is not None:
+            figures.replayed[report.channel] += resumed.replayed
+            figures.lost_ours[report.channel] += len(resumed.rolled_back)
         if resumed is not None and (resumed.replayed or resumed.skipped or resumed.rolled_back):
             _log.warning(
                 "channel.history_differs",
@@ -279,6 +291,7 @@ class DurableChannels:
                 outbox.sender.outstanding,
                 outbox.sender.flight_messages,
                 outbox.sender.flight_bytes,
+                outbox.accepted,
             )
             for name, outbox in self._out.outboxes.items()
         }

@@ -4,6 +4,7 @@ A message whose handler raises is undone and committed as a *dead letter* that h
 goes on. A failing disk is different: nothing is committed, nothing acknowledged.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Protocol
@@ -12,6 +13,7 @@ import apsw
 import structlog
 from attrs import frozen
 
+from daemons.link.figures import ReliableFigures
 from daemons.link.retention import EPOCHS_KEPT, POSITIONS_S
 from daemons.store import DISK_ERRORS, Store, fetch
 from protocol.errors import LocalProtocolError
@@ -32,6 +34,11 @@ _SKIP = (
 )
 _BURY = """INSERT INTO link_dead (peer, channel, epoch, seq, type, version, body, error, at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+def dead_letter_counts(conn: apsw.Connection) -> dict[str, int]:
+    """Return how many dead letters are kept of each peer; peers without any are left out."""
+    return dict(fetch(conn, "SELECT peer, count(*) FROM link_dead GROUP BY peer"))
 
 
 class Effect(Protocol):
@@ -69,6 +76,7 @@ class Inbox:
     """All incoming channels from one peer."""
 
     def __init__(self, store: Store, peer: str, utc_now: Callable[[], float]) -> None:
+        self.figures = ReliableFigures()
         self._store = store
         self._peer = peer
         self._utc_now = utc_now
@@ -109,7 +117,12 @@ class Inbox:
             self._apply(conn, effect, messages, now)
             conn.execute(_MARK, (self._peer, channel, epoch, last, now))
             marks.append((epoch, last))
+            self._count(self.figures.applied, channel, last - (known[0][0] if known else 0))
         return marks
+
+    def _count(self, counter: Counter[str], channel: str, more: int) -> None:
+        """Count what this transaction does, once it is durable."""
+        self._store.after_commit(lambda: counter.update({channel: more}))
 
     def _apply(self, conn: apsw.Connection, effect: Effect, messages: Sequence[Message], now: float) -> None:
         many = getattr(effect, "many", None)
@@ -149,6 +162,8 @@ class Inbox:
                 now,
             ),
         )
+        self._count(self.figures.dead, message.channel, 1)
+        self._count(self.figures.applied, message.channel, -1)
         _log.warning(
             "message.dead_letter",
             peer=self._peer,
@@ -160,6 +175,8 @@ class Inbox:
 
     def _skip(self, conn: apsw.Connection, skip: Skip, now: float) -> None:
         conn.execute(_SKIP, (self._peer, skip.channel, skip.epoch, skip.first, skip.last, skip.reason, now))
+        self._count(self.figures.skipped, skip.channel, skip.last - skip.first + 1)
+        self._count(self.figures.applied, skip.channel, skip.first - skip.last - 1)
         _log.info(
             "messages.skipped",
             peer=self._peer,

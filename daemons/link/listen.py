@@ -73,6 +73,7 @@ class SiteListener:
                     return
                 log.info("connection.opened", instance=holder.instance.hex()[:8], attempt=holder.attempt)
                 ended = await self._live(holder, generation)
+                self.peer.figures.closed(ended.code)
                 log.info("connection.ended", code=ended.code, words=ended.words, ours=ended.ours)
         except Refused as exc:
             log.warning("connection.refused", code=exc.code, words=exc.words)

@@ -111,6 +111,7 @@ class Outbox:
             ahead_bytes=max(1, min(_AHEAD_BYTES, bounds.body_bytes // share)),
         )
         self.held = Held()
+        self.accepted = 0  # messages, since the start
         self.id = 0
         self._encoding = 0, MessageWriter(config.name, 0)
         self.store = store
@@ -214,6 +215,7 @@ class Outbox:
         counted: Counts,
         now: float,
     ) -> None:
+        self.accepted += len(rows)
         oldest = self.held.oldest_at
         self.counted(counted, now if oldest is None else oldest)
         if self.sender.appended(key, epoch, first, rows):

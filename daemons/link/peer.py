@@ -7,6 +7,7 @@ import trio
 from attrs import define, field
 
 from daemons.link.durable import DurableChannels
+from daemons.link.figures import LinkFigures
 from daemons.link.opening import MAJOR_MAX, MAJOR_MIN, MINOR, clock_sample
 from daemons.link.requests import Answer, Handler, PushHandler
 from daemons.ops.environment import Environment
@@ -44,6 +45,7 @@ class Peer:
     attempt: int = field(default=0, init=False)
     connection: "Connection | None" = field(default=None, init=False)
     last_seen_at: float | None = field(default=None, init=False)  # UTC seconds
+    figures: LinkFigures = field(factory=LinkFigures, init=False)
     _utc_lead_s: float | None = field(default=None, init=False)  # the peer's UTC ahead of our monotonic clock
     _up: trio.Event = field(factory=trio.Event, init=False)
 
@@ -73,6 +75,7 @@ class Peer:
     def connected(self, connection: "Connection") -> None:
         """Note that `connection` is usable now."""
         self.connection = connection
+        self.figures.connected(connection)
         self._up.set()
         for callback in self.on_up:
             callback()
@@ -81,6 +84,7 @@ class Peer:
         """Note that `connection` is gone; a newer one that has taken its place is left alone."""
         self.last_seen_at = self.environment.utc_now()
         self._utc_lead_s = connection.peer_utc_now() - trio.current_time()
+        self.figures.disconnected(connection, is_last=self.connection is connection)
         if self.connection is connection:
             self.connection = None
             self._up = trio.Event()

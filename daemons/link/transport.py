@@ -13,7 +13,7 @@ The edges of trio-websocket 0.12.2 that this file exists for, all reproduced:
 import socket as std_socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Protocol
 
 import trio
@@ -22,11 +22,15 @@ from attrs import define
 
 from protocol.errors import CloseCode, RemoteProtocolError
 
+if sys.platform == "linux":
+    import fcntl
+
 SUBPROTOCOL = "pitlink"
 _RECEIVE_BUFFER_BYTES = 64 * 1024
 _MESSAGE_BYTES_MAX = 128 * 1024  # on the wire; the decoder's own bound is tighter
 _MESSAGE_QUEUE = 8
 _CLOSE_S = 1.0
+_SIOCOUTQ, _SIOCOUTQNSD = 0x5411, 0x894B  # linux/sockios.h
 _REASON_BYTES_MAX = 123  # RFC 6455 §5.5: a control frame carries 125 bytes, two of them are the code
 
 
@@ -58,6 +62,20 @@ class Transport(Protocol):
     @property
     def bytes_out(self) -> int:
         """Bytes written to the socket so far."""
+
+    @property
+    def messages_in(self) -> int:
+        """Messages received so far."""
+
+    @property
+    def messages_out(self) -> int:
+        """Messages sent so far."""
+
+    def kernel_queue(self) -> tuple[int, int] | None:
+        """Return the bytes that the kernel holds: not acknowledged by the far end, and of those not sent yet.
+
+        None where it cannot be asked (not Linux, not a TCP socket).
+        """
 
     async def send(self, message: bytes) -> None:
         """Send one message. Raise TransportClosed. Cancelled while writing, the connection is aborted."""
@@ -153,6 +171,10 @@ class WebSocketTransport:
     def __init__(self, ws: trio_websocket.WebSocketConnection, stream: _SharedStream) -> None:
         self._ws = ws
         self._stream = stream
+        # Its own lock around each send costs a turn of the loop; the one of the stream is enough.
+        ws._stream_lock = nullcontext()  # type: ignore[assignment]
+        self.messages_in = 0
+        self.messages_out = 0
 
     def __repr__(self) -> str:
         return f"<WebSocketTransport {self._ws} in={self.bytes_in} out={self.bytes_out}>"
@@ -170,6 +192,7 @@ class WebSocketTransport:
         try:
             await self._ws.send_message(message)
             sent = True
+            self.messages_out += 1
         except trio_websocket.ConnectionClosed as exc:
             raise _closed(exc.reason) from None
         except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
@@ -191,7 +214,18 @@ class WebSocketTransport:
             raise _closed(exc.reason) from None
         if isinstance(message, str):
             raise RemoteProtocolError("a text message; the link speaks binary only")
+        self.messages_in += 1
         return bytes(message)
+
+    def kernel_queue(self) -> tuple[int, int] | None:
+        sock = raw_socket(self._stream)
+        if sys.platform != "linux" or sock is None:
+            return None
+        try:
+            held = [fcntl.ioctl(sock.fileno(), request, bytes(4)) for request in (_SIOCOUTQ, _SIOCOUTQNSD)]
+        except (OSError, ValueError):  # closed, or not TCP
+            return None
+        return int.from_bytes(held[0], sys.byteorder), int.from_bytes(held[1], sys.byteorder)
 
     async def aclose(self, code: int, words: str) -> None:
         reason = words.encode()[:_REASON_BYTES_MAX].decode(errors="ignore")
