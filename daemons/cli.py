@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Group, Parameter
 
+from daemons.commands.service import install_service
 from daemons.ops.errors import ConfigError, RefusedToStart
 
 __all__ = ["main"]
@@ -23,6 +24,7 @@ config_app = App(name="config", help="Check a configuration, or show what holds.
 token_app = App(name="token", help="The bearer tokens that a hub lets in.", group=_tools)
 app.command(config_app)
 app.command(token_app)
+app.command(install_service, name="install-service", group=_tools)
 
 Config = Annotated[
     Path | None, Parameter(name=["--config", "-c"], help="A TOML file; see: pitlink config show.")

@@ -10,48 +10,96 @@ import pytest
 
 from daemons.ops.config import load_config
 from daemons.ops.lifecycle import STOP_S, Exit
-from daemons.race.config import PitsConfig
+from daemons.race.config import CloudConfig, PitsConfig
 
 ROOT = Path(__file__).parents[1]
-DAEMONS = ("pits", "cloud")
+UNITS = ("pitlink-pits.service", "pitlink-pits@.service", "pitlink-cloud.service")
+SCORE_MAX = 2.0
+"""What `systemd-analyze security` may say at most: none of these needs hardware."""
 
 
-def _settings(daemon: str) -> dict[str, str]:
-    lines = (ROOT / "systemd" / f"pitlink-{daemon}.service").read_text().splitlines()
+def _settings(unit: str) -> dict[str, str]:
+    lines = (ROOT / "systemd" / unit).read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
 
 
-@pytest.mark.process
-@pytest.mark.parametrize("daemon", DAEMONS)
-def test_systemd_finds_nothing_wrong(daemon: str, tmp_path: Path) -> None:
+def _analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("no systemd-analyze here")
-    unit = tmp_path / f"pitlink-{daemon}.service"
-    text = (ROOT / "systemd" / unit.name).read_text()
-    unit.write_text(re.sub(r"ExecStart=\S+", f"ExecStart={sys.executable}", text))
-    verified = subprocess.run(
-        [analyze, "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run([analyze, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def _placed(unit: str, folder: Path, *, tls: bool = False) -> Path:
+    """Put a unit where systemd can judge it: with a program that is there, and a template with a name."""
+    name = unit.replace("@.", "@north.")
+    text = re.sub(r"ExecStart=\S+", f"ExecStart={sys.executable}", (ROOT / "systemd" / unit).read_text())
+    (folder / name).write_text(text)
+    if tls:
+        (folder / f"{name}.d").mkdir()
+        shutil.copy(ROOT / "systemd" / "pitlink-cloud-tls.conf", folder / f"{name}.d" / "tls.conf")
+    return folder / name
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("unit", "tls"), [*((unit, False) for unit in UNITS), ("pitlink-cloud.service", True)]
+)
+def test_systemd_finds_nothing_wrong_and_little_exposed(unit: str, tls: bool, tmp_path: Path) -> None:
+    placed = _placed(unit, tmp_path, tls=tls)
+    verified = _analyze("verify", "--man=no", str(placed))
     # Units of the machine itself may be complained about as well; only ours counts.
-    assert not [line for line in verified.stderr.splitlines() if unit.name in line]
+    assert not [line for line in verified.stderr.splitlines() if "pitlink" in line]
+    if tls:  # the offline judgement does not read drop-ins
+        placed.write_text(placed.read_text() + (tmp_path / f"{placed.name}.d" / "tls.conf").read_text())
+    judged = _analyze("security", "--offline=true", "--threshold=100", str(placed))
+    found = re.search(r"exposure level for \S+: ([\d.]+)", judged.stdout)
+    assert found is not None, judged.stderr
+    assert float(found[1]) <= SCORE_MAX
 
 
-@pytest.mark.parametrize("daemon", DAEMONS)
-def test_the_life_of_a_unit_agrees_with_the_daemon(daemon: str) -> None:
-    settings = _settings(daemon)
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_life_of_a_unit_agrees_with_the_daemon(unit: str) -> None:
+    settings = _settings(unit)
     assert settings["Type"] == "notify"
+    assert settings["StartLimitIntervalSec"] == "0"
     assert float(settings["TimeoutStopSec"].removesuffix("s")) > 2 * STOP_S
     assert int(settings["RestartPreventExitStatus"]) == Exit.USAGE
+    assert settings["StateDirectoryMode"] == settings["RuntimeDirectoryMode"] == "0700"
+    assert settings["UMask"] == "0077"  # so that sockets, keys and databases are their owner's
     program, command, *flags = settings["ExecStart"].split()
-    assert (Path(program).name, command) == ("pitlink", daemon)
+    assert (Path(program).name, f"pitlink-{command}") == ("pitlink", re.split(r"[@.]", unit)[0])
     told = subprocess.run(
-        [sys.executable, "-m", "daemons.cli", daemon, "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "daemons.cli", command, "--help"], capture_output=True, text=True, check=True
     )
     for flag in flags[::2]:
         assert flag in told.stdout
 
 
-def test_the_credential_is_found_by_the_name_that_the_unit_gives_it(tmp_path: Path) -> None:
-    (tmp_path / _settings("pits")["LoadCredential"].partition(":")[0]).write_text("hush")
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_user_and_state_folder_of_a_unit_is_made_before_its_first_start(unit: str) -> None:
+    settings = _settings(unit)
+    made = (ROOT / "systemd" / "pitlink.sysusers").read_text()
+    assert re.search(rf"^u {settings['User']} ", made, re.MULTILINE)
+    if "@" not in unit:  # an instance's line is written with it
+        folders = (ROOT / "systemd" / "pitlink.tmpfiles").read_text()
+        wanted = rf"^d /var/lib/{settings['StateDirectory']} +0700 {settings['User']} "
+        assert re.search(wanted, folders, re.MULTILINE)
+
+
+def test_credentials_are_found_by_the_names_that_the_units_give_them(tmp_path: Path) -> None:
+    name, _, source = _settings("pitlink-pits.service")["LoadCredential"].partition(":")
+    assert not source.startswith("/")  # from the credential store, where it may be missing
+    (tmp_path / name).write_text("hush")
     assert load_config(PitsConfig, environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}).token.text == "hush"
+
+
+def test_the_drop_in_for_tls_sets_options_that_there_are() -> None:
+    text = (ROOT / "systemd" / "pitlink-cloud-tls.conf").read_text().replace("%d", "/run/credentials")
+    found = re.search(r"^Environment=(.*)", text, re.MULTILINE)
+    assert found is not None
+    config = load_config(CloudConfig, environ=dict(pair.split("=", 1) for pair in found[1].split()))
+    loaded = re.findall(r"^LoadCredential=([^:]+):", text, re.MULTILINE)
+    assert config.tls_cert is not None and config.tls_key is not None
+    assert [config.tls_cert.name, config.tls_key.name] == loaded
+    assert config.listen.port == 443
