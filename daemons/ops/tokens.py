@@ -1,6 +1,7 @@
-"""Bearer tokens, hashed at rest: one row a token in a file that only its owner can read.
+"""The bearer tokens of the first release, known for one release more.
 
-A token is 256 random bits, so a plain SHA-256 is all its hash needs. The file is read again when it has changed.
+They are hashed at rest: one row a token in a file that only its owner can read. A token is 256 random bits, so a plain
+SHA-256 is all its hash needs. The file is read again when it has changed.
 """
 
 import hashlib
@@ -16,9 +17,9 @@ from attrs import define, field, frozen
 
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 
-__all__ = ["Role", "Token", "TokenTable", "hash_token", "make_token"]
+__all__ = ["BEARER_PREFIX", "Role", "Token", "TokenTable", "hash_token", "make_token"]
 
-_PREFIX = "pl_"
+BEARER_PREFIX = "pl_"
 
 
 class Role(StrEnum):
@@ -41,7 +42,7 @@ class Token:
 
 def make_token() -> str:
     """Return a new token, to be shown once and kept nowhere."""
-    return _PREFIX + secrets.token_urlsafe(32)
+    return BEARER_PREFIX + secrets.token_urlsafe(32)
 
 
 def hash_token(token: str) -> str:

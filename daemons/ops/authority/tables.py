@@ -1,8 +1,15 @@
 """Every table of the authority file. Each component's migrations stand beside its code; here they are joined."""
 
-from daemons.ops.authority import audit, keys
+from daemons.ops.authority import audit, keys, sessions, sites, tokens, users
 from daemons.store.migrations import Migration
 
 __all__ = ["AUTHORITY_MIGRATIONS"]
 
-AUTHORITY_MIGRATIONS: tuple[Migration, ...] = (*keys.MIGRATIONS, *audit.MIGRATIONS)
+AUTHORITY_MIGRATIONS: tuple[Migration, ...] = (
+    *keys.MIGRATIONS,
+    *audit.MIGRATIONS,
+    *tokens.MIGRATIONS,
+    *users.MIGRATIONS,
+    *sessions.MIGRATIONS,
+    *sites.MIGRATIONS,
+)
