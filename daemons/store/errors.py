@@ -17,6 +17,7 @@ class StorageFault(StrEnum):
     LOCKED = "locked"
     UNWRITABLE = "unwritable"
     NEWER = "newer"
+    KEY = "key"
     CLOSED = "closed"
     FAILED = "failed"
 
@@ -27,6 +28,8 @@ _REMEDY = {
     StorageFault.LOCKED: "stop the other program, or name another state folder",
     StorageFault.UNWRITABLE: "check the folder's owner and permissions, and that its disk is mounted",
     StorageFault.NEWER: "start the version that wrote it, or a newer one",
+    StorageFault.KEY: "set the key it was made with as storage.key (or PITLINK_STORAGE_KEY_FILE); "
+    "pitlink storage encrypt and decrypt change a file",
     StorageFault.CLOSED: "the daemon is stopping; try again when it is back",
     StorageFault.FAILED: "check the disk and the system's log; nothing unsaved was acknowledged",
 }

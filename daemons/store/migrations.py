@@ -29,23 +29,40 @@ def migrate(conn: apsw.Connection, migrations: Sequence[Migration], path: Path) 
     layout = conn.pragma("user_version")
     if layout > LAYOUT:
         raise StorageError(StorageFault.NEWER, path, f"layout {layout} is unknown here ({LAYOUT} is known)")
-    with conn:
+    done = _done(conn)
+    missing: list[Migration] = []
+    known: dict[str, int] = {}
+    for step in migrations:
+        known[step.component] = known.get(step.component, 0) + 1
+        if step.number != known[step.component]:
+            raise ValueError(f"migration {step.component} {step.number} is out of order")
+        if step.number > done.get(step.component, 0):
+            missing.append(step)
+    for component, number in done.items():
+        if component in known and number > known[component]:
+            words = f"its {component} tables are of version {number}, this program knows {known[component]}"
+            raise StorageError(StorageFault.NEWER, path, words)
+    if not missing and layout == LAYOUT:
+        return  # nothing is written then: a start needs no room on the disk
+    conn.execute("BEGIN IMMEDIATE")  # at once: another process may open the file for the first time as well
+    try:
         conn.execute(
             "CREATE TABLE IF NOT EXISTS migration (component TEXT PRIMARY KEY, number INTEGER) STRICT"
         )
         conn.pragma("user_version", LAYOUT)
-        done: dict[str, int] = dict(conn.execute("SELECT component, number FROM migration"))
-        known: dict[str, int] = {}
-        for step in migrations:
-            known[step.component] = known.get(step.component, 0) + 1
-            if step.number != known[step.component]:
-                raise ValueError(f"migration {step.component} {step.number} is out of order")
+        done = _done(conn)
+        for step in missing:
             if step.number > done.get(step.component, 0):
                 conn.execute(step.sql)
                 conn.execute("INSERT OR REPLACE INTO migration VALUES (?, ?)", (step.component, step.number))
-        for component, number in done.items():
-            if component in known and number > known[component]:
-                words = (
-                    f"its {component} tables are of version {number}, this program knows {known[component]}"
-                )
-                raise StorageError(StorageFault.NEWER, path, words)
+        conn.execute("COMMIT")
+    except BaseException:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        raise
+
+
+def _done(conn: apsw.Connection) -> dict[str, int]:
+    if not conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migration'").fetchall():
+        return {}
+    return dict(conn.execute("SELECT component, number FROM migration"))

@@ -8,7 +8,6 @@ In simulation (`inline`) all work runs on the event loop, because MockClock jump
 its time open, with reads on the connection that writes: a third of a small commit is locking.
 """
 
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +18,8 @@ import apsw
 import trio
 from attrs import frozen
 
+from daemons.store.connect import PLAIN, DatabaseKey, connect
+from daemons.store.copying import copy_database
 from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
 from daemons.store.lock import hold_folder
 from daemons.store.migrations import Migration, migrate
@@ -28,10 +29,8 @@ from daemons.store.writer import Batch, Item, Job, Savepoint, T, Work, Writer
 _PAGE_BYTES = 8192
 _CHECKPOINT_PAGES = 2000
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
-_BUSY_MS = 5000
 _READERS = 4
 _SWITCH_S = 0.0005
-_COPY_ERRORS: tuple[type[BaseException], ...] = (*DISK_ERRORS, OSError)
 
 
 @frozen
@@ -47,8 +46,9 @@ class StoreStatistics:
 class Store:
     """A SQLite file with one writer. Made by `open_store`."""
 
-    def __init__(self, path: Path, writer: Writer, *, inline: bool) -> None:
+    def __init__(self, path: Path, writer: Writer, *, inline: bool = False, key: DatabaseKey = PLAIN) -> None:
         self.path = path
+        self._key = key
         self._writer = writer
         self._inline = inline
         self._readers: list[apsw.Connection] = []
@@ -100,11 +100,11 @@ class Store:
             raise storage_error(error, self.path) from error
 
     async def backup_to(self, path: Path) -> None:
-        """Write a consistent copy of the database to `path` while work goes on.
+        """Write a consistent copy of the database to `path`, encrypted by the same key, while work goes on.
 
         It appears whole or not at all. Raises StorageError.
         """
-        await self.read(lambda conn: _copy(conn, path))
+        await self.read(lambda conn: copy_database(conn, path, self._key))
 
     def statistics(self) -> StoreStatistics:
         """Return what the writer has to do and has done."""
@@ -117,8 +117,7 @@ class Store:
         try:
             conn = self._readers.pop()
         except IndexError:
-            conn = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
-            conn.set_busy_timeout(_BUSY_MS)
+            conn = connect(self.path, self._key, read_only=True)
         try:
             conn.execute("BEGIN")
             try:
@@ -144,31 +143,9 @@ class Store:
             conn.close()
 
 
-def _copy(source: apsw.Connection, path: Path) -> None:
-    part = path.with_name(path.name + ".part")
+def _open(path: Path, migrations: Sequence[Migration], inline: bool, key: DatabaseKey) -> apsw.Connection:
+    conn = connect(path, key)
     try:
-        part.unlink(missing_ok=True)
-        target = apsw.Connection(str(part))
-        try:
-            with target.backup("main", source, "main") as backup:
-                backup.step()
-            target.pragma("journal_mode", "delete")  # one file, without a log beside it
-        finally:
-            target.close()
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except _COPY_ERRORS as error:
-        raise storage_error(error, path) from error  # the copy's disk, not ours
-
-
-def _open(path: Path, migrations: Sequence[Migration], inline: bool) -> apsw.Connection:
-    try:
-        conn = apsw.Connection(str(path))
-    except apsw.Error as error:
-        raise storage_error(error, path) from error
-    try:
-        conn.set_busy_timeout(_BUSY_MS)
         conn.pragma("page_size", _PAGE_BYTES)
         if inline:
             conn.pragma("locking_mode", "exclusive")
@@ -191,24 +168,25 @@ def _open(path: Path, migrations: Sequence[Migration], inline: bool) -> apsw.Con
 
 @asynccontextmanager
 async def open_store(
-    path: Path, *, migrations: Sequence[Migration], inline: bool = False
+    path: Path, *, migrations: Sequence[Migration], inline: bool = False, key: DatabaseKey = PLAIN
 ) -> AsyncIterator[Store]:
     """Open the database at `path`, whose folder this process holds alone meanwhile; made when missing.
 
     It is checked and brought to the newest shape first. Leaving commits what waits. `inline` is for
     simulations: all work runs on the event loop. Raises StorageError, in words for the operator: corrupt,
-    locked by another daemon (with its process number), not writable, disk full, written by a newer version.
+    locked by another daemon (with its process number), not writable, disk full, written by a newer version,
+    encrypted by another key than `key`.
     """
     with hold_folder(path.parent):
         if inline:
-            conn = _open(path, migrations, inline)
+            conn = _open(path, migrations, inline, key)
         else:
             # The writer's thread asks for the interpreter twice a statement. At Python's default of 5 ms
             # every such turn would wait for a busy event loop; measured: 47 µs a row against 10.
             sys.setswitchinterval(_SWITCH_S)
-            conn = await trio.to_thread.run_sync(_open, path, migrations, inline)
+            conn = await trio.to_thread.run_sync(_open, path, migrations, inline, key)
         writer = Writer(path, conn, inline=inline)
-        store = Store(path, writer, inline=inline)
+        store = Store(path, writer, inline=inline, key=key)
         failure: BaseException | None = None
         try:
             async with trio.open_nursery() as nursery:

@@ -12,20 +12,24 @@ from pathlib import Path
 from typing import TypeVar
 
 import apsw
+import structlog
 import trio
 from attrs import define, field
 
-from daemons.store.errors import DISK_ERRORS, storage_error
+from daemons.ops.storage import environment_key
+from daemons.store.connect import DatabaseKey, connect
+from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
 from daemons.store.migrations import Migration, migrate
 
 __all__ = ["FILE_NAME", "AuthorityFile", "open_authority"]
+
+_log = structlog.stdlib.get_logger("pitlink.ops")
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
 
 FILE_NAME = "authority.db"
 POLL_S = 0.2
-_BUSY_MS = 5000
 _SETUP_ERRORS: tuple[type[BaseException], ...] = (*DISK_ERRORS, OSError)
 
 
@@ -77,53 +81,72 @@ class AuthorityFile:
             return await trio.to_thread.run_sync(self.write_now, work, abandon_on_cancel=False)
 
     def version(self) -> int:
-        """Return a number that is another one after a change by anybody (PRAGMA data_version)."""
-        return int(self._reader.pragma("data_version"))
+        """Return a number that is another one after a change by anybody (PRAGMA data_version). Raises StorageError."""
+        try:
+            return int(self._reader.pragma("data_version"))
+        except DISK_ERRORS as error:
+            raise storage_error(error, self.path) from error
 
     async def watch(self, on_change: Callable[[], None]) -> None:
         """Call `on_change` after each change by anybody, within 0.2 s. Never returns."""
-        known = self.version()
+        known, is_failing = self.version(), False
         while True:
             await trio.sleep(POLL_S)
-            if (version := self.version()) != known:
+            try:
+                version = self.version()
+            except StorageError as error:  # what is known goes on to hold; the next look may succeed
+                if not is_failing:
+                    _log.warning("authority.unreadable", error=str(error))
+                is_failing = True
+                continue
+            is_failing = False
+            if version != known:
                 known = version
                 on_change()
 
 
 @contextmanager
 def open_authority(
-    folder: Path, *, migrations: tuple[Migration, ...], inline: bool = False
+    folder: Path,
+    *,
+    migrations: tuple[Migration, ...],
+    inline: bool = False,
+    key: DatabaseKey | None = None,
 ) -> Iterator[AuthorityFile]:
     """Open the authority file of a state folder, made when missing, readable by its owner only.
 
-    `inline`: for simulations. Raises StorageError: not writable, corrupt, written by a newer version.
+    `inline`: for simulations. `key`: what encrypts it; None: the environment's, for commands without a configuration.
+    Raises StorageError: not writable, corrupt, written by a newer version, encrypted by another key.
     """
     path = folder / FILE_NAME
+    key = environment_key() if key is None else key
     conns: list[apsw.Connection] = []
     try:
-        yield AuthorityFile(path, *_connect(folder, path, migrations, inline, conns), inline)
+        yield AuthorityFile(path, *_connect(path, migrations, inline, key, conns), inline)
     finally:
         for conn in conns:
             conn.close()
 
 
 def _connect(
-    folder: Path,
     path: Path,
     migrations: tuple[Migration, ...],
     inline: bool,
+    key: DatabaseKey,
     conns: list[apsw.Connection],
 ) -> tuple[apsw.Connection, apsw.Connection]:
     """Return the reader and the writer; `conns` holds what was opened, also when this raises StorageError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         for _ in range(2):
-            conn = apsw.Connection(str(path))
+            conn = connect(path, key)
             conns.append(conn)
-            conn.set_busy_timeout(_BUSY_MS)
             conn.pragma("journal_mode", "wal")
             conn.pragma("synchronous", "off" if inline else "full")
+        (verdict,) = conns[1].execute("PRAGMA quick_check(1)").fetchall()[0]
+        if verdict != "ok":
+            raise StorageError(StorageFault.CORRUPT, path, str(verdict))
         migrate(conns[1], migrations, path)
     except _SETUP_ERRORS as error:
         raise storage_error(error, path) from error
