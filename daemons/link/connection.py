@@ -179,7 +179,7 @@ class Connection:
             Pong: self._on_pong,
             Bye: self._on_bye,
             Hello: self._on_second_hello,
-            Refuse: self._on_second_hello,
+            Refuse: self._on_bye,  # what it saw in our hello
             **dict.fromkeys((Update, Fresh, SyncPart), self._on_topic_data),
             **dict.fromkeys((StateAck, SyncRequest), self._on_topic_answer),
         }
@@ -424,7 +424,7 @@ class Connection:
         self.liveness.ping_left(id_, now)
         return encode_frame(Ping(id_, int(now * 1e6)))
 
-    def _on_bye(self, frame: Bye) -> None:
+    def _on_bye(self, frame: Bye | Refuse) -> None:
         self.end(frame.code, frame.words, ours=False, retry_after_s=frame.retry_after_ms / 1000)
 
     def _on_second_hello(self, frame: Frame) -> None:

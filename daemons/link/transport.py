@@ -12,7 +12,7 @@ The edges of trio-websocket 0.12.2 that this file exists for, all reproduced:
 
 import socket as std_socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from typing import Protocol
 
@@ -46,10 +46,15 @@ class TransportClosed(Exception):
 class UpgradeRefused(Exception):
     """The far end answered the upgrade with an HTTP status instead of 101."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         super().__init__(f"HTTP {status}")
         self.status = status
         self.body = body[:1024]
+        self._headers = tuple(headers)
+
+    def header(self, name: bytes) -> str:
+        """Return every header of this name (in lower case), joined by commas; "" when there is none."""
+        return ", ".join(value.decode("latin-1") for key, value in self._headers if key.lower() == name)
 
 
 class Transport(Protocol):
@@ -311,7 +316,7 @@ async def _reader_nursery(shared: _SharedStream) -> AsyncIterator[trio.Nursery]:
         cause = lone(group)
         match cause:
             case trio_websocket.ConnectionRejected():
-                raise UpgradeRefused(cause.status_code, cause.body or b"") from None
+                raise UpgradeRefused(cause.status_code, cause.body or b"", cause.headers) from None
             case trio_websocket.ConnectionClosed():
                 raise _closed(cause.reason) from None
             case None:

@@ -229,7 +229,7 @@ def revoke_site(conn: apsw.Connection, name: str, now: float) -> SiteRow | None:
     before = find_site(conn, name)
     conn.execute("DELETE FROM site_code WHERE site = ?", (name,))
     conn.execute(
-        """INSERT INTO site (name, added_at, revoked_at) VALUES (?1, ?2, ?2)
+        """INSERT INTO site (name, added_at, revoked_at, generation) VALUES (?1, ?2, ?2, 2)
             ON CONFLICT DO UPDATE SET revoked_at = coalesce(revoked_at, ?2), key = NULL, fingerprint = NULL,
                 by_certificate = 0, generation = generation + 1""",
         (name, now),
