@@ -114,6 +114,15 @@ class Timeline:
         self.at(when, wake)
         await trio.lowlevel.wait_task_rescheduled(abort)
 
+    async def sleep(self, seconds: float) -> None:
+        """Stand for `trio.sleep`, which has a cancel scope expire and an exception unwind it."""
+        if not seconds >= 0:
+            raise ValueError("`seconds` must be non-negative")
+        if seconds:
+            await self.sleep_until(self.now() + seconds)
+        else:
+            await trio.lowlevel.checkpoint()
+
     def _count_round(self) -> None:
         self._rounds += 1
         if self._rounds > _ROUNDS_PER_INSTANT:

@@ -123,6 +123,7 @@ def run_world(
             world = World(seed, net, clock)
             net.timeline.on_jump = _Collector()
             stack.enter_context(replaced(trio.to_thread, "run_sync", _refuse_thread))
+            stack.enter_context(replaced(trio, "sleep", net.timeline.sleep))
             stack.enter_context(virtual_wall_clock(world.utc_now, clock.current_time))
 
             async def install_and_run() -> T:
