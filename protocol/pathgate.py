@@ -14,6 +14,7 @@ could only split a cache); one that is well formed and not allowed is DENIED.
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Self
 from urllib.parse import quote, unquote_to_bytes
 
@@ -104,6 +105,8 @@ def _check_path(path: str) -> None:
             _refuse_segment(segment)
 
 
+# The same few hundred paths come again and again; what is refused is looked at each time.
+@lru_cache(maxsize=1024)
 def normalise_path(raw_path: str) -> str:
     """Return the one decoded form of `raw_path`, as it came in a request.
 

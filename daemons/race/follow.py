@@ -32,6 +32,7 @@ class Follower:
     keeper: BoardKeeper
     source: WatchSource
     owner: str = "board"
+    _watches: tuple[Watch, ...] = field(default=(), init=False)
     _wanted: frozenset[Watch] = field(default=frozenset(), init=False)
 
     def start(self) -> None:
@@ -49,9 +50,11 @@ class Follower:
     def _replan(self) -> None:
         self.source.live = self.keeper.is_live
         watches = self.keeper.watches()
-        wanted = frozenset(watches)
-        if wanted != self._wanted:
-            self._wanted = wanted
-            self.source.want(self.owner, watches)
+        if watches is not self._watches:  # the same one as long as nothing has changed
+            self._watches = watches
+            wanted = frozenset(watches)
+            if wanted != self._wanted:
+                self._wanted = wanted
+                self.source.want(self.owner, watches)
         if urgent := self.keeper.take_urgent():
             self.source.nudge(*urgent)

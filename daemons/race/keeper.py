@@ -82,6 +82,8 @@ class BoardKeeper:
     bad_files: int = field(default=0, init=False)
     _files: DayFiles = field(factory=DayFiles, init=False)
     _haste: Haste = field(factory=Haste, init=False)
+    _outlook: Outlook | None = field(default=None, init=False)
+    _plan: tuple[Watch, ...] = field(default=(), init=False)
     _current: Race | None = field(default=None, init=False)
     _read_at: dict[str, float] = field(factory=dict, init=False)
     _bad: dict[str, str] = field(factory=dict, init=False)
@@ -187,7 +189,9 @@ class BoardKeeper:
         outlook = Outlook(
             files.event_id, files.day, self._current, files.selected, files.has_current, self._haste.soon
         )
-        return plan_watches(outlook, live_s=self.live_s)
+        if outlook != self._outlook:  # asked after every read, and most change nothing
+            self._outlook, self._plan = outlook, plan_watches(outlook, live_s=self.live_s)
+        return self._plan
 
     def take_urgent(self) -> tuple[str, ...]:
         """Return the paths to read at once, and forget them."""
