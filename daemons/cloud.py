@@ -33,6 +33,7 @@ from daemons.ops.lifecycle import notify, run_daemon
 from daemons.ops.logs import configure_logs
 from daemons.ops.metrics import Reading, metrics_route
 from daemons.ops.tokens import Role, TokenTable
+from daemons.ops.trace import traced
 from daemons.race import cache as cache_tables
 from daemons.race import desk, record
 from daemons.race.api import api_routes
@@ -116,7 +117,7 @@ class Cloud:
             serve = partial(
                 serve_http,
                 listeners,
-                self._app(assets),
+                traced(self._app(assets), self.environment.urandom),
                 ready=ready_answers(assets, self.environment.utc_now),
                 on_control=self._on_control,
                 config=config.http,

@@ -32,6 +32,7 @@ from daemons.ops.health import Health, Severity, health_routes
 from daemons.ops.lifecycle import notify, run_daemon
 from daemons.ops.logs import configure_logs
 from daemons.ops.metrics import Reading, metrics_route
+from daemons.ops.trace import traced
 from daemons.race import executor
 from daemons.race.config import PitsConfig
 from daemons.race.executor import CommandExecutor, Controls
@@ -167,7 +168,7 @@ class Pits:
             serve = partial(
                 serve_http,
                 listeners,
-                self._app(assets),
+                traced(self._app(assets), self.environment.urandom),
                 ready=ready_answers(assets, self.environment.utc_now),
                 config=self.config.http,
                 utc_now=self.environment.utc_now,

@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 
 from daemons.link.address import CONTROL_PATH, HubAddress
 from daemons.link.connection import Connection, ConnectionEnded
+from daemons.link.credentials import BearerCredential, Credential, CredentialProblem
 from daemons.link.opening import Refused, check_hello, opening_message, receive_hello
 from daemons.link.peer import Peer
 from daemons.link.transport import (
@@ -24,6 +25,8 @@ from daemons.link.transport import (
     lone,
     tune_socket,
 )  # fmt: skip
+from daemons.ops.authority.siteproof import Claim, parse_challenge
+from daemons.ops.trace import bind, connection_id
 from protocol.backoff import Backoff
 from protocol.errors import CloseCode, RemoteProtocolError
 from protocol.linkstatus import LinkStatus, Status, status_of_close
@@ -46,11 +49,15 @@ StreamWrapper = Callable[[trio.abc.Stream], trio.abc.Stream]
 
 @define(eq=False)
 class Dialer:
-    """Keeps one site's link to its hub up. `status` says how it stands, `retry_at` when it is dialled again."""
+    """Keeps one site's link to its hub up. `status` says how it stands, `retry_at` when it is dialled again.
+
+    `token`: an old bearer token, unless there is a `credential`.
+    """
 
     peer: Peer
     address: HubAddress
-    token: str
+    token: str = field(default="", repr=False)
+    credential: Credential = field(kw_only=True)
     hub_role: str = "cloud"
     ssl_context: ssl.SSLContext | None = None
     wrap_stream: StreamWrapper = lambda stream: stream
@@ -59,6 +66,10 @@ class Dialer:
     retry_at: float | None = field(default=None, init=False)  # monotonic
     _reconnect: trio.Event = field(factory=trio.Event, init=False)
     _at_once: bool = field(default=False, init=False)
+
+    @credential.default
+    def _bearer(self) -> Credential:
+        return BearerCredential(self.token)
 
     def __attrs_post_init__(self) -> None:
         self.status = LinkStatus(0.0, words="not dialled yet")
@@ -102,13 +113,30 @@ class Dialer:
     async def _attempt(self, backoff: Backoff) -> ConnectionEnded:
         """Make one connection and live on it. Raise _Failed when it does not come to life."""
         self.peer.attempt += 1
-        stream = await self._open_stream()
+        bind(site=self.peer.site, connection=connection_id(self.peer.instance, self.peer.attempt))
+        try:
+            try:
+                return await self._connect(backoff)
+            except UpgradeRefused as exc:
+                challenge = parse_challenge(exc.header(b"www-authenticate"))
+                if exc.status != 401 or not self.credential.challenged(challenge):
+                    raise
+            return await self._connect(backoff)  # with what the hub wants signed
+        except UpgradeRefused as exc:
+            raise _refusal(exc, self.address) from None
+        except CredentialProblem as exc:
+            raise _Failed(Status.REFUSED, str(exc)) from None
+
+    async def _connect(self, backoff: Backoff) -> ConnectionEnded:
+        """Connect once. Raise _Failed, UpgradeRefused, CredentialProblem when it does not come to life."""
+        claim = Claim(self.peer.site, self.peer.instance.hex(), self.peer.attempt)
         headers = [
-            (b"Authorization", b"Bearer " + self.token.encode()),
-            (b"Pitlink-Site", self.peer.site.encode()),
-            (b"Pitlink-Instance", self.peer.instance.hex().encode()),
-            (b"Pitlink-Attempt", str(self.peer.attempt).encode()),
+            *self.credential.headers(claim),
+            (b"Pitlink-Site", claim.site.encode()),
+            (b"Pitlink-Instance", claim.instance.encode()),
+            (b"Pitlink-Attempt", str(claim.attempt).encode()),
         ]
+        stream = await self._open_stream()
         ended: ConnectionEnded | None = None
         try:
             with trio.move_on_after(UPGRADE_S) as upgrading:
@@ -123,8 +151,6 @@ class Dialer:
                     ended = await connection.run()
             if ended is None:
                 raise _Failed(Status.LOST, f"{self.address.host_header} accepts but does not answer")
-        except UpgradeRefused as exc:
-            raise _refusal(exc, self.address) from None
         except Refused as exc:
             raise _Failed(status_of_close(exc.code), exc.words, exc.retry_after_s) from None
         except (TransportClosed, RemoteProtocolError, trio.BrokenResourceError) as exc:
@@ -170,6 +196,7 @@ class Dialer:
         try:
             theirs = await receive_hello(transport)
             check_hello(theirs, role=self.hub_role, site=self.peer.site)
+            self.credential.welcomed(theirs.nonce)
         except Refused as exc:
             await transport.aclose(exc.code, exc.words)
             raise
@@ -208,7 +235,7 @@ def _refusal(exc: UpgradeRefused, address: HubAddress) -> _Failed:
     words = body[0][:200] if body and not body[0].startswith("<") else ""
     match exc.status:
         case 401 | 403:
-            return _Failed(Status.REFUSED, f"{where} does not accept this site's token. {words}".strip())
+            return _Failed(Status.REFUSED, f"{where} does not let this site in. {words}".strip())
         case 200 | 301 | 302 | 303 | 307 | 308 | 511:
             return _Failed(
                 Status.LOST,
@@ -219,4 +246,6 @@ def _refusal(exc: UpgradeRefused, address: HubAddress) -> _Failed:
                 Status.REFUSED, f"{where} is a web server, but not a pitlink hub (HTTP {exc.status})"
             )
         case _:
-            return _Failed(Status.LOST, f"{where} answered HTTP {exc.status}. {words}".strip())
+            after = exc.header(b"retry-after")
+            retry_after_s = float(after) if after.isascii() and after.isdigit() and len(after) < 5 else 0.0
+            return _Failed(Status.LOST, f"{where} answered HTTP {exc.status}. {words}".strip(), retry_after_s)

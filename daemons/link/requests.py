@@ -17,6 +17,7 @@ import trio
 from attrs import define, field, frozen
 
 from daemons.link.bodies import INLINE_BYTES_MAX, AnswerSource, BodyAssembly, check_size
+from daemons.ops.trace import bind
 from protocol.codec import encode_frame
 from protocol.credit import CreditWindow
 from protocol.errors import ErrorCode, RemoteProtocolError, RequestError
@@ -289,6 +290,7 @@ class Responder:
     async def _serve(self, frame: Request, handler: Handler, scope: trio.CancelScope) -> None:
         failure: Error | None = None
         reply: Reply | None = None
+        bind(request=frame.id)
         try:
             with scope:
                 reply = await handler(frame.params)

@@ -23,6 +23,7 @@ SHORT_BYTES = 12
 """How much of a validator or digest is sent where it is only compared: 96 bits."""
 
 MAX_BASES = 4
+TRACE_BYTES = 16
 AGE_MS_MAX = 2**40
 """35 years: what a laptop's clock can be set back by, and still a date when taken off today's."""
 
@@ -49,6 +50,7 @@ class Ask:
     bases: list[bytes] = Factory(list)  # shortened digests of bodies the hub holds, best first
     resume: bytes = b""  # the whole digest of a body of which `offset` raw bytes have arrived
     offset: int = 0
+    trace: bytes = b""  # of the caller's request, for the site's log
 
 
 @frozen
@@ -76,7 +78,10 @@ def _short_keys(cls: type, names: Mapping[str, str]) -> None:
     _converter.register_unstructure_hook(cls, make_dict_unstructure_fn(cls, _converter, **renames))  # type: ignore[arg-type]
 
 
-_short_keys(Ask, {"path": "p", "method": "m", "validator": "v", "bases": "b", "resume": "d", "offset": "o"})
+_short_keys(
+    Ask,
+    {"path": "p", "method": "m", "validator": "v", "bases": "b", "resume": "d", "offset": "o", "trace": "i"},
+)
 _short_keys(
     Told,
     {
@@ -98,7 +103,7 @@ def ask_from_wire(fields: Mapping[str, Any]) -> Ask:
         ask = _converter.structure(fields, Ask)
     except Exception as exc:
         raise RequestError(ErrorCode.BAD_REQUEST, "the params of the fetch are malformed") from exc
-    if ask.offset < 0 or len(ask.bases) > MAX_BASES:
+    if ask.offset < 0 or len(ask.bases) > MAX_BASES or len(ask.trace) > TRACE_BYTES:
         raise RequestError(ErrorCode.BAD_REQUEST, "the params of the fetch are out of range")
     return ask
 

@@ -11,6 +11,7 @@ import trio
 from attrs import define, field
 
 from daemons.link.peer import Peer
+from daemons.ops.trace import begin_task
 from daemons.race.cache import Cache, Key
 from daemons.race.exchange import shorten
 from daemons.race.fetched import Fetched
@@ -90,6 +91,7 @@ class HubSite:
 
     async def run(self) -> None:
         """Keep the watches and the board up to date, connected or not. Never returns."""
+        begin_task(site=self.peer.site)  # made for a request or a connection, it outlives both
         async with trio.open_nursery() as nursery:
             await nursery.start(self.remote.run)
             nursery.start_soon(self._keep_watching)

@@ -16,6 +16,9 @@ from attrs import define, evolve, field
 
 from daemons.link.requests import Answer, Interrupted
 from daemons.link.router import Router
+from daemons.ops.metrics import FETCH_S, Histogram
+from daemons.ops.trace import begin_task, bind, current
+from daemons.race.access import AccessRecord
 from daemons.race.bodies import check_body, validator_for
 from daemons.race.cache import Cache, Key
 from daemons.race.exchange import (
@@ -53,6 +56,8 @@ class _Flight:
 
     path: str
     urgency: Urgency
+    trace: str = field(factory=lambda: current("trace"), init=False)  # of the first who asked
+    identity: str = field(factory=lambda: current("identity"), init=False)
     event: trio.Event = field(factory=trio.Event, init=False)
     result: Fetched | RequestError | None = field(default=None, init=False)
     waiters: int = field(default=0, init=False)
@@ -79,6 +84,7 @@ class RemoteStatistics:
     shed: int = 0
     bytes_saved: int = 0
     errors: Counter[ErrorCode] = field(factory=Counter)
+    latency: Histogram = field(factory=lambda: Histogram(FETCH_S))
 
 
 Observer = Callable[[str, Fetched | RequestError], None]
@@ -148,12 +154,32 @@ class RemoteOrigin:
         The caller's scope is the deadline; a fetch that others wait for goes on without it. Raises RequestError: what
         the site answered, BUSY when shed, DISCONNECTED with no copy to show, TIMEOUT.
         """
-        path = self.gate.check(method, path)
+        record = AccessRecord("hub", self.site, path, method)
+        try:
+            fetched, is_old = await self._fetch_shared(path, method)
+        except RequestError as exc:
+            record.failed(exc)
+            raise
+        except trio.Cancelled:
+            record.left()
+            raise
+        took_s = record.answered(fetched, from_copy=is_old)
+        if not is_old:
+            self.statistics.latency.observe(took_s)
+        return fetched
+
+    async def _fetch_shared(self, path: str, method: str) -> tuple[Fetched, bool]:
+        """Return the body, and whether it is an old copy because the link is down."""
+        try:
+            path = self.gate.check(method, path)
+        except RequestError as exc:
+            self.statistics.errors[exc.code] += 1
+            raise
         key = Key(self.site, "GET", path)
         if not self.router.is_connected(self.site):
             return await self._old_copy(
                 key, RequestError(ErrorCode.DISCONNECTED, f"site {self.site!r} is not connected")
-            )
+            ), True
         flight = self._flights.get(path)
         if flight is None:
             flight = self._take_off(path)
@@ -169,15 +195,16 @@ class RemoteOrigin:
                 self._land(flight, RequestError(ErrorCode.TIMEOUT, "its callers have gone"))
         assert flight.result is not None
         if not isinstance(flight.result, RequestError):
-            return flight.result
+            return flight.result, False
         if flight.result.code is ErrorCode.DISCONNECTED:
-            return await self._old_copy(key, flight.result)
+            return await self._old_copy(key, flight.result), True
         raise flight.result
 
     async def _old_copy(self, key: Key, instead: RequestError) -> Fetched:
         """Return the last good copy, marked stale; without one raise `instead`."""
         copy = await self.cache.get(key)
         if copy is None:
+            self.statistics.errors[instead.code] += 1
             raise instead
         return evolve(copy, stale=True)
 
@@ -219,6 +246,9 @@ class RemoteOrigin:
         flight.finish(result)
 
     async def _fly(self, flight: _Flight) -> None:
+        begin_task(site=self.site)  # whoever landed just now has started this task
+        if flight.trace:
+            bind(trace=flight.trace, identity=flight.identity)
         result: Fetched | RequestError = RequestError(ErrorCode.TIMEOUT, f"no answer in {self.fetch_s:g} s")
         try:
             with flight.scope, trio.move_on_after(self.fetch_s):
@@ -255,6 +285,7 @@ class RemoteOrigin:
             bases=[shorten(copy.digest)] if copy is not None else [],
             resume=digest,
             offset=len(prefix),
+            trace=bytes.fromhex(current("trace")),
         )
         asked_at = self.utc_now()
         try:

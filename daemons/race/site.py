@@ -1,6 +1,6 @@
 """What the site does for its hub: fetch, revalidate and watch, behind the path gate and the privacy filter."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,6 +10,9 @@ from attrs import define, evolve, field, frozen
 
 from daemons.link.peer import Peer
 from daemons.link.requests import Reply
+from daemons.ops.metrics import FETCH_S, Histogram
+from daemons.ops.trace import bind
+from daemons.race.access import AccessRecord
 from daemons.race.bodies import validator_for
 from daemons.race.exchange import SHORT_BYTES, Ask, ask_from_wire, encode_answer, shorten, to_wire
 from daemons.race.fetched import Fetched, Origin
@@ -88,6 +91,8 @@ class SiteService:
     peer: Peer | None = None
     paused: bool = False
     bodies: RecentBodies = field(factory=RecentBodies, init=False)
+    errors: Counter[ErrorCode] = field(factory=Counter, init=False)  # of fetches, since the start
+    latency: Histogram = field(factory=lambda: Histogram(FETCH_S), init=False)
     _filtered: dict[tuple[str, bytes], tuple[bytes, bytes, bytes] | None] = field(factory=dict, init=False)
     _young: dict[str, Fetched] = field(factory=dict, init=False)  # of paths with a TTL
     _watched: dict[str, Watch] = field(factory=dict, init=False)
@@ -126,6 +131,22 @@ class SiteService:
     async def fetch(self, params: Mapping[str, Any]) -> Reply:
         """Answer one fetch. Raises RequestError as the gate, the origin or the filter do."""
         ask = ask_from_wire(params)
+        if ask.trace:
+            bind(trace=ask.trace.hex())
+        record = AccessRecord("site", "" if self.peer is None else self.peer.site, ask.path, ask.method)
+        try:
+            reply, fetched = await self._fetch(ask)
+        except RequestError as exc:
+            record.failed(exc)
+            self.errors[exc.code] += 1
+            raise
+        except trio.Cancelled:
+            record.left()
+            raise
+        self.latency.observe(record.answered(fetched))
+        return reply
+
+    async def _fetch(self, ask: Ask) -> tuple[Reply, Fetched]:
         path = self._allow(ask.method, ask.path)
         asked_at = self.utc_now()
         fetched = await self._read(path)
@@ -133,7 +154,7 @@ class SiteService:
             path in self._pushed
         ):  # the base of the next push; should the answer be lost, the row has it asked for again
             self._pushed[path] = shorten(fetched.digest)
-        return self._answer(path, fetched, ask, max(0.0, asked_at - fetched.fetched_at))
+        return self._answer(path, fetched, ask, max(0.0, asked_at - fetched.fetched_at)), fetched
 
     async def _read(self, path: str) -> Fetched:
         """Ask the origin, or within the TTL of the path remember what it said."""
