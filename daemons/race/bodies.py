@@ -8,14 +8,22 @@ written is empty or half there. So the body is judged, by what its path promises
 import json
 import re
 from enum import Enum
-from typing import Any
 
+from daemons.race.slices import (
+    VALUES_MAX,
+    WHOLE_BYTES_MAX,
+    Shape,
+    in_turns,
+    shape_in_steps,
+    shape_of,
+    values_at_most,
+)
 from protocol.canonical import validator_of
 from protocol.errors import ErrorCode, RequestError
 
 __all__ = [
-    "CANONICAL_BYTES_MAX", "Verdict", "check_body", "is_hostname_page", "is_json_path", "judge", "names_event",
-    "validator_for", "words_for",
+    "CANONICAL_BYTES_MAX", "CANONICAL_VALUES_MAX", "Verdict", "check_body", "is_hostname_page", "is_json_path",
+    "judge", "judge_in_turns", "names_event", "validator_for", "words_for",
 ]  # fmt: skip
 
 
@@ -30,7 +38,8 @@ class Verdict(Enum):
 
 
 CANONICAL_BYTES_MAX = 1024 * 1024
-"""Above this the validator is of the bytes: canonicalising 8 MiB would hold up everything else for seconds."""
+CANONICAL_VALUES_MAX = 50_000
+"""Above these the validator is of the bytes: canonicalising 8 MiB would hold up everything else for seconds."""
 
 _BOM = b"\xef\xbb\xbf"
 _LISTS = frozenset(
@@ -51,38 +60,64 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _parse(body: bytes) -> Any:
-    """Return the JSON value of a UTF-8 body. Raises ValueError when there is none, or none that can be
+def _shape(content: bytes) -> Shape:
+    """Return the shape of the JSON of a UTF-8 body. Raises ValueError when there is none, or none that can be
     held."""
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        return shape_of(json.loads(content.decode("utf-8"), parse_constant=_no_constant))
     except RecursionError:
         raise ValueError("nested too deep") from None
 
 
-def _has_shape(path: str, value: Any) -> bool:
+def _is_due(path: str, shape: Shape) -> bool:
+    """Is JSON of this shape what the path promises?"""
     if path == "/current":
-        return isinstance(value, dict)
+        return shape is Shape.OBJECT
     if path.casefold().rpartition("/")[2] in _LISTS:
-        return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-    return isinstance(value, list | dict)
+        return shape is Shape.OBJECTS
+    return shape is not Shape.SCALAR
 
 
 def judge(path: str, body: bytes) -> Verdict:
     """Return what `body` is worth as the content of `path`. Never raises; a byte order mark is left out of
-    it."""
+    it. Takes as long as parsing it takes: `judge_in_turns` is for bodies of any size."""
     content = body.removeprefix(_BOM)
+    verdict = _at_first_sight(path, content)
+    if verdict is not None:
+        return verdict
+    try:
+        return Verdict.GOOD if _is_due(path, _shape(content)) else Verdict.WRONG_SHAPE
+    except ValueError:
+        return Verdict.TORN
+
+
+async def judge_in_turns(path: str, body: bytes) -> Verdict:
+    """Do as `judge`, a step at a time where the body is large, so that it holds nobody up. Safe to cancel.
+
+    A large body is also TORN when it has more values than anybody's race, or a text too long to be one of them.
+    """
+    if len(body) <= WHOLE_BYTES_MAX:
+        return judge(path, body)
+    content = body.removeprefix(_BOM)
+    verdict = _at_first_sight(path, content)
+    if verdict is not None:
+        return verdict
+    if values_at_most(content) > VALUES_MAX:
+        return Verdict.TORN
+    try:
+        shape = await in_turns(shape_in_steps(content.decode("utf-8")))
+    except ValueError:
+        return Verdict.TORN
+    return Verdict.GOOD if _is_due(path, shape) else Verdict.WRONG_SHAPE
+
+
+def _at_first_sight(path: str, content: bytes) -> Verdict | None:
+    """Judge what can be judged without parsing JSON; None when that is needed."""
     if not content:
         return Verdict.EMPTY
     is_markup = content.lstrip()[:1] == b"<"
     if is_json_path(path):
-        if is_markup:
-            return Verdict.HOME_PAGE
-        try:
-            value = _parse(content)
-        except ValueError:
-            return Verdict.TORN
-        return Verdict.GOOD if _has_shape(path, value) else Verdict.WRONG_SHAPE
+        return Verdict.HOME_PAGE if is_markup else None
     if path == "/":
         return Verdict.GOOD if is_markup else Verdict.WRONG_SHAPE
     if is_markup and not path.endswith((".html", ".htm")) and _HOME_PAGE.search(content):
@@ -90,9 +125,9 @@ def judge(path: str, body: bytes) -> Verdict:
     return Verdict.GOOD
 
 
-def check_body(path: str, body: bytes) -> None:
-    """Raise RequestError(ORIGIN_INVALID), with words, unless `body` is good for `path`."""
-    verdict = judge(path, body)
+async def check_body(path: str, body: bytes) -> None:
+    """Raise RequestError(ORIGIN_INVALID), with words, unless `body` is good for `path`. Safe to cancel."""
+    verdict = await judge_in_turns(path, body)
     if verdict is not Verdict.GOOD:
         raise RequestError(ErrorCode.ORIGIN_INVALID, words_for(verdict))
 
@@ -103,7 +138,8 @@ def validator_for(path: str, body: bytes) -> bytes:
     Also by its bytes for what is JSON to FPVTrackside but not to RFC 8785 (a key twice, half a surrogate pair), and
     for what is so large that taking it apart would hold everybody up.
     """
-    if is_json_path(path) and len(body) <= CANONICAL_BYTES_MAX:
+    is_small = len(body) <= CANONICAL_BYTES_MAX and values_at_most(body) <= CANONICAL_VALUES_MAX
+    if is_json_path(path) and is_small:
         try:
             return validator_of(body, is_json=True)
         except ValueError:

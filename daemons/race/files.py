@@ -25,6 +25,7 @@ from daemons.race.model import (
     Round,
     Seat,
 )
+from daemons.race.slices import values_at_most
 from daemons.race.times import read_datetime
 
 __all__ = [
@@ -41,6 +42,9 @@ __all__ = [
 
 NAME_CHARACTERS_MAX = 80
 """Names are cut here: a board goes to every phone after every lap."""
+
+VALUES_MAX = 60_000
+"""Of one file: the longest race has a few thousand. More would be taken apart for too long."""
 
 _T = TypeVar("_T")
 
@@ -81,6 +85,8 @@ class BadFile(Exception):
 
 
 def _json(path: str, body: bytes) -> Any:
+    if values_at_most(body) > VALUES_MAX:
+        raise BadFile(path, "too much for a board")
     try:
         # NaN and Infinity, which are no JSON, pass here and fall where a number is read: one of them must not
         # cost the whole file.

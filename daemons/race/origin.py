@@ -280,7 +280,7 @@ class LocalOrigin:
         elif isinstance(reply, NoAnswer):
             self._unanswered(flight.fetch, reply)
         elif reply.body is not None:
-            self._answered(flight, reply, reply.body)
+            await self._answered(flight, reply, reply.body)
         self._wake()
 
     # --- what came of it ----------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ class LocalOrigin:
         self._down_until = now + DOWN_REST_S
         self._line.settle_all(RequestError(ErrorCode.ORIGIN_DOWN, self.words))
 
-    def _answered(self, flight: _Flight, reply: Reply, body: bytes) -> None:
+    async def _answered(self, flight: _Flight, reply: Reply, body: bytes) -> None:
         self._counts.body_bytes += len(body)
         fetch = flight.fetch
         if is_hostname_page(reply.status, body):
@@ -337,9 +337,9 @@ class LocalOrigin:
             words = f"{self.url} answered {reply.status}: is that FPVTrackside?"
             self._line.settle(fetch, RequestError(ErrorCode.ORIGIN_INVALID, words))
             return
-        told = self._reading.weigh(
-            fetch.path, Answer(body, reply.content_type, flight.sent_utc), fetch.doubts
-        )
+        verdict = await self._reading.judge(fetch.path, body)
+        answer = Answer(body, reply.content_type, flight.sent_utc)
+        told = self._reading.weigh(fetch.path, answer, fetch.doubts, verdict)
         is_good = isinstance(told, Fetched) and not told.absent and not told.stale
         if is_good and fetch.path == "/":
             self._health.answered(names_event(body))

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from typing import Any
 
+from daemons.race.slices import values_at_most
 from protocol.errors import ErrorCode, RequestError
 
 __all__ = ["PRIVATE_KEYS", "is_private", "strip_private"]
@@ -22,6 +23,10 @@ _NOT_PLAIN = re.compile(r"[^a-z0-9]")
 _BOM = b"\xef\xbb\xbf"
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]")
 _IN_CONTENT = re.compile(f'"(?:{"|".join(PRIVATE_KEYS)})"\\s*:'.encode())
+
+
+VALUES_MAX = 30_000
+"""A file of pilots has 15 values a pilot. What has more would be taken apart for seconds, while all else waits."""
 
 
 def _fold(text: str) -> str:
@@ -50,8 +55,12 @@ def _strip(value: Any) -> Any:
 def strip_private(body: bytes) -> bytes:
     """Return the JSON of `body` without any private field, at any depth. The same input gives the same bytes.
 
-    Raises RequestError(ORIGIN_INVALID) when it is no JSON: what cannot be understood is not passed on.
+    Raises RequestError(ORIGIN_INVALID) when it is no JSON, or too much: what cannot be understood is not passed on.
     """
+    if values_at_most(body) > VALUES_MAX:
+        raise RequestError(
+            ErrorCode.ORIGIN_INVALID, "a file with private fields is too large: it stays at the site"
+        )
     try:
         value = json.loads(body.removeprefix(_BOM).decode("utf-8"))
         # ASCII, so that half a surrogate pair in somebody's nickname does not hide all pilots.

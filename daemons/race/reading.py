@@ -7,7 +7,7 @@ it before.
 
 from attrs import evolve, frozen
 
-from daemons.race.bodies import CANONICAL_BYTES_MAX, Verdict, judge, validator_for, words_for
+from daemons.race.bodies import CANONICAL_BYTES_MAX, Verdict, judge, judge_in_turns, validator_for, words_for
 from daemons.race.fetched import Fetched
 from daemons.race.kept import Kept
 from daemons.race.originlimits import OriginLimits, OriginStatistics
@@ -44,12 +44,23 @@ class Reading:
         self._counts = counts
         self._known_empty: set[str] = set()
 
-    def weigh(self, path: str, answer: Answer, doubts: list[Verdict]) -> Fetched | RequestError | Look:
+    async def judge(self, path: str, body: bytes) -> Verdict:
+        """Return what a body is worth; the same bytes as last time are not looked through again. Safe to cancel."""
+        before = self._kept.get(path)
+        if before is not None and before.body == body:
+            return Verdict.GOOD
+        return await judge_in_turns(path, body)
+
+    def weigh(
+        self, path: str, answer: Answer, doubts: list[Verdict], verdict: Verdict | None = None
+    ) -> Fetched | RequestError | Look:
         """Return what callers are told, or how to go on.
 
-        `doubts` are the verdicts of this fetch's earlier reads; this one is added when it is doubtful.
+        `doubts` are the verdicts of this fetch's earlier reads; this one is added when it is doubtful. `verdict` is
+        this answer's, where it was judged before.
         """
-        verdict = judge(path, answer.body)
+        if verdict is None:
+            verdict = judge(path, answer.body)
         match verdict:
             case Verdict.GOOD:
                 return self._good(path, answer)

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+import trio
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemons.race.bodies import (
@@ -13,9 +14,11 @@ from daemons.race.bodies import (
     is_hostname_page,
     is_json_path,
     judge,
+    judge_in_turns,
     names_event,
     words_for,
 )
+from daemons.race.slices import WHOLE_BYTES_MAX, WINDOW
 from protocol.errors import ErrorCode, RequestError
 
 RACE = "/events/3a96b1b6-7b6b-43a8-b93e-d918f43607d2/6e46456c-bdb1-4e4a-9c79-e69dea809e5e/Race.json"
@@ -79,18 +82,18 @@ GOOD: list[tuple[str, bytes]] = [
 
 
 @pytest.mark.parametrize(("path", "body", "verdict"), BAD, ids=lambda value: repr(value)[:24])
-def test_bad_bodies(path: str, body: bytes, verdict: Verdict) -> None:
+async def test_bad_bodies(path: str, body: bytes, verdict: Verdict) -> None:
     assert judge(path, body) is verdict
     with pytest.raises(RequestError) as caught:
-        check_body(path, body)
+        await check_body(path, body)
     assert caught.value.code is ErrorCode.ORIGIN_INVALID
     assert caught.value.words == words_for(verdict)
 
 
 @pytest.mark.parametrize(("path", "body"), GOOD, ids=lambda value: repr(value)[:24])
-def test_good_bodies(path: str, body: bytes) -> None:
+async def test_good_bodies(path: str, body: bytes) -> None:
     assert judge(path, body) is Verdict.GOOD
-    check_body(path, body)
+    await check_body(path, body)
 
 
 def test_every_file_of_a_recorded_event_is_good(samples: Path) -> None:
@@ -149,3 +152,60 @@ def test_the_hostname_page_is_known_by_status_and_words() -> None:
     assert is_hostname_page(400, page)
     assert not is_hostname_page(200, page)
     assert not is_hostname_page(400, b"<h2>Bad Request - Invalid Verb</h2>")
+
+
+HOSTILE_SMALL = [b"", b"{}", b"{},{}", b'{"a":NaN}', b"1", b'"x"', b"[]", b'{"a":1},', b"\xff"]
+BIG = 8 * 1024 * 1024
+RESULTS = "/events/3a96b1b6-7b6b-43a8-b93e-d918f43607d2/Results.json"
+HOSTILE = {
+    "empty lists": b"[" + b"[]," * (BIG // 3 - 2) + b"[]]",
+    "empty objects": b"[" + b"{}," * (BIG // 3 - 2) + b"{}]",
+    "numbers": b"[{}," + b"1e-7," * (BIG // 5 - 2) + b"1]",
+    "keys": b"[{" + b",".join(b'"%x":1' % number for number in range(BIG // 12)) + b"}]",
+    "many records": b"[" + b'{"a":1},' * 400_000 + b"{}]",
+    "lists in lists": b"[" + (b"[" + b"[]," * 30_000 + b"[]],") * 15 + b"[]]",
+    "deep": b"[" * BIG,
+    "deep again and again": b"[" + (b"[" * 900 + b"]" * 900 + b",") * (BIG // 1802) + b"[]]",
+    "one text": b'["' + b"\\u00e9" * (BIG // 6 - 2) + b'"]',
+    "one number": b"[" + b"1" * (BIG - 2) + b"]",
+    "spaces": b"[" + b" " * (BIG - 2) + b"]",
+    "torn": b'[{"a":"' + b"x" * 100 + b'"},' * 70_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_large_body_is_judged_in_small_steps(name: str) -> None:
+    turns = 0
+
+    async def everybody_else() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(everybody_else)
+        verdict = await judge_in_turns(RESULTS, HOSTILE[name])
+        nursery.cancel_scope.cancel()
+    if name in ("keys", "many records", "lists in lists"):  # what is not refused at first sight
+        assert turns > 1_000_000 / WINDOW
+    good = ("keys", "many records", "spaces")
+    assert verdict is (
+        Verdict.GOOD if name in good else Verdict.WRONG_SHAPE if name == "lists in lists" else Verdict.TORN
+    )
+
+
+async def test_a_large_file_of_a_real_day_is_good() -> None:
+    row = {"ID": "3a96b1b6-7b6b-43a8-b93e-d918f43607d2", "Points": 3, "Valid": True, "Pilot": "Jörg レース"}
+    body = json.dumps([row] * 85_000, ensure_ascii=False).encode()
+    assert len(body) > BIG
+    assert await judge_in_turns(RESULTS, body) is judge(RESULTS, body) is Verdict.GOOD
+    assert await judge_in_turns(RESULTS, body[:-5]) is judge(RESULTS, body[:-5]) is Verdict.TORN
+    assert await judge_in_turns(RESULTS, body[:-1] + b",1]") is Verdict.WRONG_SHAPE
+
+
+@given(st.sampled_from(HOSTILE_SMALL), st.binary(max_size=20))
+@settings(max_examples=40)
+def test_what_is_large_is_judged_alike(inner: bytes, end: bytes) -> None:
+    body = b"[" + inner + b" " * WHOLE_BYTES_MAX + end + b"]"
+    assert trio.run(judge_in_turns, RESULTS, body) is judge(RESULTS, body)
