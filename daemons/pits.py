@@ -21,17 +21,19 @@ from starlette.applications import Starlette
 
 from daemons.link import schema
 from daemons.link.address import HubAddress
+from daemons.link.credentials import BearerCredential, Credential, open_credential
 from daemons.link.dial import Dialer, StreamWrapper
 from daemons.link.durable import DurableChannels
 from daemons.link.outbox import Keep, OutboxFull, OutChannel
 from daemons.link.peer import Peer
-from daemons.link.readings import link_readings
+from daemons.link.readings import link_readings, state_readings
 from daemons.ops.environment import Environment
 from daemons.ops.errors import ConfigError, Problem
 from daemons.ops.health import Health, Severity, health_routes
 from daemons.ops.lifecycle import notify, run_daemon
 from daemons.ops.logs import configure_logs
 from daemons.ops.metrics import Reading, metrics_route
+from daemons.ops.process import folder_readings, health_readings, process_readings, store_readings
 from daemons.ops.trace import traced
 from daemons.race import executor
 from daemons.race.config import PitsConfig
@@ -43,6 +45,7 @@ from daemons.race.journal import Journal
 from daemons.race.keeper import BoardKeeper
 from daemons.race.origin import LocalOrigin, OriginLimits, OriginState
 from daemons.race.pages import race_routes
+from daemons.race.readings import hint_readings, origin_readings, site_readings
 from daemons.race.site import WATCH_TOPIC, SiteService
 from daemons.race.times import read_zone
 from daemons.race.watches import Watches
@@ -89,6 +92,8 @@ class Pits:
     dialer: Dialer | None = field(default=None, init=False)
     front: Front | None = field(default=None, init=False)
     _journal: Journal = field(factory=Journal, init=False)
+    _hints: HintEndpoint = field(init=False)
+    _events_dropped: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         config, environment, fetch = self.config, self.environment, self.config.fetch
@@ -100,6 +105,7 @@ class Pits:
             config.origin_url, utc_now=environment.utc_now, limits=limits, on_state=self._on_origin
         )
         self.watches = Watches(self.origin.own)
+        self._hints = HintEndpoint(self._on_hint)
         self.keeper = BoardKeeper(site_zone=read_zone(config.time_zone or None))
         self.durable = DurableChannels(
             self.store,
@@ -144,11 +150,29 @@ class Pits:
             self.dialer = Dialer(
                 self.peer,
                 HubAddress.parse(config.cloud_url),
-                config.token.text,
-                ssl_context=_trust(config.ca_file),
+                credential=self._credential(),
+                ssl_context=_trust(config.ca_file, config.client_cert, config.client_key),
                 wrap_stream=self.wrap_stream,
                 on_status=self._on_link,
             )
+
+    def _credential(self) -> Credential:
+        """Return what proves this site, and say that an old token will not for much longer."""
+        config = self.config
+        credential = open_credential(
+            config.state_dir,
+            config.site,
+            token=config.token.text,
+            by_certificate=config.client_cert is not None,
+        )
+        if isinstance(credential, BearerCredential):
+            self.health.set(
+                "bearer-token",
+                Severity.NOTICE,
+                "this site proves itself with an old token, which the next release will not know: ask the hub's "
+                "operator for a code (pitlink site add) and enrol with it (pitlink enroll)",
+            )
+        return credential
 
     # --- its life ------------------------------------------------------------------------------------------------
 
@@ -188,7 +212,7 @@ class Pits:
         return Starlette(
             routes=[
                 *race_routes(lambda: {self.config.site: self.keeper}, assets, utc_now=utc_now),
-                HintEndpoint(self._on_hint).route(NOTIFY_PATH),
+                self._hints.route(NOTIFY_PATH),
                 *health_routes(self.health, ready=self._is_ready, about=self._about),
                 metrics_route(self._readings),
             ]
@@ -212,6 +236,7 @@ class Pits:
                 try:
                     send.send_nowait(event)
                 except trio.WouldBlock:  # the disk is slower than 256 events: the files still hold the truth
+                    self._events_dropped += 1
                     _log.warning("journal.dropped", type=type(event).__name__)
 
         def on_read(path: str, result: Fetched | RequestError) -> None:
@@ -281,24 +306,45 @@ class Pits:
         }
 
     def _readings(self) -> Iterator[Reading]:
-        counts = self.origin.statistics()
-        yield Reading("origin_requests", "Requests sent to FPVTrackside.", counts.sent, is_counter=True)
-        yield Reading("origin_absent", "Answers for files that do not exist.", counts.absent, is_counter=True)
-        yield Reading("origin_torn", "Torn reads.", counts.torn, is_counter=True)
-        yield Reading("fetch_in_flight", "Requests of the hub being answered or waiting.", counts.waiting)
-        yield from link_readings(self.peer)
+        yield from process_readings("pits")
+        yield from health_readings(self.health)
+        yield from store_readings(self.store)
+        yield from folder_readings(self.config.state_dir)
+        yield from origin_readings(self.origin.statistics(), self.origin.state)
+        yield from hint_readings(self._hints.statistics())
+        yield from site_readings(self.service)
+        if self.keeper.as_of is not None:
+            age_s = max(0.0, self.environment.utc_now() - self.keeper.as_of)
+            yield Reading("origin_age_seconds", "Age of what is shown at the field.", age_s)
+        words = "Events dropped because the disk was slower than they came."
+        yield Reading("journal_dropped", words, self._events_dropped, is_counter=True)
+        if self.dialer is not None:
+            yield from state_readings([self.dialer.status.status])
+            yield from link_readings(self.peer)
         if self.front is not None:
             yield from front_readings(self.front.statistics)
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext | None:
-    """Return a context that trusts the CAs of a file; None stands for the system's."""
-    if ca_file is None:
+def _trust(
+    ca_file: Path | None, client_cert: Path | None = None, client_key: Path | None = None
+) -> ssl.SSLContext | None:
+    """Return a context that trusts the CAs of a file (None: the system's) and shows a client certificate.
+
+    None stands for the system's CAs and no certificate. Raises ConfigError.
+    """
+    if ca_file is None and client_cert is None:
         return None
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as exc:
         raise ConfigError([Problem("ca_file", f"{ca_file} cannot be used: {exc}")]) from exc
+    if client_cert is not None:
+        try:
+            context.load_cert_chain(client_cert, client_key)
+        except (OSError, ssl.SSLError) as exc:
+            why = f"{client_cert} and {client_key} cannot be used: {exc}"
+            raise ConfigError([Problem("client_cert", why)]) from exc
+    return context
 
 
 def _ttl_s(rules: list[tuple[Rule, float]], path: str) -> float:

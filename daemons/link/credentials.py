@@ -1,14 +1,24 @@
 """What a site shows a hub when it asks for the link: its key's signature, a client certificate, or an old bearer token."""
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from attrs import define, field, frozen
 
-from daemons.ops.authority.sitekey import SiteKey
+from daemons.ops.authority.sitekey import KEY_FILE, SiteKey, load_site_key
 from daemons.ops.authority.siteproof import SCHEME, Challenge, Claim, make_proof
+from daemons.ops.errors import ConfigError, Problem
 
-__all__ = ["BearerCredential", "CertificateCredential", "Credential", "CredentialProblem", "KeyCredential"]
+__all__ = [
+    "BearerCredential",
+    "CertificateCredential",
+    "Credential",
+    "CredentialProblem",
+    "KeyCredential",
+    "open_credential",
+]
 
 
 class CredentialProblem(Exception):
@@ -97,3 +107,32 @@ class KeyCredential:
 
     def welcomed(self, nonce: str) -> None:
         self._nonce = nonce
+
+
+def open_credential(folder: Path, site: str, *, token: str, by_certificate: bool) -> Credential:
+    """Return what a site with this state folder proves itself with: a certificate, else its key, else an old token.
+
+    Raises ConfigError: the key is damaged, readable by others, or of another site.
+    """
+    if by_certificate:
+        return CertificateCredential()
+    path = folder / KEY_FILE
+    key = load_site_key(path)
+    if key is None:
+        return BearerCredential(token)
+    if key.site != site:
+        problem = Problem(
+            "site", f"is {site!r}, and the key in {path} is of {key.site!r}", "one of them is wrong"
+        )
+        raise ConfigError([problem])
+    return KeyCredential(partial(_load, path))
+
+
+def _load(path: Path) -> SiteKey:
+    try:
+        key = load_site_key(path)
+    except ConfigError as exc:
+        raise CredentialProblem(str(exc)) from None
+    if key is None:
+        raise CredentialProblem(f"the site's key {path} is gone: pitlink enroll makes another")
+    return key

@@ -8,23 +8,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from attrs import frozen
 
 from daemons.link.address import HubAddress
+from daemons.ops.authority.sitekey import KEY_FILE
+from daemons.ops.authority.sites import check_site_name
 from daemons.ops.errors import Problem
 from daemons.ops.logs import LogLevel
 from daemons.ops.options import Address, Secret, option, section
 from daemons.web.config import FrontConfig
-from protocol.frames import SITE_NAME_MAX
 from protocol.pathgate import DEFAULT_RULES, PathGate, Rule
 
 __all__ = ["CloudConfig", "FetchConfig", "PitsConfig", "check_site_name"]
 
 TTL_MAX_S = 3600
-_SITE_NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{SITE_NAME_MAX - 1}}}")
-
-
-def check_site_name(name: str) -> None:
-    """Raise ValueError unless `name` can name a site."""
-    if not _SITE_NAME.fullmatch(name):
-        raise ValueError("a site's name is made of a–z, 0–9 and '-', 64 characters at most")
 
 
 def _check_origin(url: str) -> None:
@@ -83,7 +77,7 @@ class FetchConfig:
 class PitsConfig:
     """Everything that can be set of `pits`. Without `cloud_url` it serves the field alone."""
 
-    site: str = option("pits", check=check_site_name, help="The name of this site, as its token says.")
+    site: str = option("pits", check=check_site_name, help="The name of this site, as the hub knows it.")
     origin_url: str = option(
         "http://localhost:8080",
         check=_check_origin,
@@ -95,8 +89,13 @@ class PitsConfig:
     ca_file: Path | None = option(
         None, help="Certificates (PEM) to trust for the hub instead of this machine's own; for a private CA."
     )
+    client_cert: Path | None = option(
+        None,
+        help="A client certificate (PEM) that proves this site, instead of a key made by pitlink enroll.",
+    )
+    client_key: Path | None = option(None, help="The client certificate's key (PEM).")
     token: Secret = option(
-        Secret(), help="The site's token, given out by the hub: pitlink token make --role site --site NAME."
+        Secret(), help="An old token of this site, for one release more; pitlink enroll makes a key instead."
     )
     state_dir: Path = option(Path("pits-state"), help="Where the daemon keeps its database.")
     listen: Address = option(
@@ -119,11 +118,14 @@ class PitsConfig:
 
     def problems(self) -> Iterable[Problem]:
         """Yield what is wrong with options that are good each by itself."""
-        if self.cloud_url and not self.token:
+        if (self.client_cert is None) != (self.client_key is None):
+            yield Problem("client_cert, client_key", "one is set without the other", "TLS needs both")
+        proven = self.token or self.client_cert or (self.state_dir / KEY_FILE).exists()
+        if self.cloud_url and not proven:
             yield Problem(
-                "token",
-                "is not set, and the hub at cloud_url wants one",
-                "its operator makes one: pitlink token make",
+                "cloud_url",
+                "this site has nothing yet that proves it to the hub",
+                f"enrol it with a code of the hub: pitlink enroll {self.cloud_url} --state-dir {self.state_dir}",
             )
 
 
@@ -137,6 +139,13 @@ class CloudConfig:
         None, help="The certificate chain (PEM); without it TLS is left to a reverse proxy."
     )
     tls_key: Path | None = option(None, help="The certificate's key (PEM).")
+    tls_client_ca: Path | None = option(
+        None, help="CAs (PEM) whose client certificates may prove a site, where TLS ends here."
+    )
+    client_cert_header: str = option(
+        "",
+        help="Header in which a trusted proxy hands on a site's client certificate, such as Client-Cert.",
+    )
     cache_bytes: int = option(
         64 * 1024 * 1024, minimum=1024 * 1024, help="What the cache of all sites may hold."
     )
@@ -148,3 +157,9 @@ class CloudConfig:
         """Yield what is wrong with options that are good each by itself."""
         if (self.tls_cert is None) != (self.tls_key is None):
             yield Problem("tls_cert, tls_key", "one is set without the other", "TLS needs both")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            yield Problem("tls_client_ca", "client certificates need TLS here: tls_cert and tls_key")
+        if self.client_cert_header and not self.http.trusted_proxies:
+            yield Problem(
+                "client_cert_header", "is believed from nobody", "name the proxy in http.trusted_proxies"
+            )

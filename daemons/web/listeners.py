@@ -3,6 +3,7 @@
 import errno
 import socket
 import ssl
+import struct
 from pathlib import Path
 
 import trio
@@ -11,6 +12,8 @@ from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 
 _TRIES = 8
 UNKNOWN_PEER = ("unknown", 0)
+HAS_PEER_CREDENTIALS = hasattr(socket, "SO_PEERCRED")  # Linux
+_UCRED = struct.Struct("iII")  # process, user, group
 
 
 async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
@@ -59,9 +62,18 @@ def _words(host: str, port: int, exc: OSError) -> str:
     return f"cannot listen on {where}: {exc}"
 
 
-def tls_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """Return a server context of a certificate chain and its key, both PEM. Raise ConfigError in words."""
+def tls_context(cert: Path, key: Path, client_ca: Path | None = None) -> ssl.SSLContext:
+    """Return a server context of a certificate chain and its key, both PEM. Raise ConfigError in words.
+
+    `client_ca`: clients are asked for a certificate; one that these CAs (PEM) have not signed ends the handshake.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    if client_ca is not None:
+        try:
+            context.load_verify_locations(client_ca)
+        except (OSError, ssl.SSLError) as exc:
+            raise ConfigError([Problem("tls_client_ca", f"{client_ca} cannot be used: {exc}")]) from exc
+        context.verify_mode = ssl.CERT_OPTIONAL
     context.set_alpn_protocols(["http/1.1"])
     try:
         context.load_cert_chain(cert, key)
@@ -76,13 +88,29 @@ def tls_context(cert: Path, key: Path) -> ssl.SSLContext:
 
 
 def peer_address(stream: trio.abc.Stream) -> tuple[str, int]:
-    """Return the (host, port) at the other end of a socket; ("unknown", 0) where there is none."""
+    """Return the (host, port) at the other end of a socket; ("unknown", 0) where there is none.
+
+    Of a Unix socket it is ("local", user id).
+    """
     if not isinstance(stream, trio.SocketStream):
         return UNKNOWN_PEER
     try:
+        if (uid := local_peer_uid(stream.socket)) is not None:
+            return ("local", uid)
         return _host_port(stream.socket.getpeername())
     except OSError:  # reset before it was accepted
         return UNKNOWN_PEER
+
+
+def local_peer_uid(sock: trio.socket.SocketType) -> int | None:
+    """Return the user id at the other end of a Unix socket, as the kernel knows it; None where it does not say.
+
+    Raises OSError for a connection that is gone.
+    """
+    if not HAS_PEER_CREDENTIALS or sock.family != socket.AF_UNIX:
+        return None
+    _, uid, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return int(uid)
 
 
 def local_address(stream: trio.abc.Stream) -> tuple[str, int]:
