@@ -1,0 +1,100 @@
+"""`pitlink doctor`: what is wrong with a site or a hub, in plain words, and what to do about it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+__all__ = ["doctor"]
+
+_DAEMONS = {"site": "pits", "hub": "cloud"}
+
+
+def doctor(
+    daemon: Literal["pits", "cloud", "site", "hub"],
+    /,
+    *,
+    config: Annotated[Path | None, Parameter(name=["--config", "-c"], help="The daemon's TOML file.")] = None,
+    state_dir: Annotated[
+        Path | None, Parameter(help="The daemon's state folder, where the file does not say.")
+    ] = None,
+    url: Annotated[
+        str, Parameter(help="cloud: its address from outside, such as https://cloud.example.org.")
+    ] = "",
+    quick: Annotated[
+        bool, Parameter(negative="", help="Leave out what takes half a minute: uplink rate, idle timeout.")
+    ] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative="", help="A JSON object a line.")] = False,
+) -> int:
+    """Look at everything a site (pits) or a hub (cloud) needs, and say what is wrong and what to do.
+
+    Run it on the daemon's machine, as root or as the daemon's user. Exit code 1: something is BAD.
+    """
+    from functools import partial
+
+    import trio
+
+    from daemons.cloud import TOKENS_FILE
+    from daemons.link.address import BadHubUrl, HubAddress
+    from daemons.ops.config import load_config
+    from daemons.ops.doctor.finding import Finding, Verdict, as_data, lines, worst
+    from daemons.ops.errors import ConfigError, Problem
+    from daemons.ops.logs import LogLevel, configure_logs
+    from daemons.ops.tokens import TokenTable
+    from daemons.race.config import CloudConfig, PitsConfig
+    from daemons.race.doctor import examine_cloud, examine_pits
+
+    configure_logs(LogLevel.ERROR)  # what the parts would log, the findings say
+    findings: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
+        findings.append(finding)
+        print(json.dumps(as_data(finding)) if as_json else "\n".join(lines(finding)), flush=True)
+
+    name = _DAEMONS.get(daemon, daemon)
+    flags = {"state_dir": state_dir}
+    if name == "pits":
+        site = load_config(PitsConfig, config, flags=flags)
+        trio.run(partial(examine_pits, site, tell, user=_user(name, site.state_dir), thorough=not quick))
+    else:
+        try:
+            if url:
+                HubAddress.parse(url)
+        except BadHubUrl as exc:
+            raise ConfigError([Problem("--url", str(exc))]) from exc
+        hub = load_config(CloudConfig, config, flags=flags)
+        tokens = TokenTable(hub.state_dir / TOKENS_FILE).load()
+        examine = partial(
+            examine_cloud,
+            hub,
+            tell,
+            url=url,
+            has_tokens=bool(tokens),
+            user=_user(name, hub.state_dir),
+            thorough=not quick,
+        )
+        trio.run(examine)
+    verdict = worst(findings)
+    if not as_json:
+        print(
+            {Verdict.BAD: "\nSomething is BAD.", Verdict.WARNING: "\nIt works; see the warnings."}.get(
+                verdict, "\nAll is well."
+            )
+        )
+    return 1 if verdict is Verdict.BAD else 0
+
+
+def _user(name: str, state_dir: Path) -> str | None:
+    """Return whom the service runs as, where this is the service's folder."""
+    if sys.platform == "win32":
+        return None
+    import pwd
+
+    user = f"pitlink-{name}"
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return None
+    return user if state_dir.absolute().is_relative_to("/var/lib") else None

@@ -1,0 +1,265 @@
+"""What `pitlink doctor` looks at for pits and for cloud: which questions, in which order."""
+
+import json
+import os
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from daemons.link.address import HubAddress
+from daemons.link.credentials import open_credential
+from daemons.link.doctor.asking import Unreached, open_asker
+from daemons.link.doctor.door import knock
+from daemons.link.doctor.line import idle_time, uplink_rate
+from daemons.link.doctor.way import Way, walk
+from daemons.ops.authority import keys, sites
+from daemons.ops.authority.file import FILE_NAME, open_authority
+from daemons.ops.authority.sitekey import KEY_FILE
+from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
+from daemons.ops.doctor.finding import Finding, Verdict, bad, good, skipped, warning
+from daemons.ops.doctor.machine import disk, machine_clock, port_is_free, private_file, state_folder
+from daemons.ops.errors import ConfigError, Problem, RefusedToStart
+from daemons.ops.options import Address
+from daemons.race.config import CloudConfig, PitsConfig
+from daemons.race.origin import LocalOrigin, OriginState
+from daemons.store.errors import StorageError
+from protocol.errors import RequestError
+
+__all__ = ["examine_cloud", "examine_pits"]
+
+Tell = Callable[[Finding], None]
+"""Hears each finding as soon as it is known."""
+
+STREAM_S = 5.0
+"""A stream's first event comes at once; a proxy that buffers holds it back."""
+
+
+async def examine_pits(
+    config: PitsConfig, tell: Tell, *, user: str | None = None, thorough: bool = True
+) -> None:
+    """Examine a site, whether its daemon runs or not. `thorough`: also what takes half a minute."""
+    _machine(config.state_dir, tell, user)
+    health = await _daemon(config.listen, "pits", tell, is_tls=False)
+    tell(await _origin(config, health))
+    if (config.state_dir / KEY_FILE).exists():
+        tell(private_file("key file", config.state_dir / KEY_FILE))
+    if not config.cloud_url:
+        tell(skipped("hub", "no cloud_url is set: the field is served alone"))
+        return
+    try:
+        way = Way(HubAddress.parse(config.cloud_url), _trust(config))
+        by_certificate = config.client_cert is not None
+        credential = open_credential(
+            config.state_dir, config.site, token=config.token.text, by_certificate=by_certificate
+        )
+    except (ConfigError, RefusedToStart) as exc:
+        tell(bad("key", str(exc), "pitlink config check pits; a new key: pitlink enroll"))
+        return
+    if not await _told_good(walk(way), tell):
+        return
+    for finding in await knock(way, credential, config.site, os.urandom(16)):
+        tell(finding)
+    if thorough:
+        tell(await uplink_rate(way))
+        tell(await idle_time(way))
+
+
+async def examine_cloud(
+    config: CloudConfig,
+    tell: Tell,
+    *,
+    url: str = "",
+    has_tokens: bool = False,
+    user: str | None = None,
+    thorough: bool = True,
+) -> None:
+    """Examine a hub, whether its daemon runs or not. `url`: as the world reaches it; then from outside as well."""
+    _machine(config.state_dir, tell, user)
+    tell(_authority(config.state_dir, has_tokens=has_tokens))
+    if config.tls_key is not None and config.tls_cert is not None:
+        tell(private_file("TLS key", config.tls_key))
+    await _daemon(config.listen, "cloud", tell, is_tls=config.tls_cert is not None)
+    if not url:
+        tell(
+            skipped(
+                "hub", "--url https://… looks at the hub as the world reaches it: name, TLS, reverse proxy"
+            )
+        )
+        return
+    way = Way(HubAddress.parse(url))
+    if not await _told_good(walk(way), tell):
+        return
+    for finding in await knock(way, None, "doctor", os.urandom(16)):
+        tell(finding)
+    tell(await _stream(way))
+    if thorough:
+        tell(await idle_time(way))
+
+
+async def _told_good(findings: Awaitable[list[Finding]], tell: Tell) -> bool:
+    found = await findings
+    for finding in found:
+        tell(finding)
+    return all(
+        finding.verdict not in (Verdict.BAD, Verdict.SKIPPED) or finding.check == "clock" for finding in found
+    )
+
+
+def _machine(state_dir: Path, tell: Tell, user: str | None) -> None:
+    tell(state_folder(state_dir, user=user))
+    for finding in disk(state_dir):
+        tell(finding)
+    tell(machine_clock())
+
+
+def _trust(config: PitsConfig) -> ssl.SSLContext | None:
+    """Return what the site's daemon would dial with. Raises ConfigError."""
+    if config.ca_file is None and config.client_cert is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=config.ca_file)
+        if config.client_cert is not None:
+            context.load_cert_chain(config.client_cert, config.client_key)
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigError([Problem("ca_file, client_cert", f"cannot be used: {exc}")]) from exc
+    return context
+
+
+# --- the daemon itself -------------------------------------------------------------------------------------------------
+
+
+async def _daemon(listen: Address, name: str, tell: Tell, *, is_tls: bool) -> dict[str, Any] | None:
+    """Look at the daemon's port: is it the daemon that has it? Return what the daemon says of its health."""
+    try:
+        health = await _local_health(listen, is_tls=is_tls)
+    except Unreached:
+        is_free, words = port_is_free(listen)
+        if is_free:
+            tell(
+                warning(
+                    "daemon",
+                    f"{name} does not run ({words})",
+                    f"systemctl start pitlink-{name}; its log: journalctl -u pitlink-{name}",
+                )
+            )
+        else:
+            tell(
+                bad(
+                    "daemon",
+                    f"{name} does not run, and could not: {words}",
+                    "ss -ltnp shows who has it; `listen` names another port",
+                )
+            )
+        return None
+    if health is None or health.get("daemon") != name:
+        tell(
+            bad(
+                "daemon",
+                f"port {listen.port} is taken by another program",
+                "ss -ltnp shows which; `listen` names another port",
+            )
+        )
+        return None
+    tell(good("daemon", f"{name} runs, on port {listen.port}"))
+    for one in health.get("warnings", []):
+        words = f"{name} says: {one['words']}"
+        if one["name"] in ("origin", "link"):
+            continue  # looked at here as well, with more to say
+        is_bad = one["severity"] == "failing"
+        tell(
+            Finding(str(one["name"]), Verdict.BAD if is_bad else Verdict.WARNING, words, "see docs/admin.md")
+        )
+    return health
+
+
+async def _local_health(listen: Address, *, is_tls: bool) -> dict[str, Any] | None:
+    """Ask whoever has the port for its health; None: something else answers. Raises Unreached."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = (
+        False,
+        ssl.CERT_NONE,
+    )  # this machine, and nothing secret is said
+    host = listen.host if listen.host not in ("", "0.0.0.0", "::") else "localhost"
+    try:
+        async with open_asker(HubAddress(host, listen.port, is_tls=is_tls), context) as asker:
+            answer = await asker.ask("GET", "/healthz")
+        health = json.loads(answer.body)
+    except Unreached as exc:
+        if exc.step in ("name", "tcp"):
+            raise
+        return None
+    except ValueError:
+        return None
+    return health if isinstance(health, dict) else None
+
+
+# --- what is special to either -----------------------------------------------------------------------------------------
+
+
+async def _origin(config: PitsConfig, health: dict[str, Any] | None) -> Finding:
+    """Look at FPVTrackside; through pits while that runs, for two at once is more than FPVTrackside likes."""
+    if health is not None and isinstance(origin := health.get("origin"), dict):
+        state, words = str(origin.get("state")), str(origin.get("words"))
+    else:
+        local = LocalOrigin(config.origin_url, utc_now=time.time)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(local.run)
+            try:
+                await local.own.fetch("/")
+            except RequestError:
+                pass  # the state has the words
+            state, words = str(local.state), local.words
+            nursery.cancel_scope.cancel(reason="asked")
+    if state == OriginState.UP:
+        return good("origin", words)
+    if state == OriginState.NO_EVENT:
+        return warning("origin", words, "open the event in FPVTrackside")
+    return bad("origin", words, "docs/pits.md has the steps for each of these")
+
+
+def _authority(state_dir: Path, *, has_tokens: bool) -> Finding:
+    """Look at whom the hub could let in."""
+    if not (state_dir / FILE_NAME).exists():
+        if has_tokens:
+            return warning(
+                "keys",
+                "this hub has only bearer tokens, which work for this release only",
+                f"pitlink keys init --state-dir {state_dir}",
+            )
+        return bad(
+            "keys", f"there is no hub in {state_dir} yet", f"pitlink keys init --state-dir {state_dir}"
+        )
+    try:
+        with open_authority(state_dir, migrations=AUTHORITY_MIGRATIONS) as file:
+            rows, known = file.read(lambda conn: (keys.list_keys(conn), sites.list_sites(conn)))
+    except StorageError as exc:
+        return bad("keys", str(exc), exc.remedy)
+    if not rows:
+        return bad("keys", "this hub has no key to sign with", f"pitlink keys init --state-dir {state_dir}")
+    if not known and not has_tokens:
+        return warning(
+            "keys", "this hub has keys, but no site", f"pitlink site add NAME --state-dir {state_dir}"
+        )
+    return good("keys", f"{len(rows)} signing key(s), {len(known)} site(s)")
+
+
+async def _stream(way: Way) -> Finding:
+    """Look whether live pages are live: the first event must not stick in a proxy's buffer."""
+    remedy = "switch buffering off in the reverse proxy (nginx: proxy_buffering off): see docs/deploy.md"
+    try:
+        async with open_asker(way.address, way.context) as asker:
+            answer = await asker.ask("GET", "/events", head_only=True)
+            if answer.status != 200:
+                return skipped("live pages", f"HTTP {answer.status}: not looked at")
+            with trio.move_on_after(STREAM_S):
+                if await asker.next_piece():
+                    return good("live pages", "events come through unbuffered")
+    except Unreached as exc:
+        return bad("live pages", f"the stream of events does not come: {exc}", remedy)
+    return bad(
+        "live pages", f"no event came within {STREAM_S:.0f} s: something on the way holds them back", remedy
+    )
