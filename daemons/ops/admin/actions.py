@@ -17,7 +17,7 @@ from daemons.ops.authority.identity import Identity, Role
 
 __all__ = ["Action", "ActionRefused", "Done", "Param", "Registry", "Run"]
 
-Kind = Literal["text", "number", "whole", "flag", "list"]
+Kind = Literal["text", "number", "whole", "flag", "list", "any"]
 
 TEXT_CHARS_MAX = 4096
 LIST_ITEMS_MAX = 1024
@@ -28,6 +28,7 @@ _KINDS: dict[Kind, tuple[tuple[type, ...], str]] = {
     "whole": ((int,), "a whole number"),
     "flag": ((bool,), "true or false"),
     "list": ((list,), "a list of texts"),
+    "any": ((object,), "anything that JSON can say"),
 }
 
 
@@ -42,7 +43,7 @@ class ActionRefused(Exception):
 
 @frozen
 class Param:
-    """One parameter. Without `default` it must be given; one given is of the kind. A `list` is of texts."""
+    """One parameter. One given is of the kind (a `list`: of texts; `any`: the action judges it). null is not given."""
 
     name: str
     kind: Kind = "text"
@@ -58,6 +59,8 @@ class Param:
             return self.default
         value = given[self.name]
         kinds, words = _KINDS[self.kind]
+        if self.kind == "any":
+            return value  # how long it can be, the request's body bounds
         if not isinstance(value, kinds) or (isinstance(value, bool) and self.kind != "flag"):
             raise ActionRefused(f"{self.name} must be {words}", 400)
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):

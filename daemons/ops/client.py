@@ -1,0 +1,147 @@
+"""The admin API's client: what the command line uses, and any other face of a daemon.
+
+    daemon = AdminClient(Path("pits-state/admin.sock"))
+    print((await daemon.status())["warnings"])
+
+At a Unix socket the kernel says who asks; at a hub's address (https://...) a token does.
+"""
+
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import trio
+from attrs import define, field
+
+from daemons.ops.ask import Answer, Place, Unreachable, ask
+from daemons.ops.unixpath import ADMIN_SOCKET
+
+__all__ = ["ADMIN_SOCKET", "AdminClient", "AdminError", "LogLines", "Unreachable"]
+
+ANSWER_S = 70.0
+SILENCE_S = 45.0
+"""Of a log that is followed: the daemon says something every 15 s."""
+
+
+class AdminError(Exception):
+    """The daemon refused. `status`: of HTTP; `code`: a word; `words`: why."""
+
+    def __init__(self, status: int, code: str, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+        self.code = code
+        self.words = words
+
+
+@define(eq=False)
+class LogLines:
+    """Lines of a daemon's log, {"number", "level", "line"} or {"dropped"}, to be read with `async for`."""
+
+    _answer: Answer
+
+    def __aiter__(self) -> "LogLines":
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        while True:
+            with trio.move_on_after(SILENCE_S) as waiting:
+                line = await self._answer.read_line()
+            if waiting.cancelled_caught:
+                raise Unreachable(f"{self._answer.place}: nothing was heard for {SILENCE_S:g} s")
+            if line is None:
+                raise StopAsyncIteration
+            if line:
+                found: dict[str, Any] = _decode(self._answer.place, line)
+                return found
+
+
+@define(eq=False)
+class AdminClient:
+    """Asks the daemon at a Unix socket (a Path), or a hub at "https://host" with a token.
+
+    Every method raises Unreachable and AdminError; cancelling one gives up its answer, not always the deed.
+    """
+
+    at: Path | str
+    token: str = field(default="", repr=False)
+    trust: ssl.SSLContext | None = None
+
+    async def status(self) -> dict[str, Any]:
+        """Return how everything stands."""
+        found: dict[str, Any] = await self._json("GET", "/admin/status")
+        return found
+
+    async def metrics(self) -> str:
+        """Return the metrics in Prometheus' text form."""
+        return (await self._ask("GET", "/admin/metrics")).decode()
+
+    async def actions(self) -> list[dict[str, Any]]:
+        """Return the actions that one may ask for: name, help, role, params."""
+        found: list[dict[str, Any]] = await self._json("GET", "/admin/actions")
+        return found
+
+    async def act(self, action: str, **params: Any) -> Any:
+        """Have the daemon do something; return its result."""
+        answer = await self._json("POST", f"/admin/actions/{quote(action, safe='')}", params)
+        return answer["result"]
+
+    async def audit(self, *, after: int = 0, last: int = 50) -> list[dict[str, Any]]:
+        """Return rows of the audit past number `after`, the newest `last` of them."""
+        answer = await self._json("GET", f"/admin/audit?after={after}&last={last}")
+        found: list[dict[str, Any]] = answer["rows"]
+        return found
+
+    async def verify_audit(self, head: str | None = None) -> dict[str, Any]:
+        """Return {"faults": [{"number", "words"}], "head"}. `head`: one kept elsewhere, to hold against it."""
+        query = "" if head is None else "?" + urlencode({"head": head})
+        found: dict[str, Any] = await self._json("GET", f"/admin/audit/verify{query}")
+        return found
+
+    @asynccontextmanager
+    async def log(
+        self, *, count: int = 100, level: str = "debug", follow: bool = False, after: int | None = None
+    ) -> AsyncIterator[LogLines]:
+        """Give the newest `count` lines at least as severe (or those past number `after`), and with `follow` go on."""
+        query: dict[str, str | int] = {"count": count, "level": level, "follow": int(follow)}
+        if after is not None:
+            query["after"] = after
+        async with self._asked("GET", f"/admin/log?{urlencode(query)}") as answer:
+            yield LogLines(answer)
+
+    @asynccontextmanager
+    async def _asked(self, method: str, target: str, body: bytes = b"") -> AsyncIterator[Answer]:
+        place = Place(self.at, self.trust)
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        async with ask(place, method, target, headers=headers, body=body) as answer:
+            if answer.status != 200:
+                raise _error(answer.status, await answer.read_all())
+            yield answer
+
+    async def _ask(self, method: str, target: str, body: bytes = b"") -> bytes:
+        with trio.move_on_after(ANSWER_S):
+            async with self._asked(method, target, body) as answer:
+                return await answer.read_all()
+        raise Unreachable(f"{self.at}: no answer in {ANSWER_S:g} s")
+
+    async def _json(self, method: str, target: str, params: dict[str, Any] | None = None) -> Any:
+        body = b"" if params is None else json.dumps(params).encode()
+        return _decode(Place(self.at), await self._ask(method, target, body))
+
+
+def _decode(place: Place, text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        raise Unreachable(f"{place}: what answers is no pitlink daemon") from exc
+
+
+def _error(status: int, body: bytes) -> AdminError:
+    try:
+        answer = json.loads(body)
+        return AdminError(status, str(answer["code"]), str(answer["words"]))
+    except (ValueError, KeyError, TypeError):
+        return AdminError(status, "unknown", f"the answer was {status}")
