@@ -21,7 +21,7 @@ from daemons.link.durable import DurableChannels
 from daemons.link.listen import SiteListener
 from daemons.link.outbox import OutChannel
 from daemons.link.peer import Peer
-from daemons.link.readings import link_readings
+from daemons.link.readings import link_readings, state_readings
 from daemons.link.registry import MemoryRegistry
 from daemons.link.router import PeerRouter
 from daemons.ops.authority.file import AuthorityFile, open_authority
@@ -31,7 +31,8 @@ from daemons.ops.errors import RefusedToStart
 from daemons.ops.health import Health, health_routes
 from daemons.ops.lifecycle import notify, run_daemon
 from daemons.ops.logs import configure_logs
-from daemons.ops.metrics import Reading, metrics_route
+from daemons.ops.metrics import Reading, SiteLabels, metrics_route
+from daemons.ops.process import folder_readings, health_readings, process_readings, store_readings
 from daemons.ops.tokens import Role, TokenTable
 from daemons.ops.trace import traced
 from daemons.race import cache as cache_tables
@@ -43,6 +44,7 @@ from daemons.race.desk import CommandDesk
 from daemons.race.hub import HubSite
 from daemons.race.keeper import BoardKeeper
 from daemons.race.pages import race_routes
+from daemons.race.readings import cache_readings, command_readings, hub_readings
 from daemons.race.record import EventRecord
 from daemons.race.remote import RemoteOrigin
 from daemons.race.site import WATCH_TOPIC
@@ -53,6 +55,7 @@ from daemons.web.head import Head
 from daemons.web.readings import front_readings
 from daemons.web.ready import ready_answers
 from protocol.frames import Limits
+from protocol.linkstatus import Status
 from protocol.topics import Subscriber
 
 _log = structlog.stdlib.get_logger("pitlink.race")
@@ -92,6 +95,7 @@ class Cloud:
     front: Front | None = field(default=None, init=False)
     health: Health = field(init=False)
     _registry: MemoryRegistry = field(factory=MemoryRegistry, init=False)
+    _labels: SiteLabels = field(factory=SiteLabels, init=False)
     _router: PeerRouter = field(factory=PeerRouter, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
     _joining: trio.Lock = field(factory=trio.Lock, init=False)
@@ -239,25 +243,21 @@ class Cloud:
         return {"daemon": "cloud", "sites": len(self.members), "connected": connected}
 
     def _readings(self) -> Iterator[Reading]:
-        cache = self.cache.statistics()
-        yield Reading("cache_hits", "Copies found in the cache.", cache.hits, is_counter=True)
-        yield Reading("cache_misses", "Copies not found in the cache.", cache.misses, is_counter=True)
-        yield Reading("cache_bytes", "What the cache holds.", cache.bytes)
-        for name, member in self.members.items():
-            site, counts = (("site", name),), member.site.remote.statistics
-            yield Reading("fetches", "Fetches asked of the site.", counts.fetches, site, is_counter=True)
-            yield Reading("fetch_in_flight", "Fetches under way.", member.site.remote.in_flight, site)
-            yield Reading("fetch_queue_depth", "Fetches that wait.", member.site.remote.queue_length, site)
-            yield Reading(
-                "fetch_shed", "Fetches refused because too many waited.", counts.shed, site, is_counter=True
-            )
-            for code, count in counts.errors.items():
-                labels = (*site, ("code", code.value))
-                yield Reading("fetch_errors", "Fetches that failed, by code.", count, labels, is_counter=True)
-            saved = counts.bytes_saved
-            yield Reading("cache_bytes_saved", "Raw bytes that did not cross.", saved, site, is_counter=True)
-        for member in self.members.values():
+        utc_now = self.environment.utc_now()
+        yield from process_readings("cloud")
+        yield from health_readings(self.health)
+        yield from store_readings(self.store)
+        yield from folder_readings(self.config.state_dir)
+        yield from cache_readings(self.cache.statistics())
+        peers = [member.site.peer for member in self.members.values()]
+        yield from state_readings(Status.LOST if peer.connection is None else Status.READY for peer in peers)
+        for name in self._labels.choose(self.members):
+            member, site = self.members[name], (("site", name),)
+            yield from hub_readings(member.site, site, utc_now)
+            yield from command_readings(member.desk, site)
             yield from link_readings(member.site.peer)
+        words = "Sites without series of their own, because there are too many."
+        yield Reading("metrics_sites_left_out", words, self._labels.left_out)
         if self.front is not None:
             yield from front_readings(self.front.statistics)
 

@@ -116,7 +116,7 @@ def metrics_text(readings: Iterable[Reading]) -> str:
         if isinstance(value, Histogram):
             lines += _buckets(name, labels, value)
         else:
-            lines.append(f"{name}{{{labels}}} {value}" if labels else f"{name} {value}")
+            lines.append(f"{name}{{{labels}}} {+value}" if labels else f"{name} {+value}")  # a bool is a 1
     return "".join([f"{line}\n" for lines in families.values() for line in lines])
 
 

@@ -13,8 +13,9 @@ import trio
 from daemons.ops.health import Health, Severity
 from daemons.ops.logring import PROCESS_RING
 from daemons.ops.metrics import Reading
+from daemons.store import Store
 
-__all__ = ["folder_readings", "health_readings", "process_readings"]
+__all__ = ["folder_readings", "health_readings", "process_readings", "store_readings"]
 
 _STARTED_AT = time.time()
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -45,6 +46,23 @@ def health_readings(health: Health) -> Iterator[Reading]:
     for severity in Severity:
         labels = (("severity", severity.value),)
         yield Reading("health_warnings", "Warnings that hold now.", held.count(severity), labels)
+
+
+def store_readings(store: Store) -> Iterator[Reading]:
+    """Yield the work of the database's writer and the size of its file."""
+    counts = store.statistics()
+    yield Reading("store_waiting", "Work that waits for the database's writer.", counts.waiting)
+    yield Reading("store_commits", "Transactions committed.", counts.commits, is_counter=True)
+    yield Reading("store_jobs", "Pieces of work done.", counts.jobs, is_counter=True)
+    words = "Transactions that failed with the disk."
+    yield Reading("store_failed_commits", words, counts.failed_commits, is_counter=True)
+    for suffix in ("", "-wal"):
+        try:
+            size = os.stat(f"{store.path}{suffix}").st_size
+        except OSError:
+            continue
+        labels = (("file", f"db{suffix}"),)
+        yield Reading("store_file_bytes", "Size of the database's files.", size, labels)
 
 
 def folder_readings(folder: Path) -> Iterator[Reading]:

@@ -6,6 +6,7 @@ it), SENT (it has) or UNKNOWN (its time is over and nothing was heard).
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from attrs import define, field
 
 from daemons.link.durable import DurableChannels
 from daemons.ops.environment import Environment
+from daemons.ops.metrics import SLOW_S, Histogram
 from daemons.race.executor import CHANNEL
 from daemons.store import Migration, Store
 from protocol.frames import Message
@@ -59,6 +61,9 @@ class CommandDesk:
     site: str
     environment: Environment
     on_purged: Callable[[str], None] = field(default=lambda prefix: None)  # the hub's copies are to follow
+    issued: int = field(default=0, init=False)
+    results: Counter[str] = field(factory=Counter, init=False)  # by status
+    latency: Histogram = field(factory=lambda: Histogram(SLOW_S), init=False)
 
     async def issue(self, action: Action, issuer: str, lifetime_s: float = LIFETIME_S) -> str:
         """Queue a command; return its id once that is durable. Raises OutboxFull when too many wait for the site."""
@@ -74,6 +79,7 @@ class CommandDesk:
             )
 
         await self.store.transact(work)
+        self.issued += 1
         return id_
 
     async def revoke(self, id_: str) -> None:
@@ -91,11 +97,19 @@ class CommandDesk:
             "UPDATE command SET status = ?, words = ?, decided_at = ? WHERE id = ? AND site = ? AND status IS NULL",
             (result.status, result.words, result.at, result.id, self.site),
         )
-        if conn.changes() and result.status is ResultStatus.DONE:
+        if not conn.changes():
+            return
+        ((issued_at,),) = conn.execute("SELECT issued_at FROM command WHERE id = ?", (result.id,))
+        self.store.after_commit(partial(self._count, result.status, float(issued_at)))
+        if result.status is ResultStatus.DONE:
             for (action,) in conn.execute("SELECT action FROM command WHERE id = ?", (result.id,)):
                 match action_from_map(json.loads(str(action))):
                     case Purge(prefix=prefix):
                         self.store.after_commit(partial(self.on_purged, prefix))
+
+    def _count(self, status: ResultStatus, issued_at: float) -> None:
+        self.results[status] += 1
+        self.latency.observe(self.environment.utc_now() - issued_at)
 
     async def listed(self) -> list[dict[str, Any]]:
         """Return the site's last commands, newest first, as they stand."""

@@ -79,6 +79,7 @@ class RemoteStatistics:
     deltas: int = 0
     wholes: int = 0
     pushes: int = 0
+    pushes_dropped: int = 0
     resumed: int = 0
     wrong_bodies: int = 0
     shed: int = 0
@@ -376,6 +377,7 @@ class RemoteOrigin:
                 (path, told_from_wire({k: v for k, v in result.items() if k != "p"}), encoded)
             )
         except (trio.WouldBlock, RequestError) as exc:
+            self.statistics.pushes_dropped += 1
             _log.debug("push.dropped", site=self.site, path=path, why=repr(exc))
 
     async def _take_push(self, path: str, told: Told, encoded: bytes) -> None:
