@@ -333,7 +333,7 @@ class Connection:
         peer = self.peer
         self._responder = Responder(
             peer.handlers, nursery, self.scheduler, peer.limits, self.theirs.limits, self.send_command_lane,
-            lambda: self.liveness.round_trips.smoothed_s / 2,
+            lambda: self.liveness.round_trips.smoothed_s / 2, peer.limiter,
         )  # fmt: skip
         held = {position.topic: position for position in self.theirs.topics}
         for topic, publisher in peer.publishers.items():
@@ -360,6 +360,8 @@ class Connection:
             if self.liveness.is_unacknowledged and not self.unacknowledged:
                 self.liveness.sent_unacknowledged(False, now)
                 self._beat_scope.deadline = self._beat_at()
+            if pause_s := self.peer.limiter.on_bytes(len(payload), now):
+                await trio.sleep(pause_s)
 
     def _count(self, now: float, size: int) -> None:
         self.meter.counted(now, size)

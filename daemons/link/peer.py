@@ -8,6 +8,7 @@ from attrs import define, field
 
 from daemons.link.durable import DurableChannels
 from daemons.link.figures import LinkFigures
+from daemons.link.limiter import LinkLimiter
 from daemons.link.opening import MAJOR_MAX, MAJOR_MIN, MINOR, clock_sample
 from daemons.link.requests import Answer, Handler, PushHandler
 from daemons.ops.environment import Environment
@@ -42,6 +43,7 @@ class Peer:
     on_down: list[Callable[[], None]] = field(factory=list)
     on_update: list[Callable[[str], None]] = field(factory=list)
     instance: bytes = b""
+    limiter: LinkLimiter = field(factory=LinkLimiter)
     attempt: int = field(default=0, init=False)
     connection: "Connection | None" = field(default=None, init=False)
     last_seen_at: float | None = field(default=None, init=False)  # UTC seconds

@@ -17,6 +17,7 @@ import trio
 from attrs import define, field, frozen
 
 from daemons.link.bodies import INLINE_BYTES_MAX, AnswerSource, BodyAssembly, check_size
+from daemons.link.limiter import LinkLimiter
 from daemons.ops.trace import bind
 from protocol.codec import encode_frame
 from protocol.credit import CreditWindow
@@ -258,6 +259,7 @@ class Responder:
     peer_limits: Limits  # theirs: how much credit a body starts with
     error: Callable[[Frame], None]  # queues a frame on the command lane
     half_round_trip: Callable[[], float]
+    limiter: LinkLimiter = field(factory=LinkLimiter)
     busy: int = field(default=0, init=False)
     _last_id: int = field(default=0, init=False)
     _scopes: dict[int, trio.CancelScope] = field(factory=dict, init=False)
@@ -270,7 +272,7 @@ class Responder:
         return len(self._scopes) + len(self._answers) - self._pushes
 
     def on_request(self, frame: Request) -> None:
-        """Start the handler, or refuse: BUSY past the cap, BAD_REQUEST for an unknown method."""
+        """Start the handler, or refuse: BUSY past the cap or the rate of its type, BAD_REQUEST for an unknown method."""
         if frame.id <= self._last_id:
             raise RemoteProtocolError("a request id that does not increase")
         self._last_id = frame.id
@@ -282,6 +284,9 @@ class Responder:
             self.error(
                 Error(frame.id, ErrorCode.BUSY, f"{self.limits.requests_in_flight} requests are in flight")
             )
+        elif wait_s := self.limiter.on_request(frame.method, trio.current_time()):
+            words = f"too many requests {frame.method!r}; the next in {wait_s:.1f} s"
+            self.error(Error(frame.id, ErrorCode.BUSY, words))
         else:
             deadline = trio.current_time() + frame.deadline_ms / 1000 - self.half_round_trip()
             scope = self._scopes[frame.id] = trio.CancelScope(deadline=deadline)

@@ -11,6 +11,7 @@ from attrs import define, evolve, field, frozen
 from daemons.link.peer import Peer
 from daemons.link.requests import Reply
 from daemons.ops.metrics import FETCH_S, Histogram
+from daemons.ops.offload import Offload, inline
 from daemons.ops.trace import bind
 from daemons.race.access import AccessRecord
 from daemons.race.bodies import validator_for
@@ -35,6 +36,9 @@ WATCHES_MAX = 512
 YOUNG_MAX = 64
 FILTERED_MAX = 1024
 """Bodies of which it is remembered whether they held anything private, and what was left of those that did."""
+
+LARGE_BYTES = 512 * 1024
+"""A body from this size on is compressed beside the event loop, and not pushed: its row has it fetched."""
 
 REVALIDATE_MAX = 256
 PERIOD_MIN_S = 0.25
@@ -89,6 +93,7 @@ class SiteService:
     share_private: bool = False
     ttl_s: Callable[[str], float] = lambda path: 0.0
     peer: Peer | None = None
+    offload: Offload = inline
     paused: bool = False
     bodies: RecentBodies = field(factory=RecentBodies, init=False)
     errors: Counter[ErrorCode] = field(factory=Counter, init=False)  # of fetches, since the start
@@ -154,7 +159,10 @@ class SiteService:
             path in self._pushed
         ):  # the base of the next push; should the answer be lost, the row has it asked for again
             self._pushed[path] = shorten(fetched.digest)
-        return self._answer(path, fetched, ask, max(0.0, asked_at - fetched.fetched_at)), fetched
+        age_s = max(0.0, asked_at - fetched.fetched_at)
+        if len(fetched.body) >= LARGE_BYTES:
+            return await self._answer_large(path, fetched, ask, age_s), fetched
+        return self._answer(path, fetched, ask, age_s), fetched
 
     async def _read(self, path: str) -> Fetched:
         """Ask the origin, or within the TTL of the path remember what it said."""
@@ -171,6 +179,12 @@ class SiteService:
 
     def _answer(self, path: str, fetched: Fetched, ask: Ask, age_s: float) -> Reply:
         told, encoded = encode_answer(fetched, ask, age_s, lambda base: self.bodies.find(path, base))
+        self.bodies.put(path, fetched.digest, fetched.body)
+        return Reply(to_wire(told), encoded)
+
+    async def _answer_large(self, path: str, fetched: Fetched, ask: Ask, age_s: float) -> Reply:
+        bases = {base: body for base in ask.bases if (body := self.bodies.find(path, base)) is not None}
+        told, encoded = await self.offload(lambda: encode_answer(fetched, ask, age_s, bases.get))
         self.bodies.put(path, fetched.digest, fetched.body)
         return Reply(to_wire(told), encoded)
 
@@ -312,13 +326,14 @@ class SiteService:
         self._read_at[path] = fetched.fetched_at
         self.publisher.read_at(int(self._as_of() * 1e6))
         self.publisher.set(path, row_of(fetched).encode(), now)
-        if self._pushed.get(path) != shorten(fetched.digest) and self.peer is not None:
+        is_news = self._pushed.get(path) != shorten(fetched.digest)
+        if is_news and self.peer is not None and len(fetched.body) < LARGE_BYTES:
             base = self._pushed.get(path, b"")
             ask = Ask(path, bases=[base] if base else [])
             reply = self._answer(path, fetched, ask, self.utc_now() - fetched.fetched_at)
             if self.peer.push("body", {**reply.result, "p": path}, reply.body):
                 self._pushed[path] = shorten(fetched.digest)
-        else:  # the hub has it from an earlier connection: the base of what changes next
+        else:  # the hub fetches it, or has it from an earlier connection: the base of what changes next
             self.bodies.put(path, fetched.digest, fetched.body)
 
     def _as_of(self) -> float:

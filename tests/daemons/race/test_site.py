@@ -11,7 +11,7 @@ from attrs import define
 from trio.testing import MockClock
 
 from daemons.race.exchange import Ask, Form, Told, decode_answer, shorten, to_wire, told_from_wire
-from daemons.race.site import ABSENT, FAILING, WATCH_TOPIC, WATCHES_MAX, Row, SiteService
+from daemons.race.site import ABSENT, FAILING, LARGE_BYTES, WATCH_TOPIC, WATCHES_MAX, Row, SiteService
 from daemons.race.watches import Watches
 from protocol.canonical import digest_of
 from protocol.errors import ErrorCode, RemoteProtocolError, RequestError
@@ -368,3 +368,32 @@ async def test_purge_forgets_the_bases_and_sends_the_whole_again(autojump_clock:
         [(path, told, encoded)] = stage.pushes()
         assert (path, told.form) == (RACE, Form.ZSTD)
         assert body_of(told, encoded) == stage.day.files[RACE]
+
+
+async def test_a_large_body_is_not_pushed_but_fetched_and_compressed_beside_the_loop(
+    autojump_clock: MockClock,
+) -> None:
+    worked: list[object] = []
+
+    async def offload(work: Any) -> Any:
+        worked.append(work)
+        return work()
+
+    async with site() as stage:
+        stage.service.offload = offload
+        big = "/httpfiles/big.json"
+        body = json.dumps([{"n": number} for number in range(60_000)]).encode()
+        assert len(body) > LARGE_BYTES
+        stage.day.put(big, body)
+        await stage.watch(big)
+        await trio.sleep(1)
+        assert stage.pushes() == []
+        row = stage.row(big)
+        assert row is not None and row.validator
+        told, encoded = await stage.fetch(big)
+        assert body_of(told, encoded) == body
+        changed = body[:-1] + b', {"n": -1}]'
+        stage.day.put(big, changed)
+        told, encoded = await stage.fetch(big, bases=[shorten(digest_of(body))])
+        assert (told.form, body_of(told, encoded, body)) == (Form.DELTA, changed)
+        assert len(worked) == 2
