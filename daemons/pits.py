@@ -4,13 +4,14 @@ pits
 ├── origin                        the one request in flight to FPVTrackside
 ├── watches                       what is read again, how often; feeds the local board and the hub
 ├── journal, commands, sweep      reliable traffic and its housekeeping
+├── store care                    a failing disk is told, backups are made
 ├── web front                     local pages, push hints, /healthz, /readyz, /metrics
 └── link.dial                     reconnect policy; a connection is a nursery of its own
 """
 
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from daemons.ops.lifecycle import notify, run_daemon
 from daemons.ops.logs import configure_logs
 from daemons.ops.metrics import Reading, metrics_route
 from daemons.ops.process import folder_readings, health_readings, process_readings, store_readings
+from daemons.ops.storecare import StoreCare, patiently
 from daemons.ops.trace import traced
 from daemons.race import executor
 from daemons.race.config import PitsConfig
@@ -48,11 +50,12 @@ from daemons.race.readings import hint_readings, origin_readings, site_readings
 from daemons.race.site import WATCH_TOPIC, SiteService
 from daemons.race.times import read_zone
 from daemons.race.watches import Watches
-from daemons.store import Store, open_store
+from daemons.store import StorageError, Store, open_store
 from daemons.web.assets import Assets, read_assets
 from daemons.web.front import Front, open_listeners, serve_http
 from daemons.web.readings import front_readings
 from daemons.web.ready import ready_answers
+from daemons.web.storagefault import answer_storage_error
 from protocol.errors import ErrorCode, RequestError
 from protocol.frames import Limits
 from protocol.linkstatus import LinkStatus, Status
@@ -80,6 +83,8 @@ class Pits:
     environment: Environment
     store: Store
     wrap_stream: StreamWrapper
+    inline: bool = False
+    care: StoreCare = field(init=False)
     health: Health = field(init=False)
     origin: LocalOrigin = field(init=False)
     watches: Watches = field(init=False)
@@ -97,6 +102,10 @@ class Pits:
     def __attrs_post_init__(self) -> None:
         config, environment, fetch = self.config, self.environment, self.config.fetch
         self.health = Health(environment.utc_now)
+        self.care = StoreCare(
+            self.store, self.health, config.backup, environment.utc_now, f"pits-{config.site}",
+            key=config.storage.database_key, inline=self.inline,
+        )  # fmt: skip
         limits = OriginLimits(
             fetch_s=fetch.timeout_s, in_flight=fetch.max_in_flight, body_bytes=fetch.max_body_bytes
         )
@@ -169,6 +178,7 @@ class Pits:
             nursery.start_soon(self._tell_events)
             nursery.start_soon(self.commands.run)
             nursery.start_soon(self._sweep)
+            nursery.start_soon(self.care.run)
             assets = read_assets()
             serve = partial(
                 serve_http,
@@ -196,12 +206,14 @@ class Pits:
                 self._hints.route(NOTIFY_PATH),
                 *health_routes(self.health, ready=self._is_ready, about=self._about),
                 metrics_route(self._readings),
-            ]
+            ],
+            exception_handlers={StorageError: answer_storage_error},
         )
 
     async def _sweep(self) -> None:
         while True:
-            await self.durable.sweep(self.environment.utc_now())
+            with suppress(StorageError):  # told by the store's care; what is too old goes at another turn
+                await self.durable.sweep(self.environment.utc_now())
             await trio.sleep(SWEEP_S)
 
     # --- the journal ---------------------------------------------------------------------------------------------
@@ -232,7 +244,7 @@ class Pits:
         self.watches.observe(on_read)
         async for event in receive:
             try:
-                await self.durable.send("event", *encode_body(event))
+                await patiently(partial(self.durable.send, "event", *encode_body(event)), "an event")
                 self.health.clear("outbox")
             except OutboxFull:
                 self.health.set(
@@ -332,9 +344,10 @@ async def open_pits(
 
     Raises StorageError when the folder is held by another daemon, not writable, or its file is corrupt.
     """
-    config.state_dir.mkdir(parents=True, exist_ok=True)
-    async with open_store(config.state_dir / "pits.db", migrations=MIGRATIONS, inline=inline) as store:
-        yield Pits(config, environment or Environment(), store, wrap_stream)
+    key = config.storage.database_key
+    file = config.state_dir / "pits.db"
+    async with open_store(file, migrations=MIGRATIONS, inline=inline, key=key) as store:
+        yield Pits(config, environment or Environment(), store, wrap_stream, inline=inline)
 
 
 async def serve(config: PitsConfig, stop: trio.Event) -> None:

@@ -27,6 +27,7 @@ from daemons.link.transport import (
 )  # fmt: skip
 from daemons.ops.authority.siteproof import Claim, parse_challenge
 from daemons.ops.trace import bind, connection_id
+from daemons.store import StorageError
 from protocol.backoff import Backoff
 from protocol.errors import CloseCode, RemoteProtocolError
 from protocol.linkstatus import LinkStatus, Status, status_of_close
@@ -153,7 +154,7 @@ class Dialer:
                 raise _Failed(Status.LOST, f"{self.address.host_header} accepts but does not answer")
         except Refused as exc:
             raise _Failed(status_of_close(exc.code), exc.words, exc.retry_after_s) from None
-        except (TransportClosed, RemoteProtocolError, trio.BrokenResourceError) as exc:
+        except (TransportClosed, RemoteProtocolError, StorageError, trio.BrokenResourceError) as exc:
             raise _Failed(Status.LOST, f"the opening failed: {exc}") from None
         return ended
 

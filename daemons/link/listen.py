@@ -18,6 +18,7 @@ from daemons.link.peer import Peer
 from daemons.link.registry import Owner, SiteRegistry
 from daemons.link.transport import Transport, TransportClosed, server_transport, tune_socket
 from daemons.ops.trace import bind, connection_id
+from daemons.store import StorageError
 from protocol.errors import CloseCode, RemoteProtocolError
 from protocol.frames import Hello, Refuse
 from protocol.software import is_older
@@ -97,7 +98,7 @@ class SiteListener:
                 log.info("connection.ended", code=ended.code, words=ended.words, ours=ended.ours)
         except Refused as exc:
             log.warning("connection.refused", code=exc.code, words=exc.words)
-        except (TransportClosed, RemoteProtocolError, trio.BrokenResourceError) as exc:
+        except (TransportClosed, RemoteProtocolError, StorageError, trio.BrokenResourceError) as exc:
             log.info("connection.failed", words=str(exc))
 
     def recheck(self) -> None:

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import apsw
+import structlog
 from attrs import define, evolve, field, frozen
 
 from daemons.race.fetched import Fetched
-from daemons.store import Migration, Store
+from daemons.store import Migration, StorageError, Store
+
+_log = structlog.stdlib.get_logger("pitlink.race")
 
 CACHE_BYTES_MAX = 64 * 1024 * 1024
 _ENTRY_OVERHEAD_BYTES = 512
@@ -33,6 +36,8 @@ class CacheStatistics:
     hits: int
     misses: int
     evictions: int
+    unkept: int
+    """Copies that the disk did not take: they are gone at the next start."""
 
 
 class Cache(Protocol):
@@ -64,6 +69,7 @@ class MemoryCache:
     _hits: int = field(default=0, init=False)
     _misses: int = field(default=0, init=False)
     _evictions: int = field(default=0, init=False)
+    unkept: int = field(default=0, init=False)
 
     async def get(self, key: Key) -> Fetched | None:
         fetched = self._entries.get(key)
@@ -108,7 +114,9 @@ class MemoryCache:
         return len(gone)
 
     def statistics(self) -> CacheStatistics:
-        return CacheStatistics(len(self._entries), self._bytes, self._hits, self._misses, self._evictions)
+        return CacheStatistics(
+            len(self._entries), self._bytes, self._hits, self._misses, self._evictions, self.unkept
+        )
 
 
 def _weight(fetched: Fetched) -> int:
@@ -181,7 +189,11 @@ class SqliteCache:
                 )  # fmt: skip
             conn.executemany(_DELETE, gone)
 
-        await self.store.transact(write)
+        try:
+            await self.store.transact(write)
+        except StorageError as exc:  # the copy serves until the next start; its older one has its age
+            _log.debug("cache.not_kept", path=key.path, error=exc.detail)
+            self.memory.unkept += 1
 
     async def confirm(self, key: Key, fetched_at: float) -> None:
         """As the port says. The time is not written: after a restart a copy is as old as its body, at least."""

@@ -13,6 +13,7 @@ from daemons.ops.authority.sites import check_site_name
 from daemons.ops.errors import Problem
 from daemons.ops.logs import LogLevel
 from daemons.ops.options import Address, Secret, option, section
+from daemons.ops.storage import BackupConfig, StorageConfig
 from daemons.web.config import FrontConfig
 from protocol.pathgate import DEFAULT_RULES, PathGate, Rule
 
@@ -115,6 +116,8 @@ class PitsConfig:
     log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")
+    storage: StorageConfig = section(StorageConfig, help="How databases are kept.")
+    backup: BackupConfig = section(BackupConfig, help="When backups are made.")
 
     def problems(self) -> Iterable[Problem]:
         """Yield what is wrong with options that are good each by itself."""
@@ -152,6 +155,8 @@ class CloudConfig:
     log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")
+    storage: StorageConfig = section(StorageConfig, help="How databases are kept.")
+    backup: BackupConfig = section(BackupConfig, help="When backups are made.")
 
     def problems(self) -> Iterable[Problem]:
         """Yield what is wrong with options that are good each by itself."""

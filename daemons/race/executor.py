@@ -6,6 +6,7 @@ by the hub's clock as the link carries it.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import apsw
 import structlog
@@ -13,6 +14,7 @@ import trio
 from attrs import define, field
 
 from daemons.link.durable import DurableChannels
+from daemons.ops.storecare import patiently
 from daemons.store import Migration, Store
 from protocol.frames import Message
 from protocol.messages import (
@@ -106,13 +108,14 @@ class CommandExecutor:
 
     async def run(self) -> None:
         """Apply what was decided before this start, then carry out commands as they come. Never returns."""
-        for name, value in await self.store.read(
-            lambda conn: list(conn.execute("SELECT * FROM site_setting"))
-        ):
+        settings = partial(self.store.read, lambda conn: list(conn.execute("SELECT * FROM site_setting")))
+        for name, value in await patiently(settings, "settings"):
             self._apply_setting(str(name), str(value))
         while True:
             self._wake = trio.Event()
-            for id_, type_, version, body in await self.store.read(_undecided):
+            for id_, type_, version, body in await patiently(
+                partial(self.store.read, _undecided), "commands"
+            ):
                 await self._carry_out(id_, decode_body(type_, version, body))
             with trio.move_on_at(self._pause_ends_at()):
                 await self._wake.wait()
@@ -130,7 +133,7 @@ class CommandExecutor:
         if now is not None and now > command.expires_at:
             _log.info("command.expired", id=id_, late_s=round(now - command.expires_at, 3))
             words = "it came too late"
-            await self.store.transact(lambda conn: self._decide(conn, id_, ResultStatus.EXPIRED, words))
+            await self._close(id_, ResultStatus.EXPIRED, words)
             return
         _log.info("command.run", id=id_, action=repr(command.action), issuer=command.issuer)
         try:
@@ -138,7 +141,11 @@ class CommandExecutor:
             status = ResultStatus.DONE
         except ValueError as exc:
             status, words = ResultStatus.FAILED, str(exc)
-        await self.store.transact(lambda conn: self._decide(conn, id_, status, words))
+        await self._close(id_, status, words)
+
+    async def _close(self, id_: str, status: ResultStatus, words: str) -> None:
+        decide = partial(self.store.transact, lambda conn: self._decide(conn, id_, status, words))
+        await patiently(decide, "a result")
 
     async def _act(self, action: Action) -> str:
         match action:
@@ -162,9 +169,12 @@ class CommandExecutor:
                 return "reconnecting"
 
     async def _set(self, name: str, value: str) -> None:
-        await self.store.transact(
-            lambda conn: conn.execute("INSERT OR REPLACE INTO site_setting VALUES (?, ?)", (name, value))
+        row = (name, value)
+        work = partial(
+            self.store.transact,
+            lambda conn: conn.execute("INSERT OR REPLACE INTO site_setting VALUES (?, ?)", row),
         )
+        await patiently(work, "a setting")
         self._apply_setting(name, value)
 
     def _apply_setting(self, name: str, value: str) -> None:

@@ -1,6 +1,7 @@
 """Copies of databases, made while work goes on; each appears whole or not at all, readable by its owner only."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -8,20 +9,33 @@ import apsw
 from daemons.store.connect import PLAIN, DatabaseKey, connect
 from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
 
-__all__ = ["check_database", "copy_database", "replace_durably", "sync_folder"]
+__all__ = ["Checkpoint", "check_database", "copy_database", "replace_durably", "sync_folder"]
 
+Checkpoint = Callable[[], None]
+"""Called between the steps of long work in a thread; what it raises ends the work, and nothing is left of it."""
+
+_STEP_PAGES = 2048
 _COPY_ERRORS: tuple[type[BaseException], ...] = (*DISK_ERRORS, OSError)
 
 
 def copy_database(
-    source: apsw.Connection, path: Path, key: DatabaseKey = PLAIN, *, new_key: DatabaseKey | None = None
+    source: apsw.Connection,
+    path: Path,
+    key: DatabaseKey = PLAIN,
+    *,
+    new_key: DatabaseKey | None = None,
+    checkpoint: Checkpoint = lambda: None,
 ) -> None:
     """Write one moment of a database to `path`: one file, encrypted by its own `key`, or by `new_key`.
 
-    Blocks for as long as the file is long. Raises StorageError about the copy; a half-made one is removed.
+    Others may write to it meanwhile if `source` is in a transaction. Blocks the longer the file is. Raises StorageError
+    about the copy; a half-made one is removed.
     """
     part = path.with_name(path.name + ".part")
     try:
+        source.execute(
+            "SELECT 1 FROM sqlite_schema"
+        ).fetchall()  # fixes the moment of a transaction just begun
         part.unlink(missing_ok=True)
         os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         target = connect(part, key)
@@ -29,7 +43,8 @@ def copy_database(
             target.pragma("synchronous", "off")  # once, below, for the whole file
             target.pragma("page_size", source.pragma("page_size"))  # encrypted pages are copied as they are
             with target.backup("main", source, "main") as backup:
-                backup.step()
+                while not backup.step(_STEP_PAGES):
+                    checkpoint()
             target.pragma("journal_mode", "delete")  # one file, without a log beside it
             if new_key is not None and new_key != key:
                 target.pragma("rekey", new_key.pragma)
@@ -41,6 +56,9 @@ def copy_database(
     except _COPY_ERRORS as error:
         part.unlink(missing_ok=True)
         raise storage_error(error, path) from error  # the copy's disk, not ours
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def check_database(path: Path, key: DatabaseKey = PLAIN) -> dict[str, int]:

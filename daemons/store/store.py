@@ -19,7 +19,7 @@ import trio
 from attrs import frozen
 
 from daemons.store.connect import PLAIN, DatabaseKey, connect
-from daemons.store.copying import copy_database
+from daemons.store.copying import Checkpoint, copy_database
 from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
 from daemons.store.lock import hold_folder
 from daemons.store.migrations import Migration, migrate
@@ -105,6 +105,26 @@ class Store:
         It appears whole or not at all. Raises StorageError.
         """
         await self.read(lambda conn: copy_database(conn, path, self._key))
+
+    def copy_now(self, path: Path, checkpoint: Checkpoint) -> None:
+        """Do as `backup_to`, in the caller's thread; inline, on the event loop. Raises StorageError."""
+        self._read(lambda conn: copy_database(conn, path, self._key, checkpoint=checkpoint))
+
+    @property
+    def fault(self) -> StorageError | None:
+        """What the last commits failed with; None since something was written again."""
+        return self._writer.fault
+
+    def on_fault(self, callback: Callable[[StorageError | None], None]) -> None:
+        """Have `callback` called on the event loop when commits begin to fail, fail otherwise, and when one succeeds again.
+
+        One listener; it must not raise or block.
+        """
+        self._writer.on_fault = callback
+
+    async def probe(self) -> None:
+        """Write something that changes nothing, durably. Raises StorageError when that fails."""
+        await self.transact(lambda conn: conn.execute("UPDATE migration SET number = number"))
 
     def statistics(self) -> StoreStatistics:
         """Return what the writer has to do and has done."""

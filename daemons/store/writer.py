@@ -86,6 +86,9 @@ class Writer:
         self.conn = conn
         self.jobs: deque[Job] = deque()
         self.commits = self.done = self.failed = 0
+        self.fault: StorageError | None = None
+        self.on_fault: Callable[[StorageError | None], None] | None = None
+        self._told: StorageError | None = None
         self._inline = inline
         self._limiter = trio.CapacityLimiter(1)
         self._wake = trio.Event()
@@ -160,6 +163,10 @@ class Writer:
                     trio.lowlevel.reschedule(job.task)
 
     def _call_hooks(self) -> None:
+        if self.fault is not self._told:
+            self._told = self.fault
+            if self.on_fault is not None:
+                self.on_fault(self.fault)
         hooks, self._hooks = self._hooks, []
         for hook in hooks:
             try:
@@ -170,6 +177,7 @@ class Writer:
     def _commit(self, jobs: list[Job]) -> None:
         conn = self.conn
         self._working = True
+        before = conn.total_changes() if self.fault is not None else 0
         try:
             conn.execute("BEGIN IMMEDIATE")
             left = deque(jobs)
@@ -189,10 +197,15 @@ class Writer:
                 conn.execute("COMMIT")
             self.commits += 1
             self.done += len(jobs)
+            if (
+                self.fault is not None and conn.total_changes() != before
+            ):  # one that only looked proves nothing
+                self.fault = None
         except BaseException as error:  # noqa: ASYNC103 (handed to the tasks that wait)
             self.failed += 1
             self._hooks.clear()
             self._undo(conn)
+            self.fault = storage_error(error, self.path)
             for job in jobs:
                 # One object an affected task: an exception raised twice mixes up its tracebacks.
                 job.error = storage_error(error, self.path).copy()
