@@ -7,18 +7,21 @@ it), SENT (it has) or UNKNOWN (its time is over and nothing was heard).
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import apsw
+import trio
 from attrs import define, field
 
 from daemons.link.durable import DurableChannels
+from daemons.link.limiter import per_type
 from daemons.ops.environment import Environment
 from daemons.ops.metrics import SLOW_S, Histogram
 from daemons.race.executor import CHANNEL
 from daemons.store import Migration, Store
+from protocol.errors import ErrorCode, RequestError
 from protocol.frames import Message
 from protocol.messages import (
     Action,
@@ -32,6 +35,7 @@ from protocol.messages import (
     decode_body,
     encode_body,
 )
+from protocol.tokenbucket import Buckets
 
 MIGRATIONS = (
     Migration(
@@ -52,6 +56,14 @@ LIFETIME_S = 300.0
 LISTED_MAX = 200
 
 
+class TooManyCommands(RequestError):
+    """Come back in `retry_after_s`: commands of this type come too fast."""
+
+    def __init__(self, type_: str, retry_after_s: float) -> None:
+        super().__init__(ErrorCode.BUSY, f"too many commands {type_!r}; the next in {retry_after_s:.1f} s")
+        self.retry_after_s = retry_after_s
+
+
 @define(eq=False)
 class CommandDesk:
     """Issues commands to one site and takes its results."""
@@ -60,17 +72,27 @@ class CommandDesk:
     durable: DurableChannels
     site: str
     environment: Environment
+    rates: Callable[[], Mapping[str, float]] = dict  # commands a second, by type
+    limited: int = field(default=0, init=False)
+    _paces: Buckets = field(factory=Buckets, init=False)
     on_purged: Callable[[str], None] = field(default=lambda prefix: None)  # the hub's copies are to follow
     issued: int = field(default=0, init=False)
     results: Counter[str] = field(factory=Counter, init=False)  # by status
     latency: Histogram = field(factory=lambda: Histogram(SLOW_S), init=False)
 
     async def issue(self, action: Action, issuer: str, lifetime_s: float = LIFETIME_S) -> str:
-        """Queue a command; return its id once that is durable. Raises OutboxFull when too many wait for the site."""
+        """Queue a command; return its id once that is durable. Raises OutboxFull when too many wait for the site,
+        TooManyCommands when too many of this type came.
+        """
+        fields = action_to_map(action)
+        wait_s = per_type(self._paces, str(fields["do"]), self.rates(), trio.current_time())
+        if wait_s:
+            self.limited += 1
+            raise TooManyCommands(str(fields["do"]), wait_s)
         now = self.environment.utc_now()
         id_ = str(uuid.UUID(bytes=self.environment.urandom(16), version=4))
         command = Command(id_, issuer, now + lifetime_s, 0, action)
-        row = (id_, self.site, issuer, now, now + lifetime_s, json.dumps(action_to_map(action)))
+        row = (id_, self.site, issuer, now, now + lifetime_s, json.dumps(fields))
 
         def work(conn: apsw.Connection) -> None:
             epoch, seq = self.durable.append_in(conn, CHANNEL, *encode_body(command))

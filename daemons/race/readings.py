@@ -83,6 +83,8 @@ def hub_readings(site: HubSite, labels: Labels, utc_now: float) -> Iterator[Read
     yield Reading("fetch_shared", "Callers that joined a fetch.", counts.shared, labels, is_counter=True)
     words = "Fetches refused because too many waited."
     yield Reading("fetch_shed", words, counts.shed, labels, is_counter=True)
+    words = "Fetches refused by a limit: of the site's rate, or of one caller's fetches at once."
+    yield Reading("fetch_limited", words, counts.limited, labels, is_counter=True)
     yield from _errors(counts.errors, labels)
     for form, count in (("same", counts.same), ("delta", counts.deltas), ("whole", counts.wholes)):
         pair = (*labels, ("form", form))

@@ -16,6 +16,7 @@ from attrs import define, evolve, field
 
 from daemons.link.requests import Answer, Interrupted
 from daemons.link.router import Router
+from daemons.ops.limits import HubLimits
 from daemons.ops.metrics import FETCH_S, Histogram
 from daemons.ops.trace import begin_task, bind, current
 from daemons.race.access import AccessRecord
@@ -35,11 +36,17 @@ from daemons.race.fetched import Fetched
 from protocol.delta import decompress_prefix
 from protocol.errors import ErrorCode, RequestError
 from protocol.pathgate import PathGate, wire_path
+from protocol.tokenbucket import Buckets
 
 _log = structlog.stdlib.get_logger("pitlink.race")
 
-WAITING_MAX = 64
 RESUMES_MAX = 16
+
+
+_KEPT = (0.0, 0.25, 0.5)
+"""By urgency: which share of the fetches that may be asked at once is left to what is wanted more."""
+
+_OUR_OWN = ("", "hub")
 
 
 class Urgency(IntEnum):
@@ -83,6 +90,7 @@ class RemoteStatistics:
     resumed: int = 0
     wrong_bodies: int = 0
     shed: int = 0
+    limited: int = 0
     bytes_saved: int = 0
     errors: Counter[ErrorCode] = field(factory=Counter)
     latency: Histogram = field(factory=lambda: Histogram(FETCH_S))
@@ -107,11 +115,14 @@ class RemoteOrigin:
     fetch_s: float
     gate: PathGate
     urgency_of: Callable[[str], Urgency] = lambda path: Urgency.LIST
+    bounds: Callable[[], HubLimits] = HubLimits
     statistics: RemoteStatistics = field(factory=RemoteStatistics, init=False)
     last_success_at: float | None = field(default=None, init=False)  # UTC seconds
     _flights: dict[str, _Flight] = field(factory=dict, init=False)
     _waiting: list[_Flight] = field(factory=list, init=False)
     _active: int = field(default=0, init=False)
+    _callers: Counter[str] = field(factory=Counter, init=False)  # identity → fetches under way or waiting
+    _paces: Buckets = field(factory=lambda: Buckets(1), init=False)
     _partial: dict[str, tuple[bytes, bytes]] = field(factory=dict, init=False)  # path → digest, raw prefix
     _observers: list[Observer] = field(factory=list, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
@@ -127,7 +138,7 @@ class RemoteOrigin:
 
     @property
     def is_crowded(self) -> bool:
-        return len(self._waiting) >= WAITING_MAX // 2
+        return len(self._waiting) >= max(1, self.bounds().site_fetches_waiting // 2)
 
     @property
     def in_flight(self) -> int:
@@ -181,6 +192,21 @@ class RemoteOrigin:
             return await self._old_copy(
                 key, RequestError(ErrorCode.DISCONNECTED, f"site {self.site!r} is not connected")
             ), True
+        caller = current("identity")
+        if caller in _OUR_OWN:
+            return await self._join(path, key)
+        if self._callers[caller] >= self.bounds().caller_fetches_in_flight:
+            self.statistics.limited += 1
+            raise RequestError(ErrorCode.BUSY, f"{self._callers[caller]} of your fetches wait for this site")
+        self._callers[caller] += 1
+        try:
+            return await self._join(path, key)
+        finally:
+            self._callers[caller] -= 1
+            if not self._callers[caller]:
+                del self._callers[caller]
+
+    async def _join(self, path: str, key: Key) -> tuple[Fetched, bool]:
         flight = self._flights.get(path)
         if flight is None:
             flight = self._take_off(path)
@@ -215,7 +241,16 @@ class RemoteOrigin:
         if self._nursery is None:
             raise RequestError(ErrorCode.DISCONNECTED, "the hub is stopping")
         flight = _Flight(path, self.urgency_of(path))
-        if len(self._waiting) >= WAITING_MAX:
+        bounds = self.bounds()
+        rate, burst = bounds.site_fetches_per_s, bounds.site_fetches_burst
+        kept = burst * _KEPT[flight.urgency]
+        wait_s = self._paces.take(self.site, trio.current_time(), rate, burst, keep=kept)
+        if wait_s:
+            self.statistics.limited += 1
+            raise RequestError(
+                ErrorCode.BUSY, f"too many fetches of site {self.site!r}; try in {wait_s:.1f} s"
+            )
+        if len(self._waiting) >= bounds.site_fetches_waiting:
             self._shed(flight)
         self._flights[path] = flight
         self._waiting.append(flight)
@@ -226,7 +261,7 @@ class RemoteOrigin:
         """Make room for `newcomer` by refusing the least urgent one that waits; that may be the newcomer itself."""
         self.statistics.shed += 1
         least = max(self._waiting, key=lambda flight: flight.urgency)
-        busy = RequestError(ErrorCode.BUSY, f"{WAITING_MAX} fetches wait for site {self.site!r}")
+        busy = RequestError(ErrorCode.BUSY, f"{len(self._waiting)} fetches wait for site {self.site!r}")
         if least.urgency <= newcomer.urgency:
             raise busy
         self._waiting.remove(least)

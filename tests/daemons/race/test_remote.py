@@ -1,5 +1,6 @@
 """The hub's origin: shared fetches, shedding, old copies, and bodies that are never believed unchecked."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,10 +12,12 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from daemons.link.requests import Answer, Interrupted
 from daemons.link.router import PeerRouter
+from daemons.ops.limits import HubLimits
+from daemons.ops.trace import bound
 from daemons.race.cache import Key, MemoryCache
 from daemons.race.exchange import Form, Told, ask_from_wire, encode_answer, shorten, to_wire
 from daemons.race.fetched import Fetched
-from daemons.race.remote import WAITING_MAX, RemoteOrigin, Urgency
+from daemons.race.remote import RemoteOrigin, Urgency
 from protocol.canonical import digest_of, validator_of
 from protocol.delta import compress_body
 from protocol.errors import ErrorCode, RequestError
@@ -25,6 +28,7 @@ from .fakes import SITE, FakePeer, across
 RACE = "/events/e/r/Race.json"
 OLD = b'[{"ID":"r","Laps":[]}]'
 NEW = b'[{"ID":"r","Laps":[1]}]'
+WAITING_MAX = HubLimits().site_fetches_waiting
 IN_FLIGHT = 2
 FETCH_S = 5.0
 
@@ -366,3 +370,58 @@ async def test_pushes_are_kept_and_told_and_a_base_that_is_gone_is_counted(autoj
         await wait_all_tasks_blocked()
         assert await stage.copy() == NEW
         assert (stage.remote.statistics.pushes, stage.remote.statistics.wrong_bodies) == (1, 1)
+
+
+async def test_past_the_rate_of_a_site_what_is_wanted_more_still_goes(autojump_clock: MockClock) -> None:
+    async with hub() as stage:
+        kinds = {"fin": Urgency.FINISHED, "list": Urgency.LIST, "live": Urgency.LIVE}
+        stage.remote.urgency_of = lambda path: kinds[path.split("/")[2]]
+        stage.remote.bounds = lambda: HubLimits(site_fetches_per_s=1, site_fetches_burst=8)
+        stage.site.files = {f"/events/{kind}/{i}.json": b"[]" for kind in kinds for i in range(9)}
+
+        refusals: Counter[str] = Counter()
+
+        async def served(kind: str) -> int:
+            for number in range(9):
+                try:
+                    await stage.remote.fetch(f"/events/{kind}/{number}.json")
+                except RequestError as exc:
+                    refusals[f"{exc.code} {exc.words[:24]}"] += 1
+                    return number
+            return 9
+
+        assert [await served(kind) for kind in kinds] == [4, 2, 2]
+        assert refusals == {"BUSY too many fetches of site": 3}
+        assert stage.remote.statistics.limited == 3
+        await trio.sleep(1)
+        assert await served("live") == 1
+
+
+async def test_one_caller_cannot_take_every_place(autojump_clock: MockClock) -> None:
+    async with hub() as stage:
+        stage.remote.bounds = lambda: HubLimits(caller_fetches_in_flight=3)
+        stage.site.gate = trio.Event()
+        codes: Counter[str] = Counter()
+
+        async def ask(identity: str, number: int) -> None:
+            path = f"/events/{identity}/{number}.json"
+            stage.site.files[path] = b"[]"
+            with bound(identity=identity):
+                try:
+                    await stage.remote.fetch(path)
+                except RequestError as exc:
+                    codes[f"{identity} {exc.code}"] += 1
+                else:
+                    codes[identity] += 1
+
+        async with trio.open_nursery() as nursery:
+            for number in range(6):
+                for identity in ("greedy", "hub"):
+                    nursery.start_soon(ask, identity, number)
+            nursery.start_soon(ask, "modest", 0)
+            await wait_all_tasks_blocked()
+            assert codes == {"greedy BUSY": 3}
+            stage.site.gate.set()
+        assert codes == {"greedy BUSY": 3, "greedy": 3, "hub": 6, "modest": 1}
+        with bound(identity="greedy"):
+            assert (await stage.remote.fetch(RACE)).body == OLD
