@@ -50,14 +50,13 @@ from daemons.race.readings import cache_readings, command_readings, hub_readings
 from daemons.race.record import EventRecord
 from daemons.race.remote import RemoteOrigin
 from daemons.race.site import WATCH_TOPIC
-from daemons.store import Store, open_store
+from daemons.store import StorageError, Store, open_store
 from daemons.web.assets import Assets, read_assets
 from daemons.web.front import Front, FrontStream, open_listeners, reject, serve_http, tls_context
 from daemons.web.head import Head
 from daemons.web.readings import front_readings
 from daemons.web.ready import ready_answers
 from daemons.web.storagefault import answer_storage_error
-from daemons.web.uplink import UplinkSink
 from protocol.frames import Limits
 from protocol.linkstatus import Status
 from protocol.topics import Subscriber
@@ -94,7 +93,6 @@ class Cloud:
     cache: SqliteCache
     tokens: TokenTable
     authority: AuthorityFile
-    hub: str
     inline: bool = False
     care: StoreCare = field(init=False)
     on_authority: list[Callable[[], None]] = field(factory=list, init=False)  # who may do what has changed
@@ -113,12 +111,6 @@ class Cloud:
             self.store, self.health, self.config.backup, self.environment.utc_now, "cloud",
             key=self.config.storage.database_key, inline=self.inline,
         )  # fmt: skip
-        self.authoriser = Authoriser(self.authority, self.tokens, self.environment.utc_now)
-        self.sign_in = SignIn(self.authority, self.environment, Passwords(self.authority.inline))
-        self.on_authority += [self.authoriser.changed, self._warn_of_bearers, self._recheck_sites]
-        self.admission = Admission(
-            self.authority, self.hub, NonceBook(self.environment.urandom), self.authoriser.identify
-        )
 
     # --- its life ------------------------------------------------------------------------------------------------
 
@@ -134,7 +126,6 @@ class Cloud:
                     await self.member(token.site)
             nursery.start_soon(self._sweep)
             nursery.start_soon(self.care.run)
-            nursery.start_soon(self._watch_bearers)
             nursery.start_soon(self.authority.watch, self._tell_authority)
             assets = read_assets()
             serve = partial(
@@ -174,7 +165,6 @@ class Cloud:
                     fetch_s=self.config.fetch.timeout_s + 1.0,
                 ),
                 *health_routes(self.health, ready=self._is_ready, about=self._about),
-                UplinkSink().route(),
                 metrics_route(self._readings),
             ],
             exception_handlers={StorageError: answer_storage_error},
@@ -192,35 +182,6 @@ class Cloud:
             await trio.sleep(SWEEP_S)
 
     # --- sites ---------------------------------------------------------------------------------------------------
-
-    async def _join_sites(self) -> None:
-        """Make the sites that may come, those with an old token too."""
-        names = [token.site for token in self.tokens.load() if token.role is Role.SITE]
-        rows = self.authority.read(list_sites)
-        out = {row.name for row in rows if row.is_revoked}
-        for name in [*names, *(row.name for row in rows)]:
-            if name not in out:
-                await self.member(name)
-
-    def _recheck_sites(self) -> None:
-        """Act on what has changed: sites that are out lose their link, new ones are there to be seen."""
-        for member in self.members.values():
-            member.listener.recheck()
-        if self._nursery is not None:
-            self._nursery.start_soon(self._join_sites)
-
-    async def _watch_bearers(self) -> None:
-        known = self.tokens.changes
-        while True:
-            await trio.sleep(SWEEP_S if self.authority.inline else BEARERS_S)
-            try:
-                self.tokens.load()
-            except ConfigError as exc:  # while somebody edits it
-                _log.warning("tokens.unreadable", words=str(exc))
-                continue
-            if self.tokens.changes != known:
-                known = self.tokens.changes
-                self._recheck_sites()
 
     async def member(self, name: str) -> Member:
         """Return the site of this name, made when it is seen for the first time."""
@@ -282,19 +243,13 @@ class Cloud:
             _log.warning("site.unauthorised", address=address, site=name[:64], words=words)
             await reject(stream, 401, [(b"www-authenticate", b"Bearer")], words.encode())
             return
-        member = await self.member(name)
-        await member.listener.serve(stream, dict(head.headers), address)
-        _log.info(
-            "site.admitted", address=address, who=admitted.identity.who, proof=admitted.identity.token_id
-        )
         try:
-            member = await self.member(admitted.site)
+            member = await self.member(name)
         except StorageError as exc:
-            _log.warning("site.not_joined", address=address, site=admitted.site, words=str(exc))
+            _log.warning("site.not_joined", address=address, site=name, words=str(exc))
             await reject(stream, 503, [(b"retry-after", b"5")], b"the hub can store nothing just now")
             return
-        why_not = partial(self.admission.why_not, admitted)
-        await member.listener.serve(stream, dict(head.headers), address, why_not)
+        await member.listener.serve(stream, dict(head.headers), address)
 
     # --- how it stands -------------------------------------------------------------------------------------------
 
@@ -307,14 +262,6 @@ class Cloud:
         return {"daemon": "cloud", "sites": len(self.members), "connected": connected}
 
     def _readings(self) -> Iterator[Reading]:
-        for code, count in self.admission.refusals.items():
-            why = (("code", code),)
-            yield Reading("site_refusals", "Upgrades that were not let in.", count, why, is_counter=True)
-        for code, count in self.authoriser.refusals.items():
-            why = (("code", code),)
-            yield Reading(
-                "identity_refusals", "Requests whose sender was not let in.", count, why, is_counter=True
-            )
         utc_now = self.environment.utc_now()
         yield from process_readings("cloud")
         yield from health_readings(self.health)
@@ -342,39 +289,20 @@ async def open_cloud(
 
     Raises RefusedToStart when no site has a token: a hub without one would have nobody to let in.
     """
-    config.state_dir.mkdir(parents=True, exist_ok=True)
     tokens = TokenTable(config.state_dir / TOKENS_FILE)
     if not any(token.role is Role.SITE for token in tokens.load()):
-    environment = environment or Environment()
-    tokens = TokenTable(config.state_dir / TOKENS_FILE)
-    key = config.storage.database_key
-    with open_authority(
-        config.state_dir, migrations=AUTHORITY_MIGRATIONS, inline=inline, key=key
-    ) as authority:
-        _check_somebody(tokens, authority, config.state_dir)
-        hub = authority.write_now(lambda conn: make_hub_id(conn, environment.urandom))
-        file = config.state_dir / "cloud.db"
-        async with open_store(file, migrations=MIGRATIONS, inline=inline, key=key) as store:
-            cache = await SqliteCache.load(store, config.cache_bytes)
-            yield Cloud(config, environment, store, cache, tokens, authority, hub, inline)
-
-
-def _check_somebody(tokens: TokenTable, authority: AuthorityFile, folder: Path) -> None:
-    """Raise RefusedToStart, naming the command, for a hub that nobody could get into. Old bearer tokens count."""
-    bearers = tokens.load()
-    if not bearers and not has_keys(authority):
-        raise RefusedToStart(
-            f"this hub has no keys to sign tokens with yet. Make them: pitlink keys init --state-dir {folder}"
-        )
-    if not any(token.role is Role.SITE for token in bearers) and not authority.read(list_sites):
         raise RefusedToStart(
             f"no site has a token yet. Make one with: pitlink token make --role site --site NAME "
             f"--state-dir {config.state_dir}"
         )
-    async with open_store(config.state_dir / "cloud.db", migrations=MIGRATIONS, inline=inline) as store:
+    key = config.storage.database_key
+    file = config.state_dir / "cloud.db"
+    async with open_store(file, migrations=MIGRATIONS, inline=inline, key=key) as store:
         cache = await SqliteCache.load(store, config.cache_bytes)
-        with open_authority(config.state_dir, migrations=AUTHORITY_MIGRATIONS, inline=inline) as authority:
-            yield Cloud(config, environment or Environment(), store, cache, tokens, authority)
+        with open_authority(
+            config.state_dir, migrations=AUTHORITY_MIGRATIONS, inline=inline, key=key
+        ) as authority:
+            yield Cloud(config, environment or Environment(), store, cache, tokens, authority, inline)
 
 
 async def serve(config: CloudConfig, stop: trio.Event) -> None:
