@@ -12,7 +12,8 @@ from daemons.ops.errors import ConfigError, RefusedToStart
 __all__ = ["main"]
 
 _daemons = Group("Daemons", sort_key=1)
-_tools = Group("Tools", sort_key=2)
+_authority = Group("Who may do what", sort_key=2)
+_tools = Group("Tools", sort_key=3)
 
 app = App(
     name="pitlink",
@@ -21,9 +22,16 @@ app = App(
     help_format="plaintext",
 )
 config_app = App(name="config", help="Check a configuration, or show what holds.", group=_tools)
-token_app = App(name="token", help="The bearer tokens that a hub lets in.", group=_tools)
 app.command(config_app)
-app.command(token_app)
+app.command(
+    "daemons.commands.keys:app", name="keys", group=_authority, help="The keys that a hub signs tokens with."
+)
+app.command(
+    "daemons.commands.token:app", name="token", group=_authority, help="The tokens that a hub's API lets in."
+)
+app.command(
+    "daemons.commands.user:app", name="user", group=_authority, help="The people who sign in at a hub."
+)
 app.command(install_service, name="install-service", group=_tools)
 
 Config = Annotated[
@@ -100,7 +108,7 @@ def cloud(
     allow: Allow = None,
     log_level: LogLevelName = None,
 ) -> int:
-    """The hub: shows spectators the races of its sites. Needs a token for each: pitlink token make."""
+    """The hub: shows spectators the races of its sites. Begins with: pitlink keys init, pitlink site add."""
     from daemons.cloud import main as run
     from daemons.ops.config import load_config
     from daemons.race.config import CloudConfig
@@ -166,45 +174,6 @@ def show(daemon: Daemon, /, *, config: Config = None) -> int:
 
     for line in describe(load_config(_config_class(daemon), config)):
         print(line)
-    return 0
-
-
-@token_app.command
-def make(
-    *,
-    role: Annotated[Literal["site", "caller", "operator"], Parameter(help="What its holder may do.")],
-    site: Annotated[str, Parameter(help='The site it is for; "*" for all (callers and operators).')],
-    name: Annotated[str | None, Parameter(help="What the list calls it; by default role and site.")] = None,
-    state_dir: Annotated[Path, Parameter(help="The hub's state folder.")] = Path("cloud-state"),
-) -> int:
-    """Make a token, and print it: the only time it is shown."""
-    from daemons.cloud import TOKENS_FILE
-    from daemons.ops.errors import Problem
-    from daemons.ops.tokens import Role, TokenTable
-    from daemons.race.config import check_site_name
-
-    if site != "*":
-        try:
-            check_site_name(site)
-        except ValueError as exc:
-            raise ConfigError([Problem("--site", str(exc))]) from exc
-    print(TokenTable(state_dir / TOKENS_FILE).add(name or f"{role} {site}", Role(role), site))
-    return 0
-
-
-@token_app.command(name="list")
-def list_tokens(
-    *, state_dir: Annotated[Path, Parameter(help="The hub's state folder.")] = Path("cloud-state")
-) -> int:
-    """List the tokens of a hub: names, roles, sites; never the tokens."""
-    from daemons.cloud import TOKENS_FILE
-    from daemons.ops.tokens import TokenTable
-
-    tokens = TokenTable(state_dir / TOKENS_FILE).load()
-    for token in tokens:
-        print(f"{token.role:9} {token.site:20} {token.name}")
-    if not tokens:
-        print(f"There are none in {state_dir}. Make one: pitlink token make --role site --site NAME")
     return 0
 
 

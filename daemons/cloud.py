@@ -11,6 +11,7 @@ cloud
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import structlog
 import trio
@@ -25,8 +26,12 @@ from daemons.link.peer import Peer
 from daemons.link.readings import link_readings, state_readings
 from daemons.link.registry import MemoryRegistry
 from daemons.link.router import PeerRouter
+from daemons.ops.authority.authoriser import Authoriser, has_keys, identity_readings, warn_of_bearers
 from daemons.ops.authority.file import AuthorityFile, open_authority
+from daemons.ops.authority.signin import SignIn
+from daemons.ops.authority.sites import list_sites
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
+from daemons.ops.authority.users import Passwords
 from daemons.ops.environment import Environment
 from daemons.ops.errors import RefusedToStart
 from daemons.ops.health import Health, health_routes
@@ -54,6 +59,7 @@ from daemons.store import StorageError, Store, open_store
 from daemons.web.assets import Assets, read_assets
 from daemons.web.front import Front, FrontStream, open_listeners, reject, serve_http, tls_context
 from daemons.web.head import Head
+from daemons.web.login import login_routes
 from daemons.web.readings import front_readings
 from daemons.web.ready import ready_answers
 from daemons.web.storagefault import answer_storage_error
@@ -99,6 +105,8 @@ class Cloud:
     members: dict[str, Member] = field(factory=dict, init=False)
     front: Front | None = field(default=None, init=False)
     health: Health = field(init=False)
+    authoriser: Authoriser = field(init=False)
+    sign_in: SignIn = field(init=False)
     _registry: MemoryRegistry = field(factory=MemoryRegistry, init=False)
     _labels: SiteLabels = field(factory=SiteLabels, init=False)
     _router: PeerRouter = field(factory=PeerRouter, init=False)
@@ -107,6 +115,9 @@ class Cloud:
 
     def __attrs_post_init__(self) -> None:
         self.health = Health(self.environment.utc_now)
+        self.authoriser = Authoriser(self.authority, self.tokens, self.environment.utc_now)
+        self.sign_in = SignIn(self.authority, self.environment, Passwords(self.authority.inline))
+        self.on_authority += [self.authoriser.changed, self._warn_of_bearers]
         self.care = StoreCare(
             self.store, self.health, self.config.backup, self.environment.utc_now, "cloud",
             key=self.config.storage.database_key, inline=self.inline,
@@ -124,6 +135,7 @@ class Cloud:
             for token in self.tokens.load():
                 if token.role is Role.SITE:
                     await self.member(token.site)
+            self._warn_of_bearers()
             nursery.start_soon(self._sweep)
             nursery.start_soon(self.care.run)
             nursery.start_soon(self.authority.watch, self._tell_authority)
@@ -160,10 +172,11 @@ class Cloud:
                 ),
                 *api_routes(
                     self.members,
-                    tokens=self.tokens,
+                    authoriser=self.authoriser,
                     utc_now=utc_now,
                     fetch_s=self.config.fetch.timeout_s + 1.0,
                 ),
+                *login_routes(self.sign_in, self.authoriser),
                 *health_routes(self.health, ready=self._is_ready, about=self._about),
                 metrics_route(self._readings),
             ],
@@ -173,6 +186,9 @@ class Cloud:
     def _tell_authority(self) -> None:
         for on_change in list(self.on_authority):
             on_change()
+
+    def _warn_of_bearers(self) -> None:
+        warn_of_bearers(self.tokens, self.health)
 
     async def _sweep(self) -> None:
         while True:
@@ -265,6 +281,7 @@ class Cloud:
         utc_now = self.environment.utc_now()
         yield from process_readings("cloud")
         yield from health_readings(self.health)
+        yield from identity_readings(self.authoriser)
         yield from store_readings(self.store)
         yield from folder_readings(self.config.state_dir)
         yield from cache_readings(self.cache.statistics())
@@ -287,22 +304,31 @@ async def open_cloud(
 ) -> AsyncIterator[Cloud]:
     """Open the state folder and make the hub; `run` it inside the block. `inline`: for the simulation.
 
-    Raises RefusedToStart when no site has a token: a hub without one would have nobody to let in.
+    Raises RefusedToStart when the hub has no keys, or knows no site: there are no secrets by default.
     """
     tokens = TokenTable(config.state_dir / TOKENS_FILE)
-    if not any(token.role is Role.SITE for token in tokens.load()):
-        raise RefusedToStart(
-            f"no site has a token yet. Make one with: pitlink token make --role site --site NAME "
-            f"--state-dir {config.state_dir}"
-        )
     key = config.storage.database_key
-    file = config.state_dir / "cloud.db"
-    async with open_store(file, migrations=MIGRATIONS, inline=inline, key=key) as store:
-        cache = await SqliteCache.load(store, config.cache_bytes)
-        with open_authority(
-            config.state_dir, migrations=AUTHORITY_MIGRATIONS, inline=inline, key=key
-        ) as authority:
+    with open_authority(
+        config.state_dir, migrations=AUTHORITY_MIGRATIONS, inline=inline, key=key
+    ) as authority:
+        _check_somebody(tokens, authority, config.state_dir)
+        file = config.state_dir / "cloud.db"
+        async with open_store(file, migrations=MIGRATIONS, inline=inline, key=key) as store:
+            cache = await SqliteCache.load(store, config.cache_bytes)
             yield Cloud(config, environment or Environment(), store, cache, tokens, authority, inline)
+
+
+def _check_somebody(tokens: TokenTable, authority: AuthorityFile, folder: Path) -> None:
+    """Raise RefusedToStart, naming the command, for a hub that nobody could get into. Old bearer tokens count."""
+    bearers = tokens.load()
+    if not bearers and not has_keys(authority):
+        raise RefusedToStart(
+            f"this hub has no keys to sign tokens with yet. Make them: pitlink keys init --state-dir {folder}"
+        )
+    if not any(token.role is Role.SITE for token in bearers) and not authority.read(list_sites):
+        raise RefusedToStart(
+            f"this hub knows no site yet. Let one in: pitlink site add NAME --state-dir {folder}"
+        )
 
 
 async def serve(config: CloudConfig, stop: trio.Event) -> None:

@@ -78,7 +78,8 @@ def health_routes(health: Health, *, ready: Check, about: Callable[[], dict[str,
             {"name": w.name, "severity": str(w.severity), "words": w.words, "since": w.since}
             for w in health.warnings
         ]
-        status = "failing" if health.is_failing else "degraded" if warnings else "ok"
+        is_degraded = any(w.severity is not Severity.NOTICE for w in health.warnings)
+        status = "failing" if health.is_failing else "degraded" if is_degraded else "ok"
         body = {"status": status, "warnings": warnings, **about()}
         return JSONResponse(body, 503 if health.is_failing else 200, {"Cache-Control": "no-store"})
 

@@ -136,15 +136,3 @@ class TokenTable:
             if hmac.compare_digest(token.sha256, sha256):
                 return token
         return None
-
-    def may_read(self, authorization: str | None, site: str) -> bool:
-        """May this caller read the origin of `site`?"""
-        token = self.verify(authorization)
-        return token is not None and token.role is not Role.SITE and token.site in ("*", site)
-
-    def may_command(self, authorization: str | None, site: str) -> Token | None:
-        """Return the operator's token that may command `site`, or None."""
-        token = self.verify(authorization)
-        if token is None or token.role is not Role.OPERATOR or token.site not in ("*", site):
-            return None
-        return token

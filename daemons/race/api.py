@@ -1,7 +1,7 @@
 """The hub's HTTP for callers: which sites there are, and each site's origin through the link and the cache."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -11,17 +11,24 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from daemons.link.outbox import OutboxFull
-from daemons.ops.tokens import TokenTable
+from daemons.ops.authority.authoriser import Authoriser
+from daemons.ops.authority.identity import Refusal, Role
+from daemons.ops.trace import bound
 from daemons.race.desk import CommandDesk
 from daemons.race.fetched import Fetched
 from daemons.race.hub import HubSite
 from daemons.race.record import EventRecord
+from daemons.store.errors import StorageError
 from daemons.web.assets import is_known
+from daemons.web.refusals import json_response as _json
+from daemons.web.refusals import refusal_response, storage_response
 from protocol.errors import HTTP_STATUS, ErrorCode, RemoteProtocolError, RequestError
 from protocol.messages import action_from_map
 
 ID_DIGITS_MAX = 18
 """Of the id of an event: what SQLite's integers hold."""
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 RETRY_AFTER_S = {ErrorCode.BUSY: 1, ErrorCode.PAUSED: 10, ErrorCode.DISCONNECTED: 5}
 
@@ -40,7 +47,7 @@ class Member(Protocol):
 
 
 def api_routes(
-    members: Mapping[str, Member], *, tokens: TokenTable, utc_now: Callable[[], float], fetch_s: float
+    members: Mapping[str, Member], *, authoriser: Authoriser, utc_now: Callable[[], float], fetch_s: float
 ) -> list[BaseRoute]:
     """Return the routes under /api/sites."""
 
@@ -49,14 +56,13 @@ def api_routes(
 
     async def origin(request: Request) -> Response:
         name = request.path_params["site"]
-        if not tokens.may_read(request.headers.get("authorization"), name):
-            return _unauthorised("a caller's")
+        identity = authoriser.require(request.headers.get("authorization"), Role.VIEWER, name)
         if name not in members:
             return _no_site(name)
         site = members[name].site
         try:
             path = _raw_path(request)
-            with trio.move_on_after(fetch_s):
+            with trio.move_on_after(fetch_s), bound(identity=identity.who):
                 fetched = await site.remote.fetch(path, method=request.method)
                 return _answer(request, fetched, utc_now())
             raise RequestError(ErrorCode.TIMEOUT, f"no answer in {fetch_s:g} s")
@@ -65,8 +71,7 @@ def api_routes(
 
     async def events(request: Request) -> Response:
         name = request.path_params["site"]
-        if not tokens.may_read(request.headers.get("authorization"), name):
-            return _unauthorised("a caller's")
+        authoriser.require(request.headers.get("authorization"), Role.VIEWER, name)
         if name not in members:
             return _no_site(name)
         after = request.query_params.get("after", "0")
@@ -76,9 +81,7 @@ def api_routes(
 
     async def commands(request: Request) -> Response:
         name = request.path_params["site"]
-        token = tokens.may_command(request.headers.get("authorization"), name)
-        if token is None:
-            return _unauthorised("an operator's")
+        identity = authoriser.require(request.headers.get("authorization"), Role.OPERATOR, name)
         if name not in members:
             return _no_site(name)
         desk = members[name].desk
@@ -86,7 +89,7 @@ def api_routes(
             return _json(200, await desk.listed())
         try:
             action = action_from_map(json.loads(await request.body()))
-            return _json(202, {"id": await desk.issue(action, token.name)})
+            return _json(202, {"id": await desk.issue(action, identity.name)})
         except (ValueError, RecursionError, RemoteProtocolError) as exc:
             return _json(400, {"code": ErrorCode.BAD_REQUEST, "words": f"no command: {exc}"})
         except OutboxFull as exc:
@@ -94,9 +97,9 @@ def api_routes(
 
     return [
         Route("/api/sites", list_sites, methods=["GET"]),
-        Route("/api/sites/{site}/origin/{path:path}", origin, methods=["GET", "HEAD"]),
-        Route("/api/sites/{site}/events", events, methods=["GET"]),
-        Route("/api/sites/{site}/commands", commands, methods=["GET", "POST"]),
+        Route("/api/sites/{site}/origin/{path:path}", _guarded(origin), methods=["GET", "HEAD"]),
+        Route("/api/sites/{site}/events", _guarded(events), methods=["GET"]),
+        Route("/api/sites/{site}/commands", _guarded(commands), methods=["GET", "POST"]),
     ]
 
 
@@ -112,15 +115,18 @@ def _raw_path(request: Request) -> str:
     return path.decode("ascii", errors="replace")
 
 
-def _json(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    all_headers = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(body, status, all_headers, media_type="application/json")
+def _guarded(work: Endpoint) -> Endpoint:
+    """Answer for callers who are not let in."""
 
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await work(request)
+        except Refusal as exc:
+            return refusal_response(exc)
+        except StorageError as exc:
+            return storage_response(exc)
 
-def _unauthorised(whose: str) -> Response:
-    words = f"send {whose} token: Authorization: Bearer …"
-    return _json(401, {"code": "UNAUTHORISED", "words": words}, {"WWW-Authenticate": "Bearer"})
+    return endpoint
 
 
 def _no_site(name: str) -> Response:

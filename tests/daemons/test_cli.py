@@ -53,7 +53,7 @@ def test_tokens_are_made_once_and_listed_without_themselves(tmp_path: Path) -> N
 def test_pits_with_a_cloud_and_no_token_says_what_to_do(tmp_path: Path) -> None:
     told = _run("pits", "--cloud-url", "wss://cloud.example.org", "--state-dir", str(tmp_path))
     assert told.returncode == 2
-    assert "pitlink token make" in told.stderr
+    assert "pitlink enroll" in told.stderr
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,14 @@ def test_the_uplinks_of_the_demo_are_listed_with_their_sources() -> None:
     assert "lte-driving" in told.stdout
 
 
-def test_a_hub_without_tokens_names_the_command_that_makes_one(tmp_path: Path) -> None:
+def test_a_hub_without_keys_or_sites_names_the_command_that_makes_them(tmp_path: Path) -> None:
     told = _run("cloud", "--listen", "127.0.0.1:0", "--state-dir", str(tmp_path))
     assert told.returncode == 3
-    assert f"pitlink token make --role site --site NAME --state-dir {tmp_path}" in told.stderr
+    assert f"pitlink keys init --state-dir {tmp_path}" in told.stderr
+    assert _run("keys", "init", "--state-dir", str(tmp_path)).returncode == 0
+    told = _run("cloud", "--listen", "127.0.0.1:0", "--state-dir", str(tmp_path))
+    assert told.returncode == 3
+    assert f"pitlink site add NAME --state-dir {tmp_path}" in told.stderr
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

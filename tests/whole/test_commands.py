@@ -131,12 +131,16 @@ async def test_a_command_waits_for_its_site_and_one_that_came_too_late_never_run
 async def test_who_may_command_and_what_is_no_command(tmp_path: Path) -> None:
     async with open_stage(tmp_path, tree=tree()) as stage:
         caller = stage.cloud.tokens.add("reader", Role.CALLER, SITE)
-        for token, get, post in (("wrong", 401, 401), (caller, 401, 401)):
+        for token, status, why in (
+            ("wrong", 401, "malformed"),
+            ("pl_wrong", 401, "unknown"),
+            (caller, 403, "role"),
+        ):
             headers = {"Authorization": f"Bearer {token}"}
-            assert (await stage.callers.get(COMMANDS, headers=headers)).status_code == get
+            assert (await stage.callers.get(COMMANDS, headers=headers)).status_code == status
             answer = await stage.callers.post(COMMANDS, headers=headers, json={"do": "pause"})
-            assert answer.status_code == post
-            assert answer.headers["www-authenticate"] == "Bearer"
+            assert (answer.status_code, answer.json()["why"]) == (status, why)
+            assert answer.headers["www-authenticate"].startswith("Bearer error=")
         reader = {"Authorization": f"Bearer {caller}"}
         assert (await stage.callers.get(f"/api/sites/{SITE}/events", headers=reader)).status_code == 200
         for body in (b"", b"[]", b"{}", b'{"do": "explode"}', b'{"do": "allowlist"}', b"[" * 5000, b"\xff"):

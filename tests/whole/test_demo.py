@@ -81,7 +81,7 @@ async def test_demo_plays_a_recorded_event(samples: Path) -> None:
 
 
 @pytest.mark.process
-async def test_a_hub_without_a_token_refuses_in_words_and_names_the_command(tmp_path: Path) -> None:
+async def test_a_hub_without_keys_refuses_in_words_and_names_the_command(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -94,4 +94,4 @@ async def test_a_hub_without_a_token_refuses_in_words_and_names_the_command(tmp_
     ]
     ended = await trio.run_process(command, capture_stderr=True, check=False)
     assert ended.returncode == 3
-    assert b"pitlink token make --role site --site NAME" in ended.stderr
+    assert b"pitlink keys init" in ended.stderr

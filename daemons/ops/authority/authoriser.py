@@ -4,7 +4,7 @@ Every question looks into the authority file (a few rows, on the event loop), so
 whatever process, is refused now. Who keeps a connection open asks through `held`, which ends it within 0.2 s.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import structlog
@@ -17,9 +17,10 @@ from daemons.ops.authority.identity import Identity, Refusal, Role, Unauthorised
 from daemons.ops.authority.keys import list_keys
 from daemons.ops.authority.tokens import Proof, verify
 from daemons.ops.health import Health, Severity
+from daemons.ops.metrics import Reading
 from daemons.ops.tokens import BEARER_PREFIX, TokenTable
 
-__all__ = ["Authoriser", "has_keys", "warn_of_bearers"]
+__all__ = ["Authoriser", "has_keys", "identity_readings", "warn_of_bearers"]
 
 _log = structlog.stdlib.get_logger("pitlink.ops")
 
@@ -122,6 +123,15 @@ class Authoriser:
         if known is None:
             raise Unauthorised("this hub does not know this token", "unknown")
         return Proof(Identity("bearer", known.name, _ROLES[known.role], (known.site,)), float("inf"))
+
+
+def identity_readings(authoriser: Authoriser) -> Iterator[Reading]:
+    """Yield how many have not been let in, by the refusal's code."""
+    for code, count in authoriser.refusals.items():
+        why = (("code", code),)
+        yield Reading(
+            "identity_refusals", "Requests whose sender was not let in.", count, why, is_counter=True
+        )
 
 
 def has_keys(file: AuthorityFile) -> bool:
