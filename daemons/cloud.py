@@ -8,6 +8,7 @@ cloud
     └── link.listen               one connection a site; a nursery of its own
 """
 
+import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -20,6 +21,7 @@ from starlette.applications import Starlette
 
 from daemons.link import schema
 from daemons.link.durable import DurableChannels
+from daemons.link.limiter import LinkLimiter
 from daemons.link.listen import SiteListener
 from daemons.link.outbox import OutChannel
 from daemons.link.peer import Peer
@@ -36,6 +38,7 @@ from daemons.ops.environment import Environment
 from daemons.ops.errors import RefusedToStart
 from daemons.ops.health import Health, health_routes
 from daemons.ops.lifecycle import notify, run_daemon
+from daemons.ops.limits import HubLimits, LimitTable
 from daemons.ops.logs import configure_logs
 from daemons.ops.metrics import Reading, SiteLabels, metrics_route
 from daemons.ops.process import folder_readings, health_readings, process_readings, store_readings
@@ -51,6 +54,7 @@ from daemons.race.desk import CommandDesk
 from daemons.race.hub import HubSite
 from daemons.race.keeper import BoardKeeper
 from daemons.race.pages import race_routes
+from daemons.race.ranks import rank_of
 from daemons.race.readings import cache_readings, command_readings, hub_readings
 from daemons.race.record import EventRecord
 from daemons.race.remote import RemoteOrigin
@@ -58,13 +62,15 @@ from daemons.race.site import WATCH_TOPIC
 from daemons.store import StorageError, Store, open_store
 from daemons.web.assets import Assets, read_assets
 from daemons.web.front import Front, FrontStream, open_listeners, reject, serve_http, tls_context
+from daemons.web.guard import Guard
 from daemons.web.head import Head
 from daemons.web.login import login_routes
-from daemons.web.readings import front_readings
+from daemons.web.readings import front_readings, guard_readings
 from daemons.web.ready import ready_answers
 from daemons.web.storagefault import answer_storage_error
 from protocol.frames import Limits
 from protocol.linkstatus import Status
+from protocol.tokenbucket import Buckets
 from protocol.topics import Subscriber
 
 _log = structlog.stdlib.get_logger("pitlink.race")
@@ -107,6 +113,10 @@ class Cloud:
     health: Health = field(init=False)
     authoriser: Authoriser = field(init=False)
     sign_in: SignIn = field(init=False)
+    limits: LimitTable[HubLimits] = field(init=False)
+    guard: Guard = field(init=False)
+    _site_links: Buckets = field(factory=Buckets, init=False)
+    _links_refused: int = field(default=0, init=False)
     _registry: MemoryRegistry = field(factory=MemoryRegistry, init=False)
     _labels: SiteLabels = field(factory=SiteLabels, init=False)
     _router: PeerRouter = field(factory=PeerRouter, init=False)
@@ -115,6 +125,9 @@ class Cloud:
 
     def __attrs_post_init__(self) -> None:
         self.health = Health(self.environment.utc_now)
+        self.limits = LimitTable(self.config.limits, self.authority)
+        self.guard = Guard(lambda: self.limits.now, rank_of)
+        self.on_authority.append(self.limits.load)
         self.authoriser = Authoriser(self.authority, self.tokens, self.environment.utc_now)
         self.sign_in = SignIn(self.authority, self.environment, Passwords(self.authority.inline))
         self.on_authority += [self.authoriser.changed, self._warn_of_bearers]
@@ -146,6 +159,7 @@ class Cloud:
                 traced(self._app(assets), self.environment.urandom),
                 ready=ready_answers(assets, self.environment.utc_now),
                 on_control=self._on_control,
+                guard=self.guard,
                 config=config.http,
                 tls=tls,
                 utc_now=self.environment.utc_now,
@@ -219,7 +233,9 @@ class Cloud:
             new_epoch=environment.new_epoch,
             utc_now=environment.utc_now,
         )
-        commands = CommandDesk(self.store, durable, name, environment)
+        commands = CommandDesk(
+            self.store, durable, name, environment, rates=lambda: self.limits.now.commands_per_s
+        )
         await durable.open()
         subscriber = Subscriber(WATCH_TOPIC)
         peer = Peer(
@@ -229,6 +245,9 @@ class Cloud:
             durable=durable,
             limits=Limits(body_bytes=fetch.max_body_bytes, requests_in_flight=fetch.max_in_flight),
             subscribers={WATCH_TOPIC: subscriber},
+            limiter=LinkLimiter(
+                flow=lambda: (self.limits.now.site_bytes_per_s, self.limits.now.site_bytes_burst)
+            ),
         )
         self._router.peers[name] = peer
         remote = RemoteOrigin(
@@ -240,6 +259,7 @@ class Cloud:
             in_flight_max=max(1, fetch.max_in_flight - 1),  # a place is kept for what to watch
             fetch_s=fetch.timeout_s,
             gate=fetch.gate(),
+            bounds=lambda: self.limits.now,
         )
         site = HubSite(peer, self.cache, remote, BoardKeeper(), subscriber, environment.utc_now)
         nursery = self._nursery
@@ -259,6 +279,10 @@ class Cloud:
             _log.warning("site.unauthorised", address=address, site=name[:64], words=words)
             await reject(stream, 401, [(b"www-authenticate", b"Bearer")], words.encode())
             return
+        if wait_s := self._pace_links(name):
+            retry = [(b"retry-after", b"%d" % math.ceil(wait_s))]
+            await reject(stream, 429, retry, b"too many links of this site in so short a time")
+            return
         try:
             member = await self.member(name)
         except StorageError as exc:
@@ -266,6 +290,15 @@ class Cloud:
             await reject(stream, 503, [(b"retry-after", b"5")], b"the hub can store nothing just now")
             return
         await member.listener.serve(stream, dict(head.headers), address)
+
+    def _pace_links(self, site: str) -> float:
+        """Count a link that a site opens; return in how many seconds it may come again, 0.0 for now."""
+        limits = self.limits.now
+        wait_s = self._site_links.take(
+            site, trio.current_time(), limits.site_connections_per_s, limits.site_connections_burst
+        )
+        self._links_refused += wait_s > 0
+        return wait_s
 
     # --- how it stands -------------------------------------------------------------------------------------------
 
@@ -296,6 +329,9 @@ class Cloud:
         yield Reading("metrics_sites_left_out", words, self._labels.left_out)
         if self.front is not None:
             yield from front_readings(self.front.statistics)
+        yield from guard_readings(self.guard)
+        words = "Links refused because the site opened too many."
+        yield Reading("site_links_limited", words, self._links_refused, is_counter=True)
 
 
 @asynccontextmanager

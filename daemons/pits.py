@@ -24,6 +24,7 @@ from daemons.link import schema
 from daemons.link.address import HubAddress
 from daemons.link.dial import Dialer, StreamWrapper
 from daemons.link.durable import DurableChannels
+from daemons.link.limiter import LinkLimiter
 from daemons.link.outbox import Keep, OutboxFull, OutChannel
 from daemons.link.peer import Peer
 from daemons.link.readings import link_readings, state_readings
@@ -31,8 +32,10 @@ from daemons.ops.environment import Environment
 from daemons.ops.errors import ConfigError, Problem
 from daemons.ops.health import Health, Severity, health_routes
 from daemons.ops.lifecycle import notify, run_daemon
+from daemons.ops.limits import LimitTable, SiteLimits
 from daemons.ops.logs import configure_logs
 from daemons.ops.metrics import Reading, metrics_route
+from daemons.ops.offload import inline, threaded
 from daemons.ops.process import folder_readings, health_readings, process_readings, store_readings
 from daemons.ops.storecare import StoreCare, patiently
 from daemons.ops.trace import traced
@@ -46,6 +49,7 @@ from daemons.race.journal import Journal
 from daemons.race.keeper import BoardKeeper
 from daemons.race.origin import LocalOrigin, OriginLimits, OriginState
 from daemons.race.pages import race_routes
+from daemons.race.ranks import rank_of
 from daemons.race.readings import hint_readings, origin_readings, site_readings
 from daemons.race.site import WATCH_TOPIC, SiteService
 from daemons.race.times import read_zone
@@ -53,7 +57,8 @@ from daemons.race.watches import Watches
 from daemons.store import StorageError, Store, open_store
 from daemons.web.assets import Assets, read_assets
 from daemons.web.front import Front, open_listeners, serve_http
-from daemons.web.readings import front_readings
+from daemons.web.guard import Guard
+from daemons.web.readings import front_readings, guard_readings
 from daemons.web.ready import ready_answers
 from daemons.web.storagefault import answer_storage_error
 from protocol.errors import ErrorCode, RequestError
@@ -95,6 +100,8 @@ class Pits:
     peer: Peer = field(init=False)
     dialer: Dialer | None = field(default=None, init=False)
     front: Front | None = field(default=None, init=False)
+    limits: LimitTable[SiteLimits] = field(init=False)
+    guard: Guard = field(init=False)
     _journal: Journal = field(factory=Journal, init=False)
     _hints: HintEndpoint = field(init=False)
     _events_dropped: int = field(default=0, init=False)
@@ -102,6 +109,8 @@ class Pits:
     def __attrs_post_init__(self) -> None:
         config, environment, fetch = self.config, self.environment, self.config.fetch
         self.health = Health(environment.utc_now)
+        self.limits = LimitTable(config.limits)
+        self.guard = Guard(lambda: self.limits.now, rank_of)
         self.care = StoreCare(
             self.store, self.health, config.backup, environment.utc_now, f"pits-{config.site}",
             key=config.storage.database_key, inline=self.inline,
@@ -136,6 +145,7 @@ class Pits:
             ttl_s=partial(
                 _ttl_s, [(Rule.parse(f"GET {pattern}"), ttl_s) for pattern, ttl_s in config.ttl.items()]
             ),
+            offload=inline if self.inline else threaded,
         )
         self.peer = self.service.peer = Peer(
             role="pits",
@@ -146,6 +156,10 @@ class Pits:
             handlers=self.service.handlers,
             publishers={WATCH_TOPIC: publisher},
             on_down=[self.service.link_lost],
+            limiter=LinkLimiter(
+                lambda: self.limits.now.requests_of_hub_per_s,
+                lambda: (self.limits.now.hub_bytes_per_s, self.limits.now.hub_bytes_burst),
+            ),
         )
         self.commands = CommandExecutor(
             self.store,
@@ -185,6 +199,7 @@ class Pits:
                 listeners,
                 traced(self._app(assets), self.environment.urandom),
                 ready=ready_answers(assets, self.environment.utc_now),
+                guard=self.guard,
                 config=self.config.http,
                 utc_now=self.environment.utc_now,
             )
@@ -316,6 +331,11 @@ class Pits:
             yield from link_readings(self.peer)
         if self.front is not None:
             yield from front_readings(self.front.statistics)
+        yield from guard_readings(self.guard)
+        for type_, count in self.peer.limiter.busy.items():
+            labels = (("type", type_),)
+            words = "Requests of the hub refused by the rate of their type."
+            yield Reading("hub_requests_limited", words, count, labels, is_counter=True)
 
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext | None:

@@ -11,6 +11,7 @@ from daemons.link.address import HubAddress
 from daemons.ops.authority.sitekey import KEY_FILE
 from daemons.ops.authority.sites import check_site_name
 from daemons.ops.errors import Problem
+from daemons.ops.limits import HubLimits, SiteLimits
 from daemons.ops.logs import LogLevel
 from daemons.ops.options import Address, Secret, option, section
 from daemons.ops.storage import BackupConfig, StorageConfig
@@ -116,6 +117,9 @@ class PitsConfig:
     log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")
+    limits: SiteLimits = section(
+        SiteLimits, help="What clients and the hub may ask for; changed at run time too."
+    )
     storage: StorageConfig = section(StorageConfig, help="How databases are kept.")
     backup: BackupConfig = section(BackupConfig, help="When backups are made.")
 
@@ -155,6 +159,9 @@ class CloudConfig:
     log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")
+    limits: HubLimits = section(
+        HubLimits, help="What clients, callers and sites may ask for; changed at run time too."
+    )
     storage: StorageConfig = section(StorageConfig, help="How databases are kept.")
     backup: BackupConfig = section(BackupConfig, help="When backups are made.")
 

@@ -1,5 +1,6 @@
 """Every table of the authority file. Each component's migrations stand beside its code; here they are joined."""
 
+from daemons.ops import limits
 from daemons.ops.authority import audit, heads, keys, sessions, sites, tokens, users
 from daemons.store.migrations import Migration
 
@@ -13,4 +14,5 @@ AUTHORITY_MIGRATIONS: tuple[Migration, ...] = (
     *users.MIGRATIONS,
     *sessions.MIGRATIONS,
     *sites.MIGRATIONS,
+    *limits.MIGRATIONS,
 )
