@@ -29,7 +29,7 @@ from daemons.race.origin import LocalOrigin, OriginState
 from daemons.store.errors import StorageError
 from protocol.errors import RequestError
 
-__all__ = ["examine_cloud", "examine_pits"]
+__all__ = ["examine_cloud", "examine_pits", "live_pages"]
 
 Tell = Callable[[Finding], None]
 """Hears each finding as soon as it is known."""
@@ -95,7 +95,7 @@ async def examine_cloud(
         return
     for finding in await knock(way, None, "doctor", os.urandom(16)):
         tell(finding)
-    tell(await _stream(way))
+    tell(await live_pages(way))
     if thorough:
         tell(await idle_time(way))
 
@@ -247,7 +247,7 @@ def _authority(state_dir: Path, *, has_tokens: bool) -> Finding:
     return good("keys", f"{len(rows)} signing key(s), {len(known)} site(s)")
 
 
-async def _stream(way: Way) -> Finding:
+async def live_pages(way: Way) -> Finding:
     """Look whether live pages are live: the first event must not stick in a proxy's buffer."""
     remedy = "switch buffering off in the reverse proxy (nginx: proxy_buffering off): see docs/deploy.md"
     try:

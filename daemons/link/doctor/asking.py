@@ -136,12 +136,13 @@ class Asker:
             await self._send(h11.Data(data=body))
         await self._send(h11.EndOfMessage())
         head = await self._next()
-        while isinstance(head, h11.InformationalResponse):
+        while isinstance(head, h11.InformationalResponse) and head.status_code != 101:
             head = await self._next()
-        if not isinstance(head, h11.Response):
+        if not isinstance(head, h11.Response | h11.InformationalResponse):
             raise Unreached("http", "the connection was closed without an answer")
         received_at = trio.current_time()
         got = bytearray()
+        head_only = head_only or head.status_code == 101
         while not head_only and isinstance(event := await self._next(), h11.Data):
             got += event.data
             if len(got) > _BODY_BYTES_MAX:
