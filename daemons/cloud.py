@@ -23,6 +23,7 @@ from daemons.link import schema
 from daemons.link.durable import DurableChannels
 from daemons.link.limiter import LinkLimiter
 from daemons.link.listen import SiteListener
+from daemons.link.looks import LinkLooks
 from daemons.link.outbox import OutChannel
 from daemons.link.peer import Peer
 from daemons.link.readings import link_readings, state_readings
@@ -45,6 +46,7 @@ from daemons.ops.process import folder_readings, health_readings, process_readin
 from daemons.ops.storecare import StoreCare, patiently
 from daemons.ops.tokens import Role, TokenTable
 from daemons.ops.trace import traced
+from daemons.ops.watchman import Watchman
 from daemons.race import cache as cache_tables
 from daemons.race import desk, record
 from daemons.race.api import api_routes
@@ -119,12 +121,17 @@ class Cloud:
     _links_refused: int = field(default=0, init=False)
     _registry: MemoryRegistry = field(factory=MemoryRegistry, init=False)
     _labels: SiteLabels = field(factory=SiteLabels, init=False)
+    watchman: Watchman = field(init=False)
     _router: PeerRouter = field(factory=PeerRouter, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
     _joining: trio.Lock = field(factory=trio.Lock, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.health = Health(self.environment.utc_now)
+        looks = LinkLooks(self.store, self.health, self._peers)
+        self.watchman = Watchman(
+            self.store, self.health, self.environment.utc_now, self._summary, self._crowded, [looks.look]
+        )
         self.limits = LimitTable(self.config.limits, self.authority)
         self.guard = Guard(lambda: self.limits.now, rank_of)
         self.on_authority.append(self.limits.load)
@@ -150,6 +157,7 @@ class Cloud:
                     await self.member(token.site)
             self._warn_of_bearers()
             nursery.start_soon(self._sweep)
+            nursery.start_soon(self.watchman.run)
             nursery.start_soon(self.care.run)
             nursery.start_soon(self.authority.watch, self._tell_authority)
             assets = read_assets()
@@ -303,8 +311,19 @@ class Cloud:
     # --- how it stands -------------------------------------------------------------------------------------------
 
     def _is_ready(self) -> tuple[bool, str]:
+        why_not = self.watchman.why_not_ready()
+        return not why_not, why_not or "ready"
+
+    def _crowded(self) -> str:
         crowded = [name for name, member in self.members.items() if member.site.remote.is_crowded]
-        return (False, f"too many fetches wait for {', '.join(crowded)}") if crowded else (True, "ready")
+        return f"too many fetches wait for {', '.join(crowded)}" if crowded else ""
+
+    def _summary(self) -> str:
+        up = sum(peer.connection is not None for peer in self._peers())
+        return f"{up} of {len(self.members)} sites connected"
+
+    def _peers(self) -> list[Peer]:
+        return [member.site.peer for member in self.members.values()]
 
     def _about(self) -> dict[str, object]:
         connected = [name for name, member in self.members.items() if member.site.peer.connection is not None]
@@ -318,8 +337,8 @@ class Cloud:
         yield from store_readings(self.store)
         yield from folder_readings(self.config.state_dir)
         yield from cache_readings(self.cache.statistics())
-        peers = [member.site.peer for member in self.members.values()]
-        yield from state_readings(Status.LOST if peer.connection is None else Status.READY for peer in peers)
+        states = [Status.LOST if peer.connection is None else Status.READY for peer in self._peers()]
+        yield from state_readings(states)
         for name in self._labels.choose(self.members):
             member, site = self.members[name], (("site", name),)
             yield from hub_readings(member.site, site, utc_now)
@@ -374,6 +393,7 @@ async def serve(config: CloudConfig, stop: trio.Event) -> None:
         assert cloud.front is not None
         _log.info("daemon.ready", ports=cloud.front.ports, sites=sorted(cloud.members))
         notify("READY=1")
+        nursery.start_soon(cloud.watchman.prove)
         await stop.wait()
         await cloud.stop()
         nursery.cancel_scope.cancel(reason="orderly stop")

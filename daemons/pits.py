@@ -24,6 +24,7 @@ from daemons.link import schema
 from daemons.link.address import HubAddress
 from daemons.link.dial import Dialer, StreamWrapper
 from daemons.link.durable import DurableChannels
+from daemons.link.looks import LinkLooks
 from daemons.link.limiter import LinkLimiter
 from daemons.link.outbox import Keep, OutboxFull, OutChannel
 from daemons.link.peer import Peer
@@ -39,6 +40,7 @@ from daemons.ops.offload import inline, threaded
 from daemons.ops.process import folder_readings, health_readings, process_readings, store_readings
 from daemons.ops.storecare import StoreCare, patiently
 from daemons.ops.trace import traced
+from daemons.ops.watchman import Watchman
 from daemons.race import executor
 from daemons.race.config import PitsConfig
 from daemons.race.executor import CommandExecutor, Controls
@@ -76,6 +78,9 @@ EVENTS_WAITING_MAX = 256
 NOTIFY_PATH = "/notify"
 """Where FPVTrackside's NotificationURL is to point: http://<this machine>:<port>/notify."""
 
+READ_S = 90.0
+"""With no read of the origin ended for so long, good or failed, its loop hangs: each has 30 s at most."""
+
 TOPIC_INTERVAL_S = 0.02
 TOPIC_SILENCE_S = 30.0
 
@@ -103,7 +108,9 @@ class Pits:
     limits: LimitTable[SiteLimits] = field(init=False)
     guard: Guard = field(init=False)
     _journal: Journal = field(factory=Journal, init=False)
+    watchman: Watchman = field(init=False)
     _hints: HintEndpoint = field(init=False)
+    _read_at: float = field(factory=trio.current_time, init=False)  # when any read of the origin last ended
     _events_dropped: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -168,6 +175,10 @@ class Pits:
             self.peer.peer_utc_now,
             environment.utc_now,
         )
+        self.watchman = Watchman(
+            self.store, self.health, environment.utc_now, self._summary, self._crowded,
+            looks=[LinkLooks(self.store, self.health, lambda: [self.peer]).look], is_working=self._is_working,
+        )  # fmt: skip
         if config.cloud_url:
             self.dialer = Dialer(
                 self.peer,
@@ -192,6 +203,7 @@ class Pits:
             nursery.start_soon(self._tell_events)
             nursery.start_soon(self.commands.run)
             nursery.start_soon(self._sweep)
+            nursery.start_soon(self.watchman.run)
             nursery.start_soon(self.care.run)
             assets = read_assets()
             serve = partial(
@@ -269,6 +281,7 @@ class Pits:
     # --- what the parts tell -------------------------------------------------------------------------------------
 
     def _pace(self, path: str, result: Fetched | RequestError) -> None:
+        self._read_at = trio.current_time()
         self.origin.race_is_live = self.keeper.is_live
 
     def _on_hint(self, hint: Hint) -> None:
@@ -291,7 +304,20 @@ class Pits:
             self.dialer.reconnect_now()
 
     def _is_ready(self) -> tuple[bool, str]:
-        return self.origin.state is OriginState.UP, self.origin.words
+        why_not = self.watchman.why_not_ready()
+        return (False, why_not) if why_not else (self.origin.state is OriginState.UP, self.origin.words)
+
+    def _crowded(self) -> str:
+        waiting = self.origin.statistics().waiting
+        most = self.config.fetch.max_in_flight
+        return f"{waiting} fetches wait for FPVTrackside" if waiting >= most else ""
+
+    def _is_working(self) -> bool:
+        return trio.current_time() - self._read_at < READ_S
+
+    def _summary(self) -> str:
+        link = "no cloud" if self.dialer is None else f"link {self.dialer.status.status}"
+        return f"origin {self.origin.state}, {link}"
 
     def _about(self) -> dict[str, object]:
         link = None
@@ -379,6 +405,7 @@ async def serve(config: PitsConfig, stop: trio.Event) -> None:
             "daemon.ready", ports=pits.front.ports, origin=config.origin_url, cloud=config.cloud_url or None
         )
         notify("READY=1")
+        nursery.start_soon(pits.watchman.prove)
         await stop.wait()
         await pits.stop()
         nursery.cancel_scope.cancel(reason="orderly stop")

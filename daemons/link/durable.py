@@ -283,6 +283,14 @@ class DurableChannels:
         """Remove a dead letter for good. False when there is none of this id."""
         return await self._store.transact(lambda conn: self._in.inbox.drop(conn, dead_id))
 
+    def fill_shares(self) -> dict[str, float]:
+        """Return how full each outgoing channel is, 0 to 1, by messages or bytes, whichever is fuller."""
+        shares = {}
+        for name, outbox in self._out.outboxes.items():
+            held, bounds = outbox.held, outbox.config.bounds
+            shares[name] = max(held.messages / bounds.messages, held.body_bytes / bounds.body_bytes)
+        return shares
+
     def statistics(self) -> dict[str, ChannelStatistics]:
         """Return what each outgoing channel holds and has under way."""
         return {

@@ -11,9 +11,10 @@ import structlog
 import trio
 
 from daemons.ops.errors import ConfigError, RefusedToStart
+from daemons.ops.slowsteps import LOOP_STEPS
 from daemons.store import StorageError
 
-__all__ = ["Exit", "notify", "run_daemon", "watchdog"]
+__all__ = ["Exit", "notify", "run_daemon"]
 
 _log = structlog.stdlib.get_logger("pitlink.ops")
 
@@ -45,22 +46,10 @@ def notify(state: str) -> None:
             _log.warning("notify.failed", error=str(exc))
 
 
-async def watchdog(is_alive: Callable[[], bool] = lambda: True) -> None:
-    """Feed systemd's watchdog at half its period, from a loop that proves that the event loop turns.
-
-    `is_alive` may say that the work is not done any more; then nothing is fed. Returns when there is no watchdog.
-    """
-    period_us = os.environ.get("WATCHDOG_USEC")
-    if not period_us or not period_us.isdigit():
-        return
-    while True:
-        if is_alive():
-            notify("WATCHDOG=1")
-        await trio.sleep(int(period_us) / 2e6)
-
-
 def run_daemon(main: Callable[[trio.Event], Awaitable[None]]) -> Exit:
     """Run `main(stop)` until it returns; SIGTERM and SIGINT set `stop`, and after 1.8 s cancel it.
+
+    What holds the event loop for long is told in the log meanwhile.
 
     What goes wrong is said in words on stderr; the returned exit code says of what kind it was.
     """
@@ -75,13 +64,12 @@ def run_daemon(main: Callable[[trio.Event], Awaitable[None]]) -> Exit:
 
 async def _supervise(main: Callable[[trio.Event], Awaitable[None]]) -> None:
     stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(
-            _obey_signals, stop, nursery.cancel_scope
-        )  # before anything that a signal should end
-        nursery.start_soon(watchdog)
-        await main(stop)
-        nursery.cancel_scope.cancel(reason="the daemon has ended")
+    with LOOP_STEPS.watching():
+        async with trio.open_nursery() as nursery:
+            # before anything that a signal should end
+            await nursery.start(_obey_signals, stop, nursery.cancel_scope)
+            await main(stop)
+            nursery.cancel_scope.cancel(reason="the daemon has ended")
 
 
 async def _obey_signals(  # noqa: ASYNC114

@@ -13,6 +13,7 @@ import trio
 from daemons.ops.health import Health, Severity
 from daemons.ops.logring import PROCESS_RING
 from daemons.ops.metrics import Reading
+from daemons.ops.slowsteps import LOOP_STEPS
 from daemons.store import Store
 
 __all__ = ["folder_readings", "health_readings", "process_readings", "store_readings"]
@@ -36,6 +37,8 @@ def process_readings(daemon: str) -> Iterator[Reading]:
     yield Reading("loop_tasks", "Tasks of the event loop.", trio.lowlevel.current_statistics().tasks_living)
     yield Reading("log_lines", "Log lines written.", PROCESS_RING.last, is_counter=True)
     yield Reading("log_ring_lines", "Log lines kept in memory.", len(PROCESS_RING))
+    words = "Steps of a task that held the event loop for 0.1 s and more."
+    yield Reading("loop_held_seconds", words, LOOP_STEPS.steps)
     words = "Log lines that are not in memory any more."
     yield Reading("log_ring_dropped", words, PROCESS_RING.dropped, is_counter=True)
 
