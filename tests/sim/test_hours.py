@@ -1,0 +1,41 @@
+"""A hundred hours of the link pair and five of pits and cloud: nothing lost, nothing twice, order kept, converged.
+
+Both worlds share one pool of processes, the longest runs first, so that no core waits at the end. A fixed set of seeds
+and one fresh seed of each world, which is printed.
+"""
+
+import sys
+
+import pytest
+
+from chaos.simnet import seeds
+from tests.sim.batch import HOURS_A_RUN, Job, fresh_seed, require, run_batch
+from tests.sim.figures import Figures
+
+pytestmark = [pytest.mark.sim, pytest.mark.long]
+
+HOURS = {"link": 100.0, "whole": 5.0}
+
+
+def _jobs(fresh: int) -> list[Job]:
+    """Return the runs of both worlds; of PITLINK_SIM_SEED alone, when it is set."""
+    jobs = []
+    for what, hours in HOURS.items():
+        each = HOURS_A_RUN[what]
+        chosen = seeds(*range(1, int(hours / each)), fresh)
+        jobs += [Job(what, seed, each) for seed in chosen]
+    return jobs
+
+
+def test_a_hundred_hours_of_the_link_and_five_of_whole_daemons_with_everything_that_goes_wrong() -> None:
+    fresh = fresh_seed()
+    print(f"fresh seed: {fresh}", file=sys.stderr)
+    jobs = _jobs(fresh)
+    every: dict[str, list[Figures]] = {what: [] for what in HOURS}
+    for figures in run_batch(jobs):
+        every[figures.what].append(figures)
+    if len(jobs) == len(HOURS):  # a replay
+        assert not [one.failure for some in every.values() for one in some if one.failure]
+        return
+    for what, hours in HOURS.items():
+        assert require(what, every[what]).hours >= hours
