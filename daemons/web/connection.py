@@ -126,6 +126,8 @@ class Connection:
         client = client_of(head, self._ends.client[0], site.config.trusted_proxies)
         now = trio.current_time()
         if site.on_control is not None and wants_control(head):
+            if head.has_body:  # whose bytes the WebSocket's parser would take for something else
+                raise HttpError(400, "an upgrade has no body")
             if refusal := site.guard.on_upgrade(client, now):
                 return await self._turn_away(refusal)
             await self._hand_over(site.on_control, head, client)

@@ -4,6 +4,7 @@ Why not h11 alone: its limit on an incomplete head does not bind when the head c
 clock, and a request that turns into a WebSocket has to be handed on as the bytes it came in.
 """
 
+import re
 from collections.abc import Iterable
 
 import h11
@@ -19,6 +20,9 @@ _JOIN_BYTES = 64 * 1024
 
 _DISCARD_BYTES = 64 * 1024
 """So much of a request body that nobody read is skipped to keep the connection; a longer one closes it."""
+
+_OTHER_LINES = re.compile(rb"(?<!\r)\n|\r(?!\n)|\r\n[ \t]")
+"""Line ends and folded lines that h11 lets pass and a proxy in front may read otherwise."""
 
 _BODY_BYTES_PER_S_MIN = 4096
 """Past its allowance a request body must have come at this pace: a byte now and then holds nothing open."""
@@ -79,6 +83,8 @@ class HttpConnection:
         head_bytes = len(self._raw) - len(self._h11.trailing_data[0])
         if head_bytes > self._config.header_bytes_max:
             raise HttpError(431, "the request head is too long")
+        if _OTHER_LINES.search(self._raw, 0, head_bytes):
+            raise HttpError(400, "lines end with CR LF and are not folded")
         head = Head(
             event.method.decode("ascii"),
             event.target.decode("ascii"),
@@ -88,6 +94,10 @@ class HttpConnection:
         self._requests += 1
         self._body_bytes = 0
         self._body_by = trio.current_time() + self._config.body_allowance_s
+        if head.version not in ("1.0", "1.1"):
+            raise HttpError(505, "this version of HTTP is not spoken here")
+        if head.header("transfer-encoding") is not None and head.version != "1.1":
+            raise HttpError(400, "Transfer-Encoding is of HTTP/1.1")
         if head.header("transfer-encoding") is not None and head.header("content-length") is not None:
             # The two framings of a smuggled request: a proxy in front may have believed the other one.
             raise HttpError(400, "both Content-Length and Transfer-Encoding")

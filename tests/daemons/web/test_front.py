@@ -296,7 +296,10 @@ async def test_one_address_cannot_take_all_the_room() -> None:
 async def test_who_says_nothing_makes_room_for_who_does(autojump_clock: trio.testing.MockClock) -> None:
     config = FrontConfig(connections_max=3, connections_per_peer_max=1000, header_timeout_s=100)
     async with in_memory(starlette_app(), config=config) as (front, connect):
-        silent = [connect() for _ in range(3)]
+        silent = []
+        for _ in range(3):  # one after the other, so that it is known who has waited longest
+            silent.append(connect())
+            await trio.testing.wait_all_tasks_blocked()
         await trio.sleep(1)
         status, headers, _ = await connect().get("/")  # those may be about to ask
         assert (status, headers["retry-after"]) == (503, "5")
