@@ -20,6 +20,7 @@ from attrs import define, field, frozen
 from starlette.applications import Starlette
 
 from daemons.link import schema
+from daemons.link.admission import Admission
 from daemons.link.durable import DurableChannels
 from daemons.link.limiter import LinkLimiter
 from daemons.link.listen import SiteListener
@@ -30,13 +31,17 @@ from daemons.link.readings import link_readings, state_readings
 from daemons.link.registry import MemoryRegistry
 from daemons.link.router import PeerRouter
 from daemons.ops.authority.authoriser import Authoriser, has_keys, identity_readings, warn_of_bearers
+from daemons.ops.authority.enrolment import enrolment_routes
 from daemons.ops.authority.file import AuthorityFile, open_authority
+from daemons.ops.authority.identity import Refusal
+from daemons.ops.authority.keys import make_hub_id
 from daemons.ops.authority.signin import SignIn
+from daemons.ops.authority.siteproof import NonceBook
 from daemons.ops.authority.sites import list_sites
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.authority.users import Passwords
 from daemons.ops.environment import Environment
-from daemons.ops.errors import RefusedToStart
+from daemons.ops.errors import ConfigError, RefusedToStart
 from daemons.ops.health import Health, health_routes
 from daemons.ops.lifecycle import notify, run_daemon
 from daemons.ops.limits import HubLimits, LimitTable
@@ -63,6 +68,7 @@ from daemons.race.remote import RemoteOrigin
 from daemons.race.site import WATCH_TOPIC
 from daemons.store import StorageError, Store, open_store
 from daemons.web.assets import Assets, read_assets
+from daemons.web.clientcert import client_certificate
 from daemons.web.front import Front, FrontStream, open_listeners, reject, serve_http, tls_context
 from daemons.web.guard import Guard
 from daemons.web.head import Head
@@ -85,6 +91,8 @@ MIGRATIONS = (
 )
 TOKENS_FILE = "tokens.toml"
 SWEEP_S = 60.0
+BEARERS_S = 0.5
+"""How often the file of old tokens is looked at; not so often in simulations, where nobody edits it."""
 
 
 @frozen
@@ -107,6 +115,7 @@ class Cloud:
     cache: SqliteCache
     tokens: TokenTable
     authority: AuthorityFile
+    hub: str
     inline: bool = False
     care: StoreCare = field(init=False)
     on_authority: list[Callable[[], None]] = field(factory=list, init=False)  # who may do what has changed
@@ -115,6 +124,7 @@ class Cloud:
     health: Health = field(init=False)
     authoriser: Authoriser = field(init=False)
     sign_in: SignIn = field(init=False)
+    admission: Admission = field(init=False)
     limits: LimitTable[HubLimits] = field(init=False)
     guard: Guard = field(init=False)
     _site_links: Buckets = field(factory=Buckets, init=False)
@@ -137,7 +147,10 @@ class Cloud:
         self.on_authority.append(self.limits.load)
         self.authoriser = Authoriser(self.authority, self.tokens, self.environment.utc_now)
         self.sign_in = SignIn(self.authority, self.environment, Passwords(self.authority.inline))
-        self.on_authority += [self.authoriser.changed, self._warn_of_bearers]
+        self.on_authority += [self.authoriser.changed, self._warn_of_bearers, self._recheck_sites]
+        self.admission = Admission(
+            self.authority, self.hub, NonceBook(self.environment.urandom), self.authoriser.identify
+        )
         self.care = StoreCare(
             self.store, self.health, self.config.backup, self.environment.utc_now, "cloud",
             key=self.config.storage.database_key, inline=self.inline,
@@ -148,15 +161,16 @@ class Cloud:
     async def run(self, *, task_status: trio.TaskStatus["Cloud"] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Started: pages, API and link answer."""
         config = self.config
-        tls = tls_context(config.tls_cert, config.tls_key) if config.tls_cert and config.tls_key else None
+        tls = None
+        if config.tls_cert and config.tls_key:
+            tls = tls_context(config.tls_cert, config.tls_key, config.tls_client_ca)
         listeners = await open_listeners(config.listen.host, config.listen.port)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            for token in self.tokens.load():
-                if token.role is Role.SITE:
-                    await self.member(token.site)
+            await self._join_sites()
             self._warn_of_bearers()
             nursery.start_soon(self._sweep)
+            nursery.start_soon(self._watch_bearers)
             nursery.start_soon(self.watchman.run)
             nursery.start_soon(self.care.run)
             nursery.start_soon(self.authority.watch, self._tell_authority)
@@ -199,6 +213,7 @@ class Cloud:
                     fetch_s=self.config.fetch.timeout_s + 1.0,
                 ),
                 *login_routes(self.sign_in, self.authoriser),
+                *enrolment_routes(self.authority, self.hub, utc_now),
                 *health_routes(self.health, ready=self._is_ready, about=self._about),
                 metrics_route(self._readings),
             ],
@@ -220,6 +235,35 @@ class Cloud:
             await trio.sleep(SWEEP_S)
 
     # --- sites ---------------------------------------------------------------------------------------------------
+
+    async def _join_sites(self) -> None:
+        """Make the sites that may come, those with an old token too."""
+        names = [token.site for token in self.tokens.load() if token.role is Role.SITE]
+        rows = self.authority.read(list_sites)
+        out = {row.name for row in rows if row.is_revoked}
+        for name in [*names, *(row.name for row in rows)]:
+            if name not in out:
+                await self.member(name)
+
+    def _recheck_sites(self) -> None:
+        """Act on what has changed: sites that are out lose their link, new ones are there to be seen."""
+        for member in self.members.values():
+            member.listener.recheck()
+        if self._nursery is not None:
+            self._nursery.start_soon(self._join_sites)
+
+    async def _watch_bearers(self) -> None:
+        known = self.tokens.changes
+        while True:
+            await trio.sleep(SWEEP_S if self.authority.inline else BEARERS_S)
+            try:
+                self.tokens.load()
+            except ConfigError as exc:  # while somebody edits it
+                _log.warning("tokens.unreadable", words=str(exc))
+                continue
+            if self.tokens.changes != known:
+                known = self.tokens.changes
+                self._recheck_sites()
 
     async def member(self, name: str) -> Member:
         """Return the site of this name, made when it is seen for the first time."""
@@ -276,28 +320,54 @@ class Cloud:
         )
         await site.load()
         self._nursery.start_soon(site.run)
-        return Member(site, SiteListener(peer, self._registry), commands, events)
+        return Member(site, self._listener(peer), commands, events)
+
+    def _listener(self, peer: Peer) -> SiteListener:
+        return SiteListener(
+            peer,
+            self._registry,
+            minimum=partial(self.admission.minimum, peer.site),
+            next_nonce=partial(self.admission.nonces.next_for, peer.site),
+        )
 
     async def _on_control(self, stream: FrontStream, head: Head, address: str) -> None:
-        """Let a site in whose token is good for the name it gives."""
-        token = self.tokens.verify(head.header("authorization"))
-        name = head.header("pitlink-site") or ""
-        if token is None or token.role is not Role.SITE or token.site != name:
-            words = "no token of a site" if token is None else f"this token is not for site {name!r}"
-            _log.warning("site.unauthorised", address=address, site=name[:64], words=words)
-            await reject(stream, 401, [(b"www-authenticate", b"Bearer")], words.encode())
+        """Let a site in that has proven itself; tell others why not."""
+        config = self.config
+        try:
+            certificate = client_certificate(
+                stream, head, header=config.client_cert_header, proxies=config.http.trusted_proxies
+            )
+            admitted = self.admission.admit(head.headers, certificate)
+        except Refusal as refusal:
+            site = (head.header("pitlink-site") or "")[:64]
+            # Each key's first upgrade is refused for its nonce.
+            note = _log.info if refusal.code == "missing" else _log.warning
+            note("site.refused", address=address, site=site, code=refusal.code, words=refusal.words)
+            asks = [(b"www-authenticate", self.admission.challenge(refusal).encode())]
+            await reject(
+                stream, refusal.status, asks if refusal.status == 401 else [], refusal.words.encode()
+            )
             return
-        if wait_s := self._pace_links(name):
+        except (StorageError, ConfigError) as exc:
+            _log.error("site.not_judged", address=address, words=str(exc))
+            retry = [(b"retry-after", b"5")]
+            await reject(stream, 503, retry, b"the hub cannot read just now who may come in")
+            return
+        _log.info(
+            "site.admitted", address=address, who=admitted.identity.who, proof=admitted.identity.token_id
+        )
+        if wait_s := self._pace_links(admitted.site):
             retry = [(b"retry-after", b"%d" % math.ceil(wait_s))]
             await reject(stream, 429, retry, b"too many links of this site in so short a time")
             return
         try:
-            member = await self.member(name)
+            member = await self.member(admitted.site)
         except StorageError as exc:
-            _log.warning("site.not_joined", address=address, site=name, words=str(exc))
+            _log.warning("site.not_joined", address=address, site=admitted.site, words=str(exc))
             await reject(stream, 503, [(b"retry-after", b"5")], b"the hub can store nothing just now")
             return
-        await member.listener.serve(stream, dict(head.headers), address)
+        why_not = partial(self.admission.why_not, admitted)
+        await member.listener.serve(stream, dict(head.headers), address, why_not)
 
     def _pace_links(self, site: str) -> float:
         """Count a link that a site opens; return in how many seconds it may come again, 0.0 for now."""
@@ -333,6 +403,9 @@ class Cloud:
         utc_now = self.environment.utc_now()
         yield from process_readings("cloud")
         yield from health_readings(self.health)
+        for code, count in self.admission.refusals.items():
+            why = (("code", code),)
+            yield Reading("site_refusals", "Upgrades that were not let in.", count, why, is_counter=True)
         yield from identity_readings(self.authoriser)
         yield from store_readings(self.store)
         yield from folder_readings(self.config.state_dir)
@@ -361,16 +434,18 @@ async def open_cloud(
 
     Raises RefusedToStart when the hub has no keys, or knows no site: there are no secrets by default.
     """
+    environment = environment or Environment()
     tokens = TokenTable(config.state_dir / TOKENS_FILE)
     key = config.storage.database_key
     with open_authority(
         config.state_dir, migrations=AUTHORITY_MIGRATIONS, inline=inline, key=key
     ) as authority:
         _check_somebody(tokens, authority, config.state_dir)
+        hub = authority.write_now(lambda conn: make_hub_id(conn, environment.urandom))
         file = config.state_dir / "cloud.db"
         async with open_store(file, migrations=MIGRATIONS, inline=inline, key=key) as store:
             cache = await SqliteCache.load(store, config.cache_bytes)
-            yield Cloud(config, environment or Environment(), store, cache, tokens, authority, inline)
+            yield Cloud(config, environment, store, cache, tokens, authority, hub, inline)
 
 
 def _check_somebody(tokens: TokenTable, authority: AuthorityFile, folder: Path) -> None:

@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 
 from daemons.link import schema
 from daemons.link.address import HubAddress
+from daemons.link.credentials import BearerCredential, Credential, open_credential
 from daemons.link.dial import Dialer, StreamWrapper
 from daemons.link.durable import DurableChannels
 from daemons.link.looks import LinkLooks
@@ -183,11 +184,29 @@ class Pits:
             self.dialer = Dialer(
                 self.peer,
                 HubAddress.parse(config.cloud_url),
-                config.token.text,
-                ssl_context=_trust(config.ca_file),
+                credential=self._credential(),
+                ssl_context=_trust(config.ca_file, config.client_cert, config.client_key),
                 wrap_stream=self.wrap_stream,
                 on_status=self._on_link,
             )
+
+    def _credential(self) -> Credential:
+        """Return what proves this site, and say that an old token will not for much longer."""
+        config = self.config
+        credential = open_credential(
+            config.state_dir,
+            config.site,
+            token=config.token.text,
+            by_certificate=config.client_cert is not None,
+        )
+        if isinstance(credential, BearerCredential):
+            self.health.set(
+                "bearer-token",
+                Severity.NOTICE,
+                "this site proves itself with an old token, which the next release will not know: ask the hub's "
+                "operator for a code (pitlink site add) and enrol with it (pitlink enroll)",
+            )
+        return credential
 
     # --- its life ------------------------------------------------------------------------------------------------
 
@@ -364,14 +383,26 @@ class Pits:
             yield Reading("hub_requests_limited", words, count, labels, is_counter=True)
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext | None:
-    """Return a context that trusts the CAs of a file; None stands for the system's."""
-    if ca_file is None:
+def _trust(
+    ca_file: Path | None, client_cert: Path | None = None, client_key: Path | None = None
+) -> ssl.SSLContext | None:
+    """Return a context that trusts the CAs of a file (None: the system's) and shows a client certificate.
+
+    None stands for the system's CAs and no certificate. Raises ConfigError.
+    """
+    if ca_file is None and client_cert is None:
         return None
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as exc:
         raise ConfigError([Problem("ca_file", f"{ca_file} cannot be used: {exc}")]) from exc
+    if client_cert is not None:
+        try:
+            context.load_cert_chain(client_cert, client_key)
+        except (OSError, ssl.SSLError) as exc:
+            why = f"{client_cert} and {client_key} cannot be used: {exc}"
+            raise ConfigError([Problem("client_cert", why)]) from exc
+    return context
 
 
 def _ttl_s(rules: list[tuple[Rule, float]], path: str) -> float:

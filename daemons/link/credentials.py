@@ -45,6 +45,8 @@ class BearerCredential:
     token: str
 
     def headers(self, claim: Claim) -> list[tuple[bytes, bytes]]:
+        if not self.token:
+            raise CredentialProblem("this site has nothing that proves it: enrol it with pitlink enroll")
         return [(b"Authorization", b"Bearer " + self.token.encode())]
 
     def challenged(self, challenge: Challenge | None) -> bool:

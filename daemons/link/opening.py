@@ -72,5 +72,5 @@ def check_hello(theirs: Hello, *, role: str, site: str) -> None:
         raise Refused(CloseCode.INCOMPATIBLE, f"a {role!r} was expected, this is a {theirs.role!r}")
     if theirs.site != site:
         raise Refused(
-            CloseCode.UNAUTHORISED, f"the hello names site {theirs.site!r}, the token is for {site!r}"
+            CloseCode.UNAUTHORISED, f"the hello names site {theirs.site!r}, what was proven is {site!r}"
         )

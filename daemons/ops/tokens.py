@@ -57,18 +57,22 @@ class TokenTable:
     path: Path
     _tokens: dict[str, Token] = field(factory=dict, init=False)
     _read_state: tuple[int, int] | None = field(default=None, init=False)
+    changes: int = field(default=0, init=False)
+    """How often the file was found changed; by whom it was asked does not matter."""
 
     def load(self) -> list[Token]:
         """Read the file if it has changed; a missing one is empty. Raises ConfigError, saying where and what."""
         try:
             status = self.path.stat()
         except FileNotFoundError:
+            self.changes += self._read_state is not None
             self._tokens, self._read_state = {}, None
             return []
         state = (status.st_mtime_ns, status.st_size)
         if state != self._read_state:
             self._tokens = {token.sha256: token for token in self._parse()}
             self._read_state = state
+            self.changes += 1
         return list(self._tokens.values())
 
     def _parse(self) -> list[Token]:
