@@ -5,31 +5,38 @@ pits
 ├── watches                       what is read again, how often; feeds the local board and the hub
 ├── journal, commands, sweep      reliable traffic and its housekeeping
 ├── store care                    a failing disk is told, backups are made
+├── admin socket                  status, log, actions; the audit's head is told to the hub
 ├── web front                     local pages, push hints, /healthz, /readyz, /metrics
 └── link.dial                     reconnect policy; a connection is a nursery of its own
 """
 
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 import trio
-from attrs import define, field
+from attrs import asdict, define, field
 from starlette.applications import Starlette
 
-from daemons.link import schema
+from daemons.link import auditheads, schema
 from daemons.link.address import HubAddress
 from daemons.link.credentials import BearerCredential, Credential, open_credential
 from daemons.link.dial import Dialer, StreamWrapper
 from daemons.link.durable import DurableChannels
-from daemons.link.looks import LinkLooks
 from daemons.link.limiter import LinkLimiter
+from daemons.link.looks import LinkLooks
 from daemons.link.outbox import Keep, OutboxFull, OutChannel
 from daemons.link.peer import Peer
 from daemons.link.readings import link_readings, state_readings
+from daemons.link.requests import Reply
+from daemons.ops.admin.common import backup_actions, common_actions, limit_actions
+from daemons.ops.authority.file import AuthorityFile, open_authority
+from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
+from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.environment import Environment
 from daemons.ops.errors import ConfigError, Problem
 from daemons.ops.health import Health, Severity, health_routes
@@ -48,6 +55,7 @@ from daemons.race.executor import CommandExecutor, Controls
 from daemons.race.fetched import Fetched
 from daemons.race.follow import Follower
 from daemons.race.hints import Hint, HintEndpoint
+from daemons.race.hubactions import RULES
 from daemons.race.journal import Journal
 from daemons.race.keeper import BoardKeeper
 from daemons.race.origin import LocalOrigin, OriginLimits, OriginState
@@ -55,9 +63,11 @@ from daemons.race.pages import race_routes
 from daemons.race.ranks import rank_of
 from daemons.race.readings import hint_readings, origin_readings, site_readings
 from daemons.race.site import WATCH_TOPIC, SiteService
+from daemons.race.siteactions import SiteOffice, channels_status, rules_status
 from daemons.race.times import read_zone
 from daemons.race.watches import Watches
 from daemons.store import StorageError, Store, open_store
+from daemons.web.admin import AdminOffice
 from daemons.web.assets import Assets, read_assets
 from daemons.web.front import Front, open_listeners, serve_http
 from daemons.web.guard import Guard
@@ -67,7 +77,7 @@ from daemons.web.storagefault import answer_storage_error
 from protocol.errors import ErrorCode, RequestError
 from protocol.frames import Limits
 from protocol.linkstatus import LinkStatus, Status
-from protocol.messages import RaceEvent, encode_body
+from protocol.messages import Command, RaceEvent, ResultStatus, action_to_map, encode_body
 from protocol.pathgate import Rule
 from protocol.topics import Publisher
 
@@ -94,6 +104,7 @@ class Pits:
     environment: Environment
     store: Store
     wrap_stream: StreamWrapper
+    authority: AuthorityFile
     inline: bool = False
     care: StoreCare = field(init=False)
     health: Health = field(init=False)
@@ -108,6 +119,8 @@ class Pits:
     front: Front | None = field(default=None, init=False)
     limits: LimitTable[SiteLimits] = field(init=False)
     guard: Guard = field(init=False)
+    admin: AdminOffice = field(init=False)
+    _heads: auditheads.HeadExchange = field(init=False)
     _journal: Journal = field(factory=Journal, init=False)
     watchman: Watchman = field(init=False)
     _hints: HintEndpoint = field(init=False)
@@ -117,7 +130,7 @@ class Pits:
     def __attrs_post_init__(self) -> None:
         config, environment, fetch = self.config, self.environment, self.config.fetch
         self.health = Health(environment.utc_now)
-        self.limits = LimitTable(config.limits)
+        self.limits = LimitTable(config.limits, self.authority)
         self.guard = Guard(lambda: self.limits.now, rank_of)
         self.care = StoreCare(
             self.store, self.health, config.backup, environment.utc_now, f"pits-{config.site}",
@@ -155,13 +168,20 @@ class Pits:
             ),
             offload=inline if self.inline else threaded,
         )
+        trail = AuditTrail(self.authority, environment.utc_now, self.health)
+        self._heads = auditheads.HeadExchange("hub", trail)
+        self.admin = AdminOffice(trail, self._status, self._readings, self.health)
         self.peer = self.service.peer = Peer(
             role="pits",
             site=config.site,
             environment=environment,
             durable=self.durable,
             limits=Limits(body_bytes=fetch.max_body_bytes, requests_in_flight=fetch.max_in_flight),
-            handlers=self.service.handlers,
+            handlers={
+                **self.service.handlers,
+                RULES: self._tell_rules,
+                auditheads.METHOD: self._heads.answer,
+            },
             publishers={WATCH_TOPIC: publisher},
             on_down=[self.service.link_lost],
             limiter=LinkLimiter(
@@ -175,6 +195,13 @@ class Pits:
             Controls(self.service.pause, self.service.purge, self._reconnect, self.service.switch),
             self.peer.peer_utc_now,
             environment.utc_now,
+            self._note_command,
+        )
+        self.admin.registry.add(
+            *SiteOffice(self.service, self.commands, self.durable).actions(),
+            *common_actions(trail, self.health.clear),
+            *limit_actions(self.limits),
+            *backup_actions(self.care),
         )
         self.watchman = Watchman(
             self.store, self.health, environment.utc_now, self._summary, self._crowded,
@@ -224,6 +251,9 @@ class Pits:
             nursery.start_soon(self._sweep)
             nursery.start_soon(self.watchman.run)
             nursery.start_soon(self.care.run)
+            if not self.inline:
+                await nursery.start(self.admin.serve_socket, self.config.state_dir)
+            nursery.start_soon(self.authority.watch, self._on_authority)
             assets = read_assets()
             serve = partial(
                 serve_http,
@@ -236,6 +266,7 @@ class Pits:
             )
             self.front = await nursery.start(serve)
             if self.dialer is not None:
+                nursery.start_soon(self._heads.run, self.peer)
                 nursery.start_soon(self.dialer.run)
             task_status.started(self)
 
@@ -318,6 +349,23 @@ class Pits:
         elif status.status is not Status.CONNECTING:
             self.health.set("link", Severity.DEGRADED, status.words)
 
+    async def _note_command(self, command: Command, status: ResultStatus, words: str) -> None:
+        """Audit a command of the hub's."""
+        action = action_to_map(command.action)
+        await self.admin.trail.note(
+            f"link {command.issuer}",
+            f"command.{action['do']}",
+            after={**action, "id": command.id, "words": words},
+            outcome="done" if status is ResultStatus.DONE else "failed",
+        )
+
+    async def _tell_rules(self, params: Mapping[str, Any]) -> Reply:
+        return Reply({"rules": rules_status(self.service.gate)})
+
+    def _on_authority(self) -> None:
+        self.limits.load()
+        self._heads.poke()
+
     def _reconnect(self) -> None:
         if self.dialer is not None:
             self.dialer.reconnect_now()
@@ -356,6 +404,15 @@ class Pits:
             "link": link,
             "last_success": self.keeper.as_of,
             "paused": self.service.paused,
+        }
+
+    def _status(self) -> dict[str, object]:
+        return {
+            **self._about(),
+            "ready": self._is_ready()[0],
+            "allowlist": rules_status(self.service.gate),
+            "channels": channels_status(self.durable),
+            "origin_counts": asdict(self.origin.statistics()),
         }
 
     def _readings(self) -> Iterator[Reading]:
@@ -424,7 +481,10 @@ async def open_pits(
     key = config.storage.database_key
     file = config.state_dir / "pits.db"
     async with open_store(file, migrations=MIGRATIONS, inline=inline, key=key) as store:
-        yield Pits(config, environment or Environment(), store, wrap_stream, inline=inline)
+        with open_authority(
+            config.state_dir, migrations=AUTHORITY_MIGRATIONS, inline=inline, key=key
+        ) as authority:
+            yield Pits(config, environment or Environment(), store, wrap_stream, authority, inline=inline)
 
 
 async def serve(config: PitsConfig, stop: trio.Event) -> None:

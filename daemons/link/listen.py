@@ -202,6 +202,10 @@ class SiteListener:
             self._holder.connection.end(CloseCode.GOING_AWAY, "the hub is stopping", retry_after_s=1.0)
             await self._holder.over.wait()
 
+    def undrain(self) -> None:
+        """Let the site in again."""
+        self._draining = False
+
 
 def _identity(headers: Mapping[bytes, bytes]) -> tuple[bytes, int]:
     """Return (instance, attempt) from the upgrade's headers; what is malformed counts as a new instance."""

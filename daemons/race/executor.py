@@ -5,7 +5,7 @@ commits the result together with its message. At start an intent without a resul
 by the hub's clock as the link carries it.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import apsw
@@ -66,7 +66,8 @@ class Controls:
 class CommandExecutor:
     """Takes commands from the channel and carries them out. `run` must be running.
 
-    `hub_now()` is the hub's UTC in seconds as the link knows it, None when it does not (never connected).
+    `hub_now()` is the hub's UTC in seconds as the link knows it, None when it does not (never connected). `note` is told
+    how each command ended before its result is sent, for the audit.
     """
 
     store: Store
@@ -74,6 +75,7 @@ class CommandExecutor:
     controls: Controls
     hub_now: Callable[[], float | None]
     utc_now: Callable[[], float]
+    note: Callable[[Command, ResultStatus, str], Awaitable[None]] | None = None
     _pause_until: float | None = field(default=None, init=False)
     _wake: trio.Event = field(factory=trio.Event, init=False)
 
@@ -133,7 +135,7 @@ class CommandExecutor:
         if now is not None and now > command.expires_at:
             _log.info("command.expired", id=id_, late_s=round(now - command.expires_at, 3))
             words = "it came too late"
-            await self._close(id_, ResultStatus.EXPIRED, words)
+            await self._close(id_, ResultStatus.EXPIRED, words, command)
             return
         _log.info("command.run", id=id_, action=repr(command.action), issuer=command.issuer)
         try:
@@ -141,11 +143,19 @@ class CommandExecutor:
             status = ResultStatus.DONE
         except ValueError as exc:
             status, words = ResultStatus.FAILED, str(exc)
-        await self._close(id_, status, words)
+        await self._close(id_, status, words, command)
 
-    async def _close(self, id_: str, status: ResultStatus, words: str) -> None:
+    async def _close(self, id_: str, status: ResultStatus, words: str, command: Command | None = None) -> None:
+        if self.note is not None and command is not None:
+            await patiently(partial(self.note, command, status, words), "an audit row")
         decide = partial(self.store.transact, lambda conn: self._decide(conn, id_, status, words))
         await patiently(decide, "a result")
+
+    async def act_here(self, action: Action) -> str:
+        """Do what an operator asks for at the site itself; return the words. Raises ValueError as a command would fail."""
+        words = await self._act(action)
+        self._poke()  # a pause that ends by itself
+        return words
 
     async def _act(self, action: Action) -> str:
         match action:

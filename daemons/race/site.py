@@ -68,6 +68,11 @@ class RecentBodies:
             _, gone = self._by_path.popitem(last=False)
             self.size -= sum(map(len, gone.values()))
 
+    @property
+    def paths(self) -> int:
+        """How many paths have a body here."""
+        return len(self._by_path)
+
     def purge(self, prefix: str) -> None:
         """Forget every body of paths that begin with `prefix`."""
         for path in [path for path in self._by_path if path.startswith(prefix)]:

@@ -57,9 +57,12 @@ class Authoriser:
 
     @asynccontextmanager
     async def held(
-        self, authorization: str | None, role: Role, site: str | None = None
+        self, authorization: str | None, role: Role | None, site: str | None = None
     ) -> AsyncIterator[Identity]:
-        """Do as `require`, and cancel the block when the proof is revoked or expires. Leaving it then raises nothing."""
+        """Do as `require`, and cancel the block when the proof is revoked or expires. Leaving it then raises nothing.
+
+        Without a role: whoever it is.
+        """
         proof = self._counted(authorization, role, site)
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
@@ -80,7 +83,7 @@ class Authoriser:
     async def _watch(
         self,
         authorization: str | None,
-        role: Role,
+        role: Role | None,
         site: str | None,
         proof: Proof,
         scope: trio.CancelScope,

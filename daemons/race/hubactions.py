@@ -1,0 +1,185 @@
+"""What an operator can have a hub do: with its own copies, its links, and by commands with its sites."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import trio
+from attrs import asdict, frozen
+
+from daemons.link.deadactions import dead_letter_actions
+from daemons.link.durable import DurableChannels
+from daemons.link.listen import SiteListener
+from daemons.link.outbox import OutboxFull
+from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
+from daemons.ops.authority.identity import Identity
+from daemons.race.cache import SqliteCache
+from daemons.race.desk import CommandDesk
+from daemons.race.hub import HubSite
+from daemons.race.siteactions import channels_status
+from protocol import messages
+from protocol.errors import RequestError
+
+__all__ = ["RULES", "HubOffice", "member_status"]
+
+RULES = "rules"
+"""The request by which a hub asks a site for its allowlist."""
+
+ASK_S = 5.0
+WAIT_S_MAX = 50.0
+LOOK_S = 0.1
+
+
+class Member(Protocol):
+    """What the office needs of one site."""
+
+    @property
+    def site(self) -> HubSite: ...
+
+    @property
+    def desk(self) -> CommandDesk: ...
+
+    @property
+    def listener(self) -> SiteListener: ...
+
+
+@frozen
+class HubOffice:
+    """The actions of a hub. `set_draining` makes it unready and refuses links, or takes that back."""
+
+    members: Mapping[str, Member]
+    cache: SqliteCache
+    set_draining: Callable[[bool], Any]
+
+    def actions(self) -> list[Action]:
+        """Return them all."""
+        site = Param("site", help="its name")
+        prefix = Param("prefix", help="of their paths; without it all", required=False, default="")
+        wait = Param(
+            "wait_s", "number", "how long to wait for the site's answer", required=False, default=10.0
+        )
+        return [
+            Action("site.reconnect", self.reconnect, "Have a site dial again.", params=(site, wait), site="site"),
+            Action(
+                "site.pause", self.pause, "Have a site stop to answer.", site="site",
+                params=(site, Param("for_s", "number", "seconds; without it until resumed", required=False), wait),
+            ),
+            Action("site.resume", self.resume, "Have a site answer again.", params=(site, wait), site="site"),
+            Action("site.purge", self.purge, "Have a site and the hub forget copies.", params=(site, prefix, wait), site="site"),
+            Action(
+                "site.allowlist.list", self.rules, "Show what may be fetched of a site.",
+                params=(site,), site="site", changes=False,
+            ),
+            Action(
+                "site.allowlist.switch", self.switch, "Switch an entry of a site's own allowlist on or off.",
+                params=(site, Param("pattern"), Param("enabled", "flag"), wait), site="site",
+            ),
+            Action("site.commands", self.commands, "List the commands to a site.", params=(site,), site="site", changes=False),
+            Action("cache.statistics", self.statistics, "Show how the cache of all sites does.", changes=False),
+            Action("cache.purge", self.purge_cache, "Forget the hub's copies of a site.", params=(site, prefix), site="site"),
+            Action(
+                "drain", self.drain, "Be unready, and send the sites away until this is taken back.",
+                params=(Param("enabled", "flag", "false takes it back", required=False, default=True),),
+            ),
+            *dead_letter_actions(self._channels, by_site=True),
+        ]  # fmt: skip
+
+    def _member(self, params: Mapping[str, Any]) -> Member:
+        if params["site"] not in self.members:
+            raise ActionRefused(f"there is no site {params['site'][:64]!r} here", 404)
+        return self.members[params["site"]]
+
+    def _channels(self, site: str) -> DurableChannels | None:
+        return self.members[site].site.peer.durable if site in self.members else None
+
+    # --- commands to a site --------------------------------------------------------------------------------------
+
+    async def reconnect(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        return self._command(params, identity, messages.Reconnect())
+
+    async def pause(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        for_s = params["for_s"]
+        if for_s is not None and not 0 < for_s <= 366 * 86400:
+            raise ActionRefused("for_s is a number of seconds, a year at most", 400)
+        until = None if for_s is None else self._member(params).desk.environment.utc_now() + for_s
+        return self._command(params, identity, messages.Pause(until))
+
+    async def resume(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        return self._command(params, identity, messages.Resume())
+
+    async def purge(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        return self._command(params, identity, messages.Purge(params["prefix"]))
+
+    async def switch(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        return self._command(params, identity, messages.AllowlistSwitch(params["pattern"], params["enabled"]))
+
+    def _command(self, params: Mapping[str, Any], identity: Identity, action: messages.Action) -> Done:
+        desk = self._member(params).desk
+
+        async def apply() -> dict[str, Any]:
+            try:
+                id_ = await desk.issue(action, identity.name)
+            except OutboxFull as exc:
+                raise ActionRefused(str(exc), 503) from exc
+            return await _result(desk, id_, params["wait_s"])
+
+        return Done(after=messages.action_to_map(action), apply=apply)
+
+    async def rules(self, params: Mapping[str, Any], identity: Identity) -> Any:
+        try:
+            with trio.fail_after(ASK_S):
+                answer = await self._member(params).site.peer.request(RULES, {})
+        except RequestError as exc:
+            raise ActionRefused(f"{params['site']} does not say: {exc.words}", 503) from exc
+        except trio.TooSlowError:
+            raise ActionRefused(f"{params['site']} did not answer in {ASK_S:g} s", 504) from None
+        return answer.result.get("rules", [])
+
+    async def commands(self, params: Mapping[str, Any], identity: Identity) -> Any:
+        return await self._member(params).desk.listed()
+
+    # --- the hub's own -------------------------------------------------------------------------------------------
+
+    async def statistics(self, params: Mapping[str, Any], identity: Identity) -> Any:
+        saved = {name: member.site.remote.statistics.bytes_saved for name, member in self.members.items()}
+        return {**asdict(self.cache.statistics()), "bytes_saved": saved}
+
+    async def purge_cache(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        member = self._member(params)
+        after = {"prefix": params["prefix"]}
+        return Done(after, after=after, apply=lambda: member.site.purge(params["prefix"]))
+
+    async def drain(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        enabled = params["enabled"]
+        return Done({"draining": enabled}, after=enabled, apply=lambda: self.set_draining(enabled))
+
+
+async def _result(desk: CommandDesk, id_: str, wait_s: float) -> dict[str, Any]:
+    """Return a command as it stands, after waiting for the site's word on it."""
+    found: dict[str, Any] = {}
+    with trio.move_on_after(min(max(wait_s, 0.0), WAIT_S_MAX)):
+        while not found or found["decided_at"] is None:
+            found = await _find(desk, id_)
+            await trio.sleep(LOOK_S)
+    return found or await _find(desk, id_)
+
+
+async def _find(desk: CommandDesk, id_: str) -> dict[str, Any]:
+    return next((row for row in await desk.listed() if row["id"] == id_), {"id": id_, "status": "UNKNOWN"})
+
+
+def member_status(member: Member, now: float) -> dict[str, Any]:
+    """Return how a site stands at its hub, as data."""
+    peer, remote = member.site.peer, member.site.remote
+    connection = peer.connection
+    return {
+        "connected": connection is not None,
+        "round_trip_s": None if connection is None else connection.liveness.round_trips.smoothed_s,
+        "last_seen_at": now if connection is not None else peer.last_seen_at,
+        "as_of": member.site.keeper.as_of,
+        "fetches_in_flight": remote.in_flight,
+        "fetches_waiting": remote.queue_length,
+        "fetches": remote.statistics.fetches,
+        "fetches_shed": remote.statistics.shed,
+        "errors": {code.value: count for code, count in remote.statistics.errors.items()},
+        "channels": channels_status(peer.durable),
+    }

@@ -1,0 +1,127 @@
+"""What an operator can have a site do, at its own admin API, and how it says of itself that it stands."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import trio
+from attrs import asdict, frozen
+
+from daemons.link.deadactions import dead_letter_actions
+from daemons.link.durable import DurableChannels
+from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
+from daemons.ops.authority.identity import Identity
+from daemons.race.executor import CommandExecutor
+from daemons.race.site import SiteService
+from protocol import messages
+from protocol.errors import RequestError
+from protocol.pathgate import PathGate
+
+__all__ = ["SiteOffice", "channels_status", "rules_status"]
+
+DRAIN_S_MAX = 50.0
+
+
+@frozen
+class SiteOffice:
+    """The actions of a site."""
+
+    service: SiteService
+    commands: CommandExecutor
+    durable: DurableChannels
+
+    def actions(self) -> list[Action]:
+        """Return them all."""
+        pattern = Param("pattern", help="as allowlist.list says it")
+        return [
+            Action("reconnect", self.reconnect, "End the link and dial again at once."),
+            Action(
+                "pause", self.pause, "Stop to answer the hub; the local pages go on.",
+                params=(Param("for_s", "number", "seconds; without it until resume", required=False),),
+            ),
+            Action("resume", self.resume, "Answer the hub again."),
+            Action(
+                "purge", self.purge, "Forget copies, and have the hub's fetched anew.",
+                params=(Param("prefix", help="of their paths; without it all", required=False, default=""),),
+            ),
+            Action("cache.statistics", self.statistics, "Show what is kept to send differences against.", changes=False),
+            Action("allowlist.list", self.rules, "Show what may be fetched.", changes=False),
+            Action(
+                "allowlist.switch", self.switch, "Switch an entry of the configured allowlist on or off, for good.",
+                params=(pattern, Param("enabled", "flag")),
+            ),
+            Action(
+                "drain", self.drain, "Wait until the hub has everything that was promised to it.",
+                params=(Param("wait_s", "number", required=False, default=30.0),),
+            ),
+            *dead_letter_actions(lambda site: self.durable, by_site=False),
+        ]  # fmt: skip
+
+    async def reconnect(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        return self._command(messages.Reconnect())
+
+    async def pause(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        for_s = params["for_s"]
+        if for_s is not None and not 0 < for_s <= 366 * 86400:
+            raise ActionRefused("for_s is a number of seconds, a year at most", 400)
+        until = None if for_s is None else self.commands.utc_now() + for_s
+        return self._command(messages.Pause(until), self.service.paused, {"until": until})
+
+    async def resume(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        return self._command(messages.Resume(), self.service.paused, False)
+
+    async def purge(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        return self._command(messages.Purge(params["prefix"]))
+
+    async def switch(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        pattern, enabled = params["pattern"], params["enabled"]
+        known = {rule.pattern: rule.enabled for rule in self.service.gate.rules}
+        if pattern not in known:
+            raise ActionRefused(
+                f"the allowlist has no entry {pattern!r}; only this site's config file can add one", 403
+            )
+        return self._command(
+            messages.AllowlistSwitch(pattern, enabled), known[pattern], enabled, target=pattern
+        )
+
+    def _command(
+        self, action: messages.Action, before: Any = None, after: Any = None, target: str = ""
+    ) -> Done:
+        async def apply() -> dict[str, Any]:
+            try:
+                return {"words": await self.commands.act_here(action)}
+            except (ValueError, RequestError) as exc:
+                raise ActionRefused(str(exc)) from exc
+
+        return Done(target=target, before=before, after=after, apply=apply)
+
+    async def rules(self, params: Mapping[str, Any], identity: Identity) -> Any:
+        return rules_status(self.service.gate)
+
+    async def statistics(self, params: Mapping[str, Any], identity: Identity) -> Any:
+        bodies = self.service.bodies
+        return {"bodies_bytes": bodies.size, "bodies_bytes_max": bodies.bytes_max, "paths": bodies.paths}
+
+    async def drain(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        async def apply() -> dict[str, Any]:
+            with trio.move_on_after(min(max(params["wait_s"], 0.0), DRAIN_S_MAX)) as waiting:
+                for channel in self.durable.statistics():
+                    await self.durable.drained(channel)
+            return {"drained": not waiting.cancelled_caught, "channels": channels_status(self.durable)}
+
+        return Done(apply=apply)
+
+
+def rules_status(gate: PathGate) -> list[dict[str, Any]]:
+    """Return the allowlist as data."""
+    return [
+        {"pattern": rule.pattern, "methods": sorted(rule.methods), "enabled": rule.enabled}
+        for rule in gate.rules
+    ]
+
+
+def channels_status(durable: DurableChannels) -> dict[str, Any]:
+    """Return how the outgoing channels stand, by name."""
+    return {
+        name: {**asdict(count.held), "unacknowledged": count.outstanding, "in_flight": count.in_flight}
+        for name, count in durable.statistics().items()
+    }
