@@ -32,6 +32,8 @@ app.command(
 app.command(
     "daemons.commands.user:app", name="user", group=_authority, help="The people who sign in at a hub."
 )
+app.command("daemons.commands.site:app", name="site", group=_authority, help="The sites that a hub lets in.")
+app.command("daemons.commands.enroll:enroll", name="enroll", group=_tools)
 app.command(install_service, name="install-service", group=_tools)
 
 Config = Annotated[
