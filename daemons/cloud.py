@@ -413,7 +413,9 @@ class Cloud:
         states = [Status.LOST if peer.connection is None else Status.READY for peer in self._peers()]
         yield from state_readings(states)
         for name in self._labels.choose(self.members):
-            member, site = self.members[name], (("site", name),)
+            member, site = self.members.get(name), (("site", name),)
+            if member is None:
+                continue
             yield from hub_readings(member.site, site, utc_now)
             yield from command_readings(member.desk, site)
             yield from link_readings(member.site.peer)

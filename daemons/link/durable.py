@@ -283,6 +283,11 @@ class DurableChannels:
         """Remove a dead letter for good. False when there is none of this id."""
         return await self._store.transact(lambda conn: self._in.inbox.drop(conn, dead_id))
 
+    @property
+    def channels(self) -> tuple[list[str], list[str]]:
+        """The names of the channels that go out, and of those that come in."""
+        return list(self._out.outboxes), list(self._in.effects)
+
     def fill_shares(self) -> dict[str, float]:
         """Return how full each outgoing channel is, 0 to 1, by messages or bytes, whichever is fuller."""
         shares = {}

@@ -86,13 +86,14 @@ def _reliable(peer: Peer, site: Labels) -> Iterator[Reading]:
         words = "Messages dropped before they were delivered."
         yield Reading("outbox_dropped", words, held.dropped, labels, is_counter=True)
     counts = peer.durable.figures
-    for key, words, counter in (
-        ("inbox_applied", "Messages whose effect was committed.", counts.applied),
-        ("inbox_dead", "Messages that could not be applied.", counts.dead),
-        ("inbox_skipped", "Messages that the peer said will never come.", counts.skipped),
-        ("outbox_replayed", "Messages sent again to a peer that was put back.", counts.replayed),
-        ("history_lost_here", "Times this side had lost history.", counts.lost_ours),
-        ("history_lost_there", "Times the peer had lost history.", counts.lost_theirs),
+    out, into = peer.durable.channels
+    for names, key, words, counter in (
+        (into, "inbox_applied", "Messages whose effect was committed.", counts.applied),
+        (into, "inbox_dead", "Messages that could not be applied.", counts.dead),
+        (into, "inbox_skipped", "Messages that the peer said will never come.", counts.skipped),
+        (out, "outbox_replayed", "Messages sent again to a peer that was put back.", counts.replayed),
+        (out, "history_lost_here", "Times this side had lost history.", counts.lost_ours),
+        (into, "history_lost_there", "Times the peer had lost history.", counts.lost_theirs),
     ):
-        for name, count in sorted(counter.items()):
-            yield Reading(key, words, count, (*site, ("channel", name)), is_counter=True)
+        for name in names:  # all of them, so that the first one is seen as a rise
+            yield Reading(key, words, counter[name], (*site, ("channel", name)), is_counter=True)
