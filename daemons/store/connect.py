@@ -5,7 +5,9 @@ nonce and tag, so a page that was changed is refused. The key is 32 random bytes
 guessed. What of a file is not encrypted: eight bytes of its header (page size and fixed numbers), and the log's framing.
 """
 
+import os
 import re
+import shutil
 from pathlib import Path
 
 import apsw
@@ -13,7 +15,7 @@ from attrs import field, frozen
 
 from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
 
-__all__ = ["BUSY_MS", "PLAIN", "DatabaseKey", "connect", "is_encrypted"]
+__all__ = ["BUSY_MS", "PLAIN", "DatabaseKey", "connect", "is_encrypted", "keep_log"]
 
 BUSY_MS = 5000
 _KEY = re.compile(r"[0-9a-fA-F]{64}")
@@ -63,13 +65,18 @@ def is_encrypted(path: Path) -> bool | None:
     return True if head[where] == fixed else None
 
 
-def connect(path: Path, key: DatabaseKey = PLAIN, *, read_only: bool = False) -> apsw.Connection:
-    """Open a database file, made when missing unless `read_only`.
+def connect(
+    path: Path, key: DatabaseKey = PLAIN, *, read_only: bool = False, is_open: bool = False
+) -> apsw.Connection:
+    """Open a database file, made when missing unless `read_only`. `is_open`: this process has it open already.
 
     Raises StorageError: KEY when the file needs a key and has none, another one, or is not encrypted although a key is
-    given; CORRUPT, UNWRITABLE and the others as the disk has it. Nothing is written by opening.
+    given; DISK_FULL when there is no room for the index of a log; CORRUPT, UNWRITABLE and the others as the disk has it.
     """
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    is_logged = _is_logged(path, read_only)
+    if is_logged and not is_open:  # else its index is there, and whoever reads goes on while the disk is full
+        _want_room(path)
     try:
         conn = apsw.Connection(str(path), flags=flags)
     except DISK_ERRORS as error:
@@ -81,10 +88,80 @@ def connect(path: Path, key: DatabaseKey = PLAIN, *, read_only: bool = False) ->
         conn.set_busy_timeout(BUSY_MS)
         conn.pragma("secure_delete", "off")  # built in as on: measured, a DELETE then takes 10 times as long
         conn.pragma("schema_version")  # the first page, and with it the key
+        if is_logged:
+            _keep_room(path)
     except DISK_ERRORS as error:
         conn.close()
         raise _key_error(error, path, key) from error
     return conn
+
+
+def keep_log(conn: apsw.Connection, path: Path) -> None:
+    """Have commits go to a log beside the file (WAL), with readers beside the writer. Raises what SQLite raises."""
+    conn.pragma("journal_mode", "wal")
+    _keep_room(path)
+
+
+# --- room for the log's index --------------------------------------------------------------------------------------
+#
+# SQLite maps the index of the log (`-shm`) into memory. On a full disk a write to a mapped page that has no block yet
+# ends the process (SIGBUS): no error, nothing to catch. So room is seen to beforehand. SQLite itself allocates a byte of
+# every 4 KiB; on file systems with smaller blocks, as small ones have, that leaves holes.
+
+_INDEX_BYTES = 32768
+_ROOM_BYTES = 2 * _INDEX_BYTES
+_BLOCK_BYTES = 4096
+_held: dict[Path, int] = {}
+"""Descriptors of index files whose holes were filled: closing one would give up SQLite's own locks on the file."""
+
+
+def _is_logged(path: Path, read_only: bool) -> bool:
+    """Does opening this file make an index beside it, now or soon?"""
+    try:
+        with path.open("rb") as file:
+            head = file.read(20)
+    except OSError:
+        head = b""
+    return head[18:20] == b"\2\2" if head else not read_only
+
+
+def _want_room(path: Path) -> None:
+    try:
+        free = shutil.disk_usage(path.parent).free
+    except OSError:
+        return  # opening it will say why
+    if free < _ROOM_BYTES:
+        raise StorageError(
+            StorageFault.DISK_FULL,
+            path,
+            f"opening it takes {_ROOM_BYTES // 1024} KiB, {free // 1024} are free",
+        )
+
+
+def _keep_room(path: Path) -> None:
+    """Fill the holes of the index. Raises StorageError(DISK_FULL)."""
+    if not hasattr(os, "posix_fallocate") or os.statvfs(path.parent).f_bsize >= _BLOCK_BYTES:
+        return
+    index = path.with_name(f"{path.name}-shm")
+    held = _held.get(path)
+    try:
+        if (
+            held is not None and os.fstat(held).st_nlink == 0
+        ):  # of a file that is gone: its locks are nobody's
+            os.close(_held.pop(path))
+            held = None
+        if held is None:
+            if not index.exists():
+                return
+            held = _held[path] = os.open(index, os.O_RDWR | os.O_CLOEXEC)
+        os.posix_fallocate(held, 0, _INDEX_BYTES)
+    except OSError as error:
+        raise StorageError(
+            StorageFault.DISK_FULL, path, f"no room for its index: {error.strerror}"
+        ) from error
+
+
+# --- what a file that cannot be read is ----------------------------------------------------------------------------
 
 
 def _key_error(error: BaseException, path: Path, key: DatabaseKey) -> StorageError:

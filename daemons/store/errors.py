@@ -3,6 +3,7 @@
 No SQLite exception of the disk's making passes this boundary.
 """
 
+import errno
 from enum import StrEnum
 from pathlib import Path
 
@@ -73,5 +74,11 @@ def storage_error(error: BaseException, path: Path) -> StorageError:
     """Translate any exception met while committing into a StorageError."""
     if isinstance(error, StorageError):
         return error
+    if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE:
+        return StorageError(StorageFault.DISK_FULL, path, f"no room for the index of its log: {error}")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(StorageFault.DISK_FULL, path, str(error.strerror))
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT):
+        return StorageError(StorageFault.UNWRITABLE, path, str(error.strerror))
     fault = next((fault for kind, fault in _FAULTS.items() if isinstance(error, kind)), StorageFault.FAILED)
     return StorageError(fault, path, f"{error}" or type(error).__name__)

@@ -18,7 +18,7 @@ import apsw
 import trio
 from attrs import frozen
 
-from daemons.store.connect import PLAIN, DatabaseKey, connect
+from daemons.store.connect import PLAIN, DatabaseKey, connect, keep_log
 from daemons.store.copying import Checkpoint, copy_database
 from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
 from daemons.store.lock import hold_folder
@@ -137,7 +137,7 @@ class Store:
         try:
             conn = self._readers.pop()
         except IndexError:
-            conn = connect(self.path, self._key, read_only=True)
+            conn = connect(self.path, self._key, read_only=True, is_open=True)
         try:
             conn.execute("BEGIN")
             try:
@@ -169,7 +169,7 @@ def _open(path: Path, migrations: Sequence[Migration], inline: bool, key: Databa
         conn.pragma("page_size", _PAGE_BYTES)
         if inline:
             conn.pragma("locking_mode", "exclusive")
-        conn.pragma("journal_mode", "wal")
+        keep_log(conn, path)
         conn.pragma("synchronous", "off" if inline else "full")
         conn.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
         conn.pragma("journal_size_limit", _WAL_BYTES_KEPT)

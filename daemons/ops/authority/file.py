@@ -17,7 +17,7 @@ import trio
 from attrs import define, field
 
 from daemons.ops.storage import environment_key
-from daemons.store.connect import DatabaseKey, connect
+from daemons.store.connect import DatabaseKey, connect, keep_log
 from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
 from daemons.store.migrations import Migration, migrate
 
@@ -145,11 +145,13 @@ def _connect(
     """Return the reader and the writer; `conns` holds what was opened, also when this raises StorageError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Only when missing: closing any descriptor of a file drops all locks that this process has on it (POSIX).
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         for _ in range(2):
             conn = connect(path, key)
             conns.append(conn)
-            conn.pragma("journal_mode", "wal")
+            keep_log(conn, path)
             conn.pragma("synchronous", "off" if inline else "full")
         (verdict,) = conns[1].execute("PRAGMA quick_check(1)").fetchall()[0]
         if verdict != "ok":
