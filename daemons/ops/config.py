@@ -38,8 +38,11 @@ def load_config(
     *,
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
+    agree: bool = True,
 ) -> C:
     """Return the configuration. `flags` by path ("fetch.timeout_s"), None meaning not given.
+
+    Without `agree` options may contradict each other: for commands that use a few of them.
 
     Raises ConfigError with every problem: where, what, and a hint.
     """
@@ -66,7 +69,7 @@ def load_config(
     if problems:
         raise ConfigError(problems)
     config = _build(cls, values, "")
-    if isinstance(config, _Agreeing) and (disagreements := list(config.problems())):
+    if agree and isinstance(config, _Agreeing) and (disagreements := list(config.problems())):
         raise ConfigError(disagreements)
     return config
 
