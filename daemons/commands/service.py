@@ -68,16 +68,21 @@ def _next_steps(daemon: str, instance: str, program: str) -> list[str]:
     unit = f"pitlink-{daemon}@{instance}" if instance else f"pitlink-{daemon}"
     state, config = f"/var/lib/pitlink-{daemon}{suffix}", f"/etc/pitlink/{daemon}{suffix}.toml"
     as_user = f"runuser -u pitlink-{daemon} -- {program}"
-    first = [
-        f"  touch {config}                                    # then edit it: {program} config show {daemon}"
-    ]
     if daemon == "cloud":
-        first += [
-            f"  {as_user} keys init --state-dir {state}",
-            f"  {as_user} site add NAME --state-dir {state}   # prints the code for the site",
-        ]
+        first = [f"{as_user} keys init --state-dir {state}", f"{as_user} site add NAME --state-dir {state}"]
+        note = "site add prints the code that the site enrols with."
     else:
-        first.append(
-            f"  {as_user} enroll HUB --state-dir {state}   # HUB: https://cloud.example.org; asks for the code"
-        )
-    return ["Next:", *first, f"  systemctl enable --now {unit}", f"  {program} doctor {daemon} -c {config}"]
+        first = [f"{as_user} enroll https://cloud.example.org --state-dir {state}"]
+        note = "enroll asks for the code that the hub's operator has; without a hub it is not needed."
+    steps = [
+        f"touch {config}",
+        *first,
+        f"systemctl enable --now {unit}",
+        f"{program} doctor {daemon} -c {config} --state-dir {state}",
+    ]
+    return [
+        "Next:",
+        *(f"  {step}" for step in steps),
+        note,
+        f"Options for {config}: {program} config show {daemon}",
+    ]

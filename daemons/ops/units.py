@@ -5,6 +5,7 @@ differs from them only in that path, in an instance's name and in where the cert
 """
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -62,6 +63,8 @@ def unit_files(
 
     def filled(name: str) -> str:
         text = (folder / name).read_text(encoding="utf-8").replace(_PROGRAM, str(program))
+        if not (home / "docs").is_dir():  # an installed package has none
+            return re.sub(r"^Documentation=.*\n", "", text, flags=re.MULTILINE)
         return text.replace(f"file://{_HOME}/", f"file://{home}/")
 
     name = f"pitlink-{daemon}{'@' if instance else ''}.service"

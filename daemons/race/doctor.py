@@ -12,7 +12,7 @@ import trio
 
 from daemons.link.address import HubAddress
 from daemons.link.credentials import open_credential
-from daemons.link.doctor.asking import Unreached, open_asker
+from daemons.link.doctor.asking import Answer, Unreached, open_asker
 from daemons.link.doctor.door import knock
 from daemons.link.doctor.line import idle_time, uplink_rate
 from daemons.link.doctor.way import Way, walk
@@ -183,10 +183,10 @@ async def _local_health(listen: Address, *, is_tls: bool) -> dict[str, Any] | No
         False,
         ssl.CERT_NONE,
     )  # this machine, and nothing secret is said
-    host = listen.host if listen.host not in ("", "0.0.0.0", "::") else "localhost"
+    # By address: a machine without a hosts file does not know localhost.
+    hosts = ["127.0.0.1", "::1"] if listen.host in ("", "0.0.0.0", "::") else [listen.host]
     try:
-        async with open_asker(HubAddress(host, listen.port, is_tls=is_tls), context) as asker:
-            answer = await asker.ask("GET", "/healthz")
+        answer = await _ask_first([HubAddress(host, listen.port, is_tls=is_tls) for host in hosts], context)
         health = json.loads(answer.body)
     except Unreached as exc:
         if exc.step in ("name", "tcp"):
@@ -195,6 +195,18 @@ async def _local_health(listen: Address, *, is_tls: bool) -> dict[str, Any] | No
     except ValueError:
         return None
     return health if isinstance(health, dict) else None
+
+
+async def _ask_first(addresses: list[HubAddress], context: ssl.SSLContext) -> Answer:
+    """Return the first answer. Raises Unreached, of the last address."""
+    failure = Unreached("name", "no address")
+    for address in addresses:
+        try:
+            async with open_asker(address, context) as asker:
+                return await asker.ask("GET", "/healthz")
+        except Unreached as exc:
+            failure = exc
+    raise failure
 
 
 # --- what is special to either -----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -144,11 +145,8 @@ async def _proxied(folder: Path, command: Callable[[Place], list[str]]) -> Async
         arguments = command(Place(place.folder, place.port, place.plain_port, cloud.front.ports[0]))
         environment = {**os.environ, "HOME": str(place.folder), "XDG_DATA_HOME": str(place.folder)}
         with (folder / "proxy.log").open("wb") as log:
-            process = await nursery.start(
-                lambda task_status: trio.run_process(
-                    arguments, stdout=log, stderr=log, env=environment, check=False, task_status=task_status
-                )
-            )
+            start = partial(trio.run_process, arguments, stdout=log, stderr=log, env=environment, check=False)
+            process = await nursery.start(start)
             await _listening(place.port, process, folder / "proxy.log")
             address = HubAddress("localhost", place.port, is_tls=True)
             certificate = x509.load_pem_x509_certificate(site.cert_chain_pems[0].bytes())

@@ -8,19 +8,23 @@ import pytest
 from daemons.ops.errors import ConfigError, RefusedToStart
 from daemons.ops.units import hidden_places, unit_files, write_units
 
+ROOT = Path(__file__).parents[3]
+
 
 def test_the_program_and_the_certificate_are_filled_in() -> None:
     files = unit_files(
         "cloud",
         tls=(Path("/etc/letsencrypt/c.pem"), Path("/etc/letsencrypt/k.pem")),
         program=Path("/srv/p/.venv/bin/pitlink"),
-        home=Path("/srv/p"),
+        home=ROOT,
     )
     texts = {str(file.path): file.text for file in files}
     unit = texts["etc/systemd/system/pitlink-cloud.service"]
     assert "ExecStart=/srv/p/.venv/bin/pitlink cloud --config" in unit
-    assert "Documentation=file:///srv/p/docs/cloud.md" in unit
+    assert f"Documentation=file://{ROOT}/docs/cloud.md" in unit
     assert "/opt/" not in unit
+    without = unit_files("cloud", home=Path("/srv/nothing"))[0].text
+    assert "Documentation" not in without
     drop_in = texts["etc/systemd/system/pitlink-cloud.service.d/tls.conf"]
     assert "LoadCredential=cert.pem:/etc/letsencrypt/c.pem" in drop_in
     assert "LoadCredential=key.pem:/etc/letsencrypt/k.pem" in drop_in
