@@ -4,7 +4,8 @@ cloud
 ├── sites                         one each: fetches, watches, board, commands
 ├── sweep                         bounds of age and keeping
 ├── store care                    a failing disk is told, backups are made
-└── web front                     pages, API, /healthz, /readyz, /metrics, and the link's /control
+├── admin socket                  status, log, actions; the audit's head is told to the sites
+└── web front                     pages, API, /admin, /healthz, /readyz, /metrics, and the link's /control
     └── link.listen               one connection a site; a nursery of its own
 """
 
@@ -16,10 +17,10 @@ from pathlib import Path
 
 import structlog
 import trio
-from attrs import define, field, frozen
+from attrs import asdict, define, field, frozen
 from starlette.applications import Starlette
 
-from daemons.link import schema
+from daemons.link import auditheads, schema
 from daemons.link.admission import Admission
 from daemons.link.durable import DurableChannels
 from daemons.link.limiter import LinkLimiter
@@ -30,6 +31,7 @@ from daemons.link.peer import Peer
 from daemons.link.readings import link_readings, state_readings
 from daemons.link.registry import MemoryRegistry
 from daemons.link.router import PeerRouter
+from daemons.ops.admin.common import backup_actions, common_actions, limit_actions
 from daemons.ops.authority.authoriser import Authoriser, has_keys, identity_readings, warn_of_bearers
 from daemons.ops.authority.enrolment import enrolment_routes
 from daemons.ops.authority.file import AuthorityFile, open_authority
@@ -39,6 +41,7 @@ from daemons.ops.authority.signin import SignIn
 from daemons.ops.authority.siteproof import NonceBook
 from daemons.ops.authority.sites import list_sites
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
+from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.authority.users import Passwords
 from daemons.ops.environment import Environment
 from daemons.ops.errors import ConfigError, RefusedToStart
@@ -59,6 +62,7 @@ from daemons.race.cache import SqliteCache
 from daemons.race.config import CloudConfig
 from daemons.race.desk import CommandDesk
 from daemons.race.hub import HubSite
+from daemons.race.hubactions import HubOffice, member_status
 from daemons.race.keeper import BoardKeeper
 from daemons.race.pages import race_routes
 from daemons.race.ranks import rank_of
@@ -67,6 +71,7 @@ from daemons.race.record import EventRecord
 from daemons.race.remote import RemoteOrigin
 from daemons.race.site import WATCH_TOPIC
 from daemons.store import StorageError, Store, open_store
+from daemons.web.admin import AdminOffice
 from daemons.web.assets import Assets, read_assets
 from daemons.web.clientcert import client_certificate
 from daemons.web.front import Front, FrontStream, open_listeners, reject, serve_http, tls_context
@@ -103,6 +108,7 @@ class Member:
     listener: SiteListener
     desk: CommandDesk
     record: EventRecord
+    heads: auditheads.HeadExchange
 
 
 @define(eq=False)
@@ -125,6 +131,8 @@ class Cloud:
     authoriser: Authoriser = field(init=False)
     sign_in: SignIn = field(init=False)
     admission: Admission = field(init=False)
+    admin: AdminOffice = field(init=False)
+    _draining: bool = field(default=False, init=False)
     limits: LimitTable[HubLimits] = field(init=False)
     guard: Guard = field(init=False)
     _site_links: Buckets = field(factory=Buckets, init=False)
@@ -146,6 +154,15 @@ class Cloud:
         self.guard = Guard(lambda: self.limits.now, rank_of)
         self.on_authority.append(self.limits.load)
         self.authoriser = Authoriser(self.authority, self.tokens, self.environment.utc_now)
+        trail = AuditTrail(self.authority, self.environment.utc_now, self.health)
+        self.admin = AdminOffice(trail, self._status, self._readings, self.health)
+        self.admin.registry.add(
+            *HubOffice(self.members, self.cache, self._set_draining).actions(),
+            *common_actions(trail, self.health.clear),
+            *limit_actions(self.limits),
+            *backup_actions(self.care),
+        )
+        self.on_authority.append(self._tell_heads)
         self.sign_in = SignIn(self.authority, self.environment, Passwords(self.authority.inline))
         self.on_authority += [self.authoriser.changed, self._warn_of_bearers, self._recheck_sites]
         self.admission = Admission(
@@ -173,6 +190,9 @@ class Cloud:
             nursery.start_soon(self._watch_bearers)
             nursery.start_soon(self.watchman.run)
             nursery.start_soon(self.care.run)
+            self.admin.trail.warn_of_breaks()
+            if not self.inline:
+                await nursery.start(self.admin.serve_socket, config.state_dir)
             nursery.start_soon(self.authority.watch, self._tell_authority)
             assets = read_assets()
             serve = partial(
@@ -209,16 +229,31 @@ class Cloud:
                 *api_routes(
                     self.members,
                     authoriser=self.authoriser,
+                    trail=self.admin.trail,
                     utc_now=utc_now,
                     fetch_s=self.config.fetch.timeout_s + 1.0,
                 ),
                 *login_routes(self.sign_in, self.authoriser),
+                *self.admin.routes(self.authoriser),
                 *enrolment_routes(self.authority, self.hub, utc_now),
                 *health_routes(self.health, ready=self._is_ready, about=self._about),
                 metrics_route(self._readings),
             ],
             exception_handlers={StorageError: answer_storage_error},
         )
+
+    def _tell_heads(self) -> None:
+        for member in self.members.values():
+            member.heads.poke()
+
+    async def _set_draining(self, is_draining: bool) -> None:
+        """Send the sites away, and let them in again when that is taken back. Other clients are served."""
+        self._draining = is_draining
+        for member in list(self.members.values()):
+            if is_draining:
+                await member.listener.drain()
+            else:
+                member.listener.undrain()
 
     def _tell_authority(self) -> None:
         for on_change in list(self.on_authority):
@@ -290,12 +325,14 @@ class Cloud:
         )
         await durable.open()
         subscriber = Subscriber(WATCH_TOPIC)
+        heads = auditheads.HeadExchange(name, self.admin.trail)
         peer = Peer(
             role="cloud",
             site=name,
             environment=environment,
             durable=durable,
             limits=Limits(body_bytes=fetch.max_body_bytes, requests_in_flight=fetch.max_in_flight),
+            handlers={auditheads.METHOD: heads.answer},
             subscribers={WATCH_TOPIC: subscriber},
             limiter=LinkLimiter(
                 flow=lambda: (self.limits.now.site_bytes_per_s, self.limits.now.site_bytes_burst)
@@ -320,7 +357,11 @@ class Cloud:
         )
         await site.load()
         self._nursery.start_soon(site.run)
-        return Member(site, self._listener(peer), commands, events)
+        self._nursery.start_soon(heads.run, peer)
+        listener = self._listener(peer)
+        if self._draining:
+            await listener.drain()
+        return Member(site, listener, commands, events, heads)
 
     def _listener(self, peer: Peer) -> SiteListener:
         return SiteListener(
@@ -381,7 +422,7 @@ class Cloud:
     # --- how it stands -------------------------------------------------------------------------------------------
 
     def _is_ready(self) -> tuple[bool, str]:
-        why_not = self.watchman.why_not_ready()
+        why_not = "an operator has drained this hub" if self._draining else self.watchman.why_not_ready()
         return not why_not, why_not or "ready"
 
     def _crowded(self) -> str:
@@ -398,6 +439,19 @@ class Cloud:
     def _about(self) -> dict[str, object]:
         connected = [name for name, member in self.members.items() if member.site.peer.connection is not None]
         return {"daemon": "cloud", "sites": len(self.members), "connected": connected}
+
+    def _status(self) -> dict[str, object]:
+        now = self.environment.utc_now()
+        is_ready, words = self._is_ready()
+        return {
+            "daemon": "cloud",
+            "hub": self.hub,
+            "ready": is_ready,
+            "words": words,
+            "draining": self._draining,
+            "cache": asdict(self.cache.statistics()),
+            "sites": {name: member_status(member, now) for name, member in self.members.items()},
+        }
 
     def _readings(self) -> Iterator[Reading]:
         utc_now = self.environment.utc_now()

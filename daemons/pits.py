@@ -251,6 +251,7 @@ class Pits:
             nursery.start_soon(self._sweep)
             nursery.start_soon(self.watchman.run)
             nursery.start_soon(self.care.run)
+            self.admin.trail.warn_of_breaks()
             if not self.inline:
                 await nursery.start(self.admin.serve_socket, self.config.state_dir)
             nursery.start_soon(self.authority.watch, self._on_authority)

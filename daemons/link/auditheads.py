@@ -71,7 +71,12 @@ class HeadExchange:
         while True:
             await peer.wait_connected()
             self._wake = trio.Event()
-            now = (self._ups, self.trail.head())
+            try:
+                now = (self._ups, self.trail.head())
+            except StorageError as exc:
+                _log.info("audit.not_told", peer=self.name, words=str(exc))
+                await trio.sleep(RETRY_S)
+                continue
             if now == self._told:
                 with trio.move_on_after(float("inf") if self._agreed else AGAIN_S) as again:
                     await self._wake.wait()

@@ -12,7 +12,8 @@ from starlette.routing import BaseRoute, Route
 
 from daemons.link.outbox import OutboxFull
 from daemons.ops.authority.authoriser import Authoriser
-from daemons.ops.authority.identity import Refusal, Role
+from daemons.ops.authority.identity import Forbidden, Identity, Refusal, Role
+from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.trace import bound
 from daemons.race.desk import CommandDesk
 from daemons.race.fetched import Fetched
@@ -23,7 +24,7 @@ from daemons.web.assets import is_known
 from daemons.web.refusals import json_response as _json
 from daemons.web.refusals import refusal_response, storage_response
 from protocol.errors import HTTP_STATUS, ErrorCode, RemoteProtocolError, RequestError
-from protocol.messages import action_from_map
+from protocol.messages import action_from_map, action_to_map
 
 ID_DIGITS_MAX = 18
 """Of the id of an event: what SQLite's integers hold."""
@@ -47,9 +48,24 @@ class Member(Protocol):
 
 
 def api_routes(
-    members: Mapping[str, Member], *, authoriser: Authoriser, utc_now: Callable[[], float], fetch_s: float
+    members: Mapping[str, Member],
+    *,
+    authoriser: Authoriser,
+    trail: AuditTrail,
+    utc_now: Callable[[], float],
+    fetch_s: float,
 ) -> list[BaseRoute]:
-    """Return the routes under /api/sites."""
+    """Return the routes under /api/sites. Commands, also those refused, leave rows of the audit."""
+
+    async def commander(request: Request, site: str) -> Identity:
+        authorization = request.headers.get("authorization")
+        try:
+            return authoriser.require(authorization, Role.OPERATOR, site)
+        except Forbidden as exc:
+            if request.method == "POST":
+                who = authoriser.identify(authorization).who
+                await trail.note_refused(who, "command", site[:64], exc.words)
+            raise
 
     async def list_sites(request: Request) -> Response:
         return _json(200, [describe_site(member.site, utc_now()) for member in members.values()])
@@ -81,7 +97,7 @@ def api_routes(
 
     async def commands(request: Request) -> Response:
         name = request.path_params["site"]
-        identity = authoriser.require(request.headers.get("authorization"), Role.OPERATOR, name)
+        identity = await commander(request, name)
         if name not in members:
             return _no_site(name)
         desk = members[name].desk
@@ -89,7 +105,10 @@ def api_routes(
             return _json(200, await desk.listed())
         try:
             action = action_from_map(json.loads(await request.body()))
-            return _json(202, {"id": await desk.issue(action, identity.name)})
+            fields = action_to_map(action)
+            id_ = await desk.issue(action, identity.name)
+            await trail.note(identity.who, f"command.{fields['do']}", name, after={**fields, "id": id_})
+            return _json(202, {"id": id_})
         except (ValueError, RecursionError, RemoteProtocolError) as exc:
             return _json(400, {"code": ErrorCode.BAD_REQUEST, "words": f"no command: {exc}"})
         except OutboxFull as exc:

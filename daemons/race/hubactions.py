@@ -13,9 +13,10 @@ from daemons.link.outbox import OutboxFull
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
 from daemons.ops.authority.identity import Identity
 from daemons.race.cache import SqliteCache
-from daemons.race.desk import CommandDesk
+from daemons.race.desk import CommandDesk, TooManyCommands
 from daemons.race.hub import HubSite
 from daemons.race.siteactions import channels_status
+from daemons.store.errors import StorageError
 from protocol import messages
 from protocol.errors import RequestError
 
@@ -118,7 +119,9 @@ class HubOffice:
         async def apply() -> dict[str, Any]:
             try:
                 id_ = await desk.issue(action, identity.name)
-            except OutboxFull as exc:
+            except TooManyCommands as exc:
+                raise ActionRefused(str(exc), 429) from exc
+            except (OutboxFull, StorageError) as exc:
                 raise ActionRefused(str(exc), 503) from exc
             return await _result(desk, id_, params["wait_s"])
 
@@ -157,7 +160,7 @@ async def _result(desk: CommandDesk, id_: str, wait_s: float) -> dict[str, Any]:
     """Return a command as it stands, after waiting for the site's word on it."""
     found: dict[str, Any] = {}
     with trio.move_on_after(min(max(wait_s, 0.0), WAIT_S_MAX)):
-        while not found or found["decided_at"] is None:
+        while found.get("decided_at") is None:
             found = await _find(desk, id_)
             await trio.sleep(LOOK_S)
     return found or await _find(desk, id_)
