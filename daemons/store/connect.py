@@ -8,6 +8,7 @@ guessed. What of a file is not encrypted: eight bytes of its header (page size a
 import os
 import re
 import shutil
+import weakref
 from pathlib import Path
 
 import apsw
@@ -53,7 +54,10 @@ PLAIN = DatabaseKey()
 
 
 def is_encrypted(path: Path) -> bool | None:
-    """Say whether a database file is encrypted; None for one that is absent, empty or no database at all."""
+    """Say whether a database file is encrypted; None for one that is absent, empty or no database at all.
+
+    Not for a file that this process has open: see `_is_open`.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(24)
@@ -88,6 +92,7 @@ def connect(
         conn.set_busy_timeout(BUSY_MS)
         conn.pragma("secure_delete", "off")  # built in as on: measured, a DELETE then takes 10 times as long
         conn.pragma("schema_version")  # the first page, and with it the key
+        _note_open(path, conn)
         if is_logged:
             _keep_room(path)
     except DISK_ERRORS as error:
@@ -100,6 +105,47 @@ def keep_log(conn: apsw.Connection, path: Path) -> None:
     """Have commits go to a log beside the file (WAL), with readers beside the writer. Raises what SQLite raises."""
     conn.pragma("journal_mode", "wal")
     _keep_room(path)
+
+
+# --- what this process has open ------------------------------------------------------------------------------------
+#
+# A process that closes any descriptor of a file gives up all its locks on it (POSIX), those of SQLite's connections too.
+# The next other process to close the database would then think itself the last, and take the log away under this one:
+# what is committed afterwards goes to a file that has no name. So a file with open connections is never opened by hand.
+
+_open: dict[tuple[int, int], "weakref.WeakSet[apsw.Connection]"] = {}
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _is_open(path: Path) -> bool:
+    """Has this process a connection to the file?"""
+    inode = _inode(path)
+    conns = [] if inode is None else list(_open.get(inode, ()))
+    if any(map(_is_alive, conns)):
+        return True
+    if inode is not None:
+        _open.pop(inode, None)
+    return False
+
+
+def _is_alive(conn: apsw.Connection) -> bool:
+    try:
+        return bool(conn.open_flags)
+    except apsw.ConnectionClosedError:
+        return False
+
+
+def _note_open(path: Path, conn: apsw.Connection) -> None:
+    inode = _inode(path)
+    if inode is not None:
+        _open.setdefault(inode, weakref.WeakSet()).add(conn)
 
 
 # --- room for the log's index --------------------------------------------------------------------------------------
@@ -117,6 +163,8 @@ _held: dict[Path, int] = {}
 
 def _is_logged(path: Path, read_only: bool) -> bool:
     """Does opening this file make an index beside it, now or soon?"""
+    if _is_open(path):
+        return path.with_name(f"{path.name}-wal").exists()
     try:
         with path.open("rb") as file:
             head = file.read(20)
@@ -167,7 +215,7 @@ def _keep_room(path: Path) -> None:
 def _key_error(error: BaseException, path: Path, key: DatabaseKey) -> StorageError:
     if not isinstance(error, apsw.NotADBError):
         return storage_error(error, path)
-    encrypted = is_encrypted(path)
+    encrypted = None if _is_open(path) else is_encrypted(path)
     if encrypted and not key:
         return StorageError(StorageFault.KEY, path, "it is encrypted, and no key is set")
     if encrypted:
