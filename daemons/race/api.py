@@ -1,6 +1,7 @@
 """The hub's HTTP for callers: which sites there are, and each site's origin through the link and the cache."""
 
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
@@ -15,7 +16,7 @@ from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.authority.identity import Forbidden, Identity, Refusal, Role
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.trace import bound
-from daemons.race.desk import CommandDesk
+from daemons.race.desk import CommandDesk, TooManyCommands
 from daemons.race.fetched import Fetched
 from daemons.race.hub import HubSite
 from daemons.race.record import EventRecord
@@ -30,6 +31,9 @@ ID_DIGITS_MAX = 18
 """Of the id of an event: what SQLite's integers hold."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+COMMAND_BYTES_MAX = 16 * 1024
+"""A command is a word and a path; what is larger would only be parsed for long."""
 
 RETRY_AFTER_S = {ErrorCode.BUSY: 1, ErrorCode.PAUSED: 10, ErrorCode.DISCONNECTED: 5}
 
@@ -104,11 +108,13 @@ def api_routes(
         if request.method == "GET":
             return _json(200, await desk.listed())
         try:
-            action = action_from_map(json.loads(await request.body()))
+            action = action_from_map(json.loads(await _command_body(request)))
             fields = action_to_map(action)
             id_ = await desk.issue(action, identity.name)
             await trail.note(identity.who, f"command.{fields['do']}", name, after={**fields, "id": id_})
             return _json(202, {"id": id_})
+        except RequestError as exc:
+            return _refused_command(exc)
         except (ValueError, RecursionError, RemoteProtocolError) as exc:
             return _json(400, {"code": ErrorCode.BAD_REQUEST, "words": f"no command: {exc}"})
         except OutboxFull as exc:
@@ -120,6 +126,21 @@ def api_routes(
         Route("/api/sites/{site}/events", _guarded(events), methods=["GET"]),
         Route("/api/sites/{site}/commands", _guarded(commands), methods=["GET", "POST"]),
     ]
+
+
+async def _command_body(request: Request) -> bytes:
+    body = await request.body()  # bounded by the front; parsing is what would take long
+    if len(body) > COMMAND_BYTES_MAX:
+        raise RequestError(ErrorCode.TOO_LARGE, f"a command has at most {COMMAND_BYTES_MAX} bytes")
+    return body
+
+
+def _refused_command(exc: RequestError) -> Response:
+    if isinstance(exc, TooManyCommands):
+        retry = {"Retry-After": str(math.ceil(exc.retry_after_s))}
+        return _json(429, {"code": exc.code, "words": exc.words}, retry)
+    status = 413 if exc.code is ErrorCode.TOO_LARGE else HTTP_STATUS[exc.code]
+    return _json(status, {"code": exc.code, "words": exc.words})
 
 
 def _raw_path(request: Request) -> str:
