@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from daemons.link.address import CONTROL_PATH, HubAddress
 from daemons.link.connection import Connection, ConnectionEnded
-from daemons.link.credentials import BearerCredential, Credential, CredentialProblem
+from daemons.link.credentials import BearerCredential, CertificateCredential, Credential, CredentialProblem
 from daemons.link.opening import Refused, check_hello, opening_message, receive_hello
 from daemons.link.peer import Peer
 from daemons.link.transport import (
@@ -155,7 +155,7 @@ class Dialer:
         except Refused as exc:
             raise _Failed(status_of_close(exc.code), exc.words, exc.retry_after_s) from None
         except (TransportClosed, RemoteProtocolError, StorageError, trio.BrokenResourceError) as exc:
-            raise _Failed(Status.LOST, f"the opening failed: {exc}") from None
+            raise _Failed(Status.LOST, f"the opening failed: {_broken(exc, self.credential)}") from None
         return ended
 
     async def _open_stream(self) -> trio.abc.Stream:
@@ -227,6 +227,16 @@ def _why_not_reached(where: str, exc: OSError) -> str:
     if isinstance(cause, ConnectionRefusedError):
         return f"{where} refuses connections: the hub is not running there"
     return f"{where} is not reached: {cause}"
+
+
+def _broken(exc: Exception, credential: Credential) -> str:
+    """Say why an opening broke off. With TLS 1.3 a client certificate is judged only then, often without a word."""
+    words = str(exc.__cause__ or exc)
+    if isinstance(credential, CertificateCredential) and isinstance(
+        exc, TransportClosed | trio.BrokenResourceError
+    ):
+        words += "; does the hub know the CA of this site's client certificate?"
+    return words
 
 
 def _refusal(exc: UpgradeRefused, address: HubAddress) -> _Failed:

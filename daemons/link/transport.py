@@ -18,7 +18,7 @@ from typing import Protocol
 
 import trio
 import trio_websocket
-from attrs import define
+from attrs import define, field
 
 from protocol.errors import CloseCode, RemoteProtocolError
 
@@ -30,6 +30,7 @@ _RECEIVE_BUFFER_BYTES = 64 * 1024
 _MESSAGE_BYTES_MAX = 128 * 1024  # on the wire; the decoder's own bound is tighter
 _MESSAGE_QUEUE = 8
 _CLOSE_S = 1.0
+_SETTLE_S = 0.2
 _SIOCOUTQ, _SIOCOUTQNSD = 0x5411, 0x894B  # linux/sockios.h
 _REASON_BYTES_MAX = 123  # RFC 6455 §5.5: a control frame carries 125 bytes, two of them are the code
 
@@ -106,6 +107,9 @@ class _SharedStream(trio.abc.Stream):
     lock: trio.StrictFIFOLock
     bytes_in: int = 0
     bytes_out: int = 0
+    failure: trio.BrokenResourceError | None = None
+    over: trio.Event = field(factory=trio.Event)
+    """Set when nothing can be read any more; `failure`: why, where it was no orderly end."""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await self._acquire()
@@ -130,7 +134,14 @@ class _SharedStream(trio.abc.Stream):
             await self.lock.acquire()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        data = await self.inner.receive_some(max_bytes)
+        try:
+            data = await self.inner.receive_some(max_bytes)
+        except trio.BrokenResourceError as exc:
+            self.failure = exc
+            self.over.set()
+            raise
+        if not data:
+            self.over.set()
         self.bytes_in += len(data)
         return data
 
@@ -264,6 +275,9 @@ async def client_transport(
     """
     shared = _SharedStream(stream, trio.StrictFIFOLock())
     async with _reader_nursery(shared) as nursery:
+        # A stream that ends without an answer leaves the library's handshake waiting for ever.
+        watching = trio.CancelScope()
+        nursery.start_soon(_watch_end, shared, watching)
         ws = await trio_websocket.wrap_client_stream(
             nursery,
             shared,  # type: ignore[arg-type]  # any Stream does, as the library's own docs say
@@ -275,11 +289,20 @@ async def client_transport(
             max_message_size=_MESSAGE_BYTES_MAX,
             receive_buffer_size=_RECEIVE_BUFFER_BYTES,
         )
+        watching.cancel(reason="the handshake is over")
         if ws.closed is not None:
             raise _closed(ws.closed)
         if ws.subprotocol != SUBPROTOCOL:
             raise TransportClosed(CloseCode.PROTOCOL_ERROR, "what answered does not speak pitlink")
         yield WebSocketTransport(ws, shared)
+
+
+async def _watch_end(shared: _SharedStream, watching: trio.CancelScope) -> None:
+    """Raise when the stream ends while the handshake waits."""
+    with watching:
+        await shared.over.wait()
+        await trio.sleep(_SETTLE_S)  # an answer that came before the end goes first
+        raise shared.failure or TransportClosed(1006, "it closed the connection without an answer")
 
 
 @asynccontextmanager
