@@ -42,7 +42,7 @@ class LinkLooks:
             self._counted_at = now
             counts = await self.store.read(dead_letter_counts)
             names = _named(f"{count} of {peer}" for peer, count in sorted(counts.items()))
-            words = f"messages that could not be applied: {names}; list them with: pitlink ctl dead-letters"
+            words = f"messages that could not be applied: {names}; list them with: pitlink ctl dead.list"
             self._warn("dead-letters", words if counts else "")
 
     def _look_at_clocks(self) -> None:
