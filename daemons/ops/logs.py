@@ -44,7 +44,7 @@ _level = LogLevel.INFO
 class _Logger(structlog.make_filtering_bound_logger(logging.DEBUG)):  # type: ignore[misc]
     """A bound logger whose level can be changed at run time, also of loggers that were used before.
 
-    A line that is not written costs 0.2 µs; filtered by a processor it would cost 3.
+    A line that is not written costs 1 µs; filtered by a processor it would cost 5.
     """
 
     def debug(self, event: str, *args: Any, **kw: Any) -> Any:

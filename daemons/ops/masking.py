@@ -8,6 +8,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 __all__ = ["MASK", "keep_secret", "mask_keys", "mask_text"]
@@ -66,23 +67,31 @@ def mask_text(text: str) -> str:
 
 def mask_keys(_: Any, __: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Mask the values of keys that name a secret, at any depth: a processor of structlog."""
-    return {key: MASK if _names_secret(key, value) else _inside(value, 4) for key, value in event.items()}
+    return {
+        key: (MASK if _is_secret(key) else value) if type(value) is str else _masked(key, value, 4)
+        for key, value in event.items()
+    }
+
+
+@lru_cache(1024)
+def _is_secret(name: str) -> bool:
+    return bool(_SECRET_KEY.search(name.replace("-", "_")))
 
 
 def _names_secret(key: object, value: object) -> bool:
     name = key.decode("latin-1") if isinstance(key, bytes) else key
-    return (
-        isinstance(name, str)
-        and isinstance(value, str | bytes)
-        and bool(_SECRET_KEY.search(name.replace("-", "_")))
-    )
+    return isinstance(name, str) and isinstance(value, str | bytes) and _is_secret(name)
+
+
+def _masked(key: object, value: Any, depth: int) -> Any:
+    return MASK if _names_secret(key, value) else _inside(value, depth)
 
 
 def _inside(value: Any, depth: int) -> Any:
+    if isinstance(value, int | float | str | None):
+        return value
     if isinstance(value, Mapping) and depth:
-        return {
-            key: MASK if _names_secret(key, item) else _inside(item, depth - 1) for key, item in value.items()
-        }
+        return {key: _masked(key, item, depth - 1) for key, item in value.items()}
     if type(value) in (list, tuple) and depth:
         if len(value) == 2 and _names_secret(value[0], value[1]):  # a header
             return [value[0], MASK]
