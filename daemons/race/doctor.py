@@ -235,23 +235,17 @@ async def _origin(config: PitsConfig, health: dict[str, Any] | None) -> Finding:
 
 def _authority(state_dir: Path, *, has_tokens: bool) -> Finding:
     """Look at whom the hub could let in."""
+    make = f"pitlink keys init --state-dir {state_dir}"
+    only_bearers = warning("keys", "this hub has only bearer tokens, which work for this release only", make)
     if not (state_dir / FILE_NAME).exists():
-        if has_tokens:
-            return warning(
-                "keys",
-                "this hub has only bearer tokens, which work for this release only",
-                f"pitlink keys init --state-dir {state_dir}",
-            )
-        return bad(
-            "keys", f"there is no hub in {state_dir} yet", f"pitlink keys init --state-dir {state_dir}"
-        )
+        return only_bearers if has_tokens else bad("keys", f"there is no hub in {state_dir} yet", make)
     try:
         with open_authority(state_dir, migrations=AUTHORITY_MIGRATIONS) as file:
             rows, known = file.read(lambda conn: (keys.list_keys(conn), sites.list_sites(conn)))
     except StorageError as exc:
         return bad("keys", str(exc), exc.remedy)
     if not rows:
-        return bad("keys", "this hub has no key to sign with", f"pitlink keys init --state-dir {state_dir}")
+        return only_bearers if has_tokens else bad("keys", "this hub has no key to sign with", make)
     if not known and not has_tokens:
         return warning(
             "keys", "this hub has keys, but no site", f"pitlink site add NAME --state-dir {state_dir}"

@@ -38,7 +38,7 @@ async def knock(way: Way, credential: Credential | None, site: str, instance: by
     claim = Claim(site, instance.hex(), _ATTEMPT)
     try:
         async with open_asker(way.address, way.context) as asker:
-            answer = await asker.ask("GET", CONTROL_PATH, headers=_upgrade(claim), head_only=True)
+            answer = await asker.ask("GET", CONTROL_PATH, headers=_upgrade(claim))
     except Unreached as exc:
         return [bad("upgrade", f"the WebSocket upgrade is not answered: {exc}", _PROXY)]
     upgrade = _judge_upgrade(answer)
@@ -47,6 +47,8 @@ async def knock(way: Way, credential: Credential | None, site: str, instance: by
     if answer.status not in (101, 401, 403):
         return [upgrade, skipped("key", "cannot be tried before the upgrade gets through")]
     challenge = parse_challenge(answer.header("www-authenticate"))
+    if answer.status == 403 or (challenge is not None and challenge.error):  # whatever it could prove
+        return [upgrade, _refused(answer.status, answer.body)]
     return [upgrade, await _try(way, credential, claim, challenge)]
 
 
@@ -112,7 +114,7 @@ async def _try(way: Way, credential: Credential, claim: Claim, challenge: Challe
         with trio.fail_after(OPENING_S):
             hello = await _enter(way, headers)
     except UpgradeRefused as exc:
-        return _refused(exc)
+        return _refused(exc.status, exc.body)
     except Refused as exc:
         return _refused_later(exc)
     except (Unreached, TransportClosed, RemoteProtocolError, trio.BrokenResourceError) as exc:
@@ -151,18 +153,18 @@ async def _reach(way: Way) -> trio.SocketStream:
     raise failure
 
 
-def _refused(exc: UpgradeRefused) -> Finding:
-    words = exc.body.decode(errors="replace").strip().splitlines()
-    why = words[0][:200] if words and not words[0].startswith("<") else f"HTTP {exc.status}"
-    if exc.status in (401, 403):
+def _refused(status: int, body: bytes) -> Finding:
+    words = body.decode(errors="replace").strip().splitlines()
+    why = words[0][:200] if words and not words[0].startswith("<") else f"HTTP {status}"
+    if status in (401, 403):
         return bad(
             "key",
             f"the hub does not let this site in: {why}",
             "ask its operator (pitlink site list); a new key: pitlink site add there, pitlink enroll here",
         )
-    if exc.status == 429:
+    if status == 429:
         return skipped("key", "the hub has been dialled too often from here: try again in a minute")
-    return bad("key", f"the hub answers the upgrade with HTTP {exc.status}: {why}", "look at the hub's log")
+    return bad("key", f"the hub answers the upgrade with HTTP {status}: {why}", "look at the hub's log")
 
 
 def _refused_later(exc: Refused) -> Finding:
