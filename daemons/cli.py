@@ -13,7 +13,8 @@ __all__ = ["main"]
 
 _daemons = Group("Daemons", sort_key=1)
 _authority = Group("Who may do what", sort_key=2)
-_tools = Group("Tools", sort_key=3)
+_operating = Group("Operating", sort_key=3)
+_tools = Group("Tools", sort_key=4)
 
 app = App(
     name="pitlink",
@@ -33,6 +34,16 @@ app.command(
     "daemons.commands.user:app", name="user", group=_authority, help="The people who sign in at a hub."
 )
 app.command("daemons.commands.site:app", name="site", group=_authority, help="The sites that a hub lets in.")
+app.command(
+    "daemons.commands.status:status", name="status", group=_operating, help="Say how a daemon stands."
+)
+app.command(
+    "daemons.commands.status:logs", name="logs", group=_operating, help="Show what a daemon says; -f goes on."
+)
+app.command("daemons.commands.ctl:ctl", name="ctl", group=_operating, help="Have a daemon do something.")
+app.command(
+    "daemons.commands.audit:app", name="audit", group=_operating, help="Who did what, and whether that is whole."
+)
 app.command("daemons.commands.enroll:enroll", name="enroll", group=_tools)
 app.command(install_service, name="install-service", group=_tools)
 
