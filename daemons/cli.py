@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Group, Parameter
 
-from daemons.commands.service import install_service
 from daemons.ops.errors import ConfigError, RefusedToStart
 
 __all__ = ["main"]
@@ -45,7 +44,18 @@ app.command(
     "daemons.commands.audit:app", name="audit", group=_operating, help="Who did what, and whether that is whole."
 )
 app.command("daemons.commands.enroll:enroll", name="enroll", group=_tools)
-app.command(install_service, name="install-service", group=_tools)
+app.command(
+    "daemons.commands.doctor:doctor",
+    name="doctor",
+    group=_tools,
+    help="What is wrong with a site or hub, and what to do.",
+)
+app.command(
+    "daemons.commands.service:install_service",
+    name="install-service",
+    group=_tools,
+    help="Write the systemd unit of a daemon.",
+)
 
 Config = Annotated[
     Path | None, Parameter(name=["--config", "-c"], help="A TOML file; see: pitlink config show.")

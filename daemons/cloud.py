@@ -80,6 +80,7 @@ from daemons.web.head import Head
 from daemons.web.login import login_routes
 from daemons.web.readings import front_readings, guard_readings
 from daemons.web.ready import ready_answers
+from daemons.web.uplink import UplinkSink
 from daemons.web.storagefault import answer_storage_error
 from protocol.frames import Limits
 from protocol.linkstatus import Status
@@ -237,6 +238,7 @@ class Cloud:
                 *self.admin.routes(self.authoriser),
                 *enrolment_routes(self.authority, self.hub, utc_now),
                 *health_routes(self.health, ready=self._is_ready, about=self._about),
+                UplinkSink().route(),
                 metrics_route(self._readings),
             ],
             exception_handlers={StorageError: answer_storage_error},
