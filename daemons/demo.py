@@ -11,17 +11,24 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
+import apsw
 import trio
 from attrs import define, frozen
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Notifier, RaceDay, Replay, load_event_dir
 from chaos.profiles import PROFILES
 from chaos.relay import Relay
 from daemons.cloud import TOKENS_FILE, Cloud, open_cloud
+from daemons.ops.authority.file import open_authority
+from daemons.ops.authority.keys import make_hub_id
+from daemons.ops.authority.sitekey import KEY_FILE, SiteKey, save_site_key
+from daemons.ops.authority.sites import CODE_LIFETIME_S, add_site, enrol, make_code
+from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.environment import Environment
 from daemons.ops.lifecycle import run_daemon
 from daemons.ops.logs import LogLevel, configure_logs
-from daemons.ops.options import Address, Secret
+from daemons.ops.options import Address
 from daemons.ops.tokens import Role, TokenTable
 from daemons.pits import NOTIFY_PATH, Pits, open_pits
 from daemons.race.config import CloudConfig, PitsConfig
@@ -72,7 +79,7 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
     """Start everything, with its state under `folder`, and hold it for the body of the block."""
     environment = Environment()
     tokens = TokenTable(folder / "cloud" / TOKENS_FILE)
-    site_token = tokens.add("demo site", Role.SITE, SITE)
+    _enrol(folder, environment)
     caller_token = tokens.add("demo operator", Role.OPERATOR, "*")
     cloud_config = CloudConfig(state_dir=folder / "cloud", listen=Address("127.0.0.1", options.port))
     async with contextlib.AsyncExitStack() as stack:
@@ -92,7 +99,6 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
             site=SITE,
             origin_url=f"http://localhost:{origin_port}",
             cloud_url=f"ws://127.0.0.1:{hub_port}",
-            token=Secret(site_token),
             state_dir=folder / "pits",
             listen=Address("127.0.0.1", 0),
             share_private=options.share_private,
@@ -125,6 +131,23 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
                     stopping.start_soon(pits.stop)
             daemons.cancel_scope.cancel(reason="the demo ends")
             nursery.cancel_scope.cancel(reason="the demo ends")
+
+
+def _enrol(folder: Path, environment: Environment) -> None:
+    """Do as `pitlink site add` and `pitlink enroll`, before either daemon runs."""
+    private = Ed25519PrivateKey.generate()
+    now = environment.utc_now()
+
+    def work(conn: apsw.Connection) -> str:
+        hub = make_hub_id(conn, environment.urandom)
+        add_site(conn, SITE, now)
+        code = make_code(conn, SITE, now, environment.urandom, CODE_LIFETIME_S)
+        enrol(conn, code, private.public_key().public_bytes_raw(), now)
+        return hub
+
+    with open_authority(folder / "cloud", migrations=AUTHORITY_MIGRATIONS) as file:
+        hub = file.write_now(work)
+    save_site_key(folder / "pits" / KEY_FILE, SiteKey(private, SITE, hub))
 
 
 async def _start_double(double: FPVTrackside, nursery: trio.Nursery) -> int:
