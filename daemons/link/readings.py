@@ -45,6 +45,8 @@ def link_readings(peer: Peer) -> Iterator[Reading]:
     late = figures.late_answers + (0 if connection is None else connection.requester.late)
     words = "Answers that came when nobody waited any more; they are ignored."
     yield Reading("link_late_answers", words, late, site, is_counter=True)
+    words = "How long reading paused because the peer sent more than its limit."
+    yield Reading("link_paused_seconds", words, peer.limiter.paused_s, site, is_counter=True)
     yield from _reliable(peer, site)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from daemons.link.opening import MAJOR_MAX, MAJOR_MIN, opening_message, receive_hello
 from daemons.link.transport import TransportClosed, WebSocketTransport, client_transport
@@ -168,3 +169,25 @@ async def test_pings_and_credits_without_end_cost_a_bounded_answer(tmp_path: Pat
                     await transport.send(frames(*[Credit(id_, 10**9) for id_ in range(500)]))
                 assert hub.peer.connection is not None
                 assert len(hub.peer.connection._pongs) <= 16
+
+
+UPGRADE = (
+    b"GET /control HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Protocol: pitlink\r\n\r\n"
+)
+
+
+async def test_half_an_opening_is_given_up(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    """Who has proven himself and then says no hello holds his site for ten seconds and no longer."""
+    async with open_hub(tmp_path / "h", inline=True) as hub:
+        ours, theirs = trio.testing.memory_stream_pair()
+        start = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hub.listener.serve, theirs, {}, "192.0.2.1")
+            await ours.send_all(UPGRADE)
+            with trio.fail_after(60):
+                with suppress(trio.BrokenResourceError):
+                    while await ours.receive_some():
+                        pass
+        assert trio.current_time() - start <= 12

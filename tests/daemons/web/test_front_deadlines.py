@@ -75,6 +75,39 @@ async def test_a_body_may_be_slow_but_not_silent(autojump_clock: trio.testing.Mo
         assert front.statistics.failures == 0  # the client's fault is nobody's ERROR
 
 
+async def test_a_body_that_drips_has_an_end(autojump_clock: trio.testing.MockClock) -> None:
+    config = FrontConfig(body_timeout_s=20, body_allowance_s=60, linger_s=0.1)
+    async with in_memory(starlette_app(), config=config) as (_, connect):
+        client = connect()
+        start = trio.current_time()
+        await client.send(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n")
+        async with trio.open_nursery() as nursery:
+
+            async def drip() -> None:
+                try:
+                    while True:
+                        await client.send(b"x")
+                        await trio.sleep(15)
+                except trio.BrokenResourceError:
+                    pass
+
+            nursery.start_soon(drip)
+            assert (await client.response())[0] == 408
+            assert 60 <= trio.current_time() - start < 61
+            assert await client.at_end()
+
+
+async def test_a_long_body_over_a_slow_line_gets_there(autojump_clock: trio.testing.MockClock) -> None:
+    config = FrontConfig(body_timeout_s=20, body_allowance_s=60, body_bytes_max=10**6)
+    async with in_memory(starlette_app(), config=config) as (_, connect):
+        client = connect()
+        await client.send(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 900000\r\n\r\n")
+        for _ in range(90):
+            await trio.sleep(2)
+            await client.send(b"x" * 10_000)
+        assert len((await client.response())[2]) == 900_000
+
+
 async def test_a_client_that_leaves_inside_its_body_is_no_error() -> None:
     async with in_memory(starlette_app()) as (front, connect):
         client = connect()
