@@ -8,6 +8,7 @@ import trio
 
 from daemons.link.inbox import Effect, Inbox
 from daemons.link.signal import Signal
+from daemons.ops.storecare import FULL, patiently
 from daemons.store import Store
 from protocol.codec import encode_frame
 from protocol.errors import CloseCode, RemoteProtocolError
@@ -103,8 +104,9 @@ class Incoming:
         while True:
             await self._staged.wait()
             work = [(receiver, batch) for receiver in self._receivers.values() if (batch := receiver.take())]
-            if work:
-                await self._store.transact(partial(self._commit, generation, work))
+            if work:  # a full disk makes it late, and what it answers; requests on this connection go on
+                commit = partial(self._store.transact, partial(self._commit, generation, work))
+                await patiently(commit, "what the peer sent", FULL)
 
     def _commit(self, generation: int, work: _Work, conn: apsw.Connection) -> None:
         if generation != self.generation:

@@ -10,6 +10,7 @@ import trio
 from daemons.link.outbox import Draft, Outbox, OutChannel
 from daemons.link.retention import acknowledge, expire, note_lost, prune, retain
 from daemons.link.signal import Signal
+from daemons.ops.storecare import FULL, patiently
 from daemons.store import Store
 from protocol.errors import RemoteProtocolError
 from protocol.frames import Ack, InPosition, Limits, OutPosition
@@ -163,7 +164,7 @@ class Outgoing:
                 acknowledge(outbox, conn, mine, acked)
 
         if work:
-            await self._store.transact(note)
+            await patiently(partial(self._store.transact, note), "acknowledgements", FULL)
 
     def _on_ready(self, channel: str) -> None:
         self.wake(channel)

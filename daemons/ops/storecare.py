@@ -6,7 +6,7 @@ store care
 """
 
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from daemons.store.archive import RESERVE_BYTES, Backup, backups_in, prune, take
 from daemons.store.connect import PLAIN, DatabaseKey
 from daemons.store.copying import Checkpoint
 
-__all__ = ["StoreCare", "patiently"]
+__all__ = ["ANY_FAULT", "FULL", "StoreCare", "patiently"]
 
 _log = structlog.stdlib.get_logger("pitlink.ops")
 
@@ -34,14 +34,19 @@ FIRST_S = 3600.0
 RETRY_S = 900.0
 SPACE_BYTES = 256 * 1024 * 1024
 """With less free on the state folder's disk a warning is shown."""
+ANY_FAULT = frozenset(StorageFault)
+FULL = frozenset({StorageFault.DISK_FULL})
+FULL_BYTES = 256 * 1024
 _PATIENCE_S = (0.5, 10.0)
 
 
-async def patiently(work: Callable[[], Awaitable[T]], what: str) -> T:
+async def patiently(
+    work: Callable[[], Awaitable[T]], what: str, faults: Container[StorageFault] = ANY_FAULT
+) -> T:
     """Do `work` again, after 0.5 to 10 s, for as long as the disk does not let it; return its result.
 
     For work that nobody waits for and that must not be lost: a full disk then makes it late instead of ending the
-    daemon. Raises StorageError only when the store is closed, and whatever else `work` raises.
+    daemon. Raises StorageError when the store is closed or the fault is none of `faults`, and what else `work` raises.
     """
     wait_s, most_s = _PATIENCE_S
     is_late = False
@@ -49,7 +54,7 @@ async def patiently(work: Callable[[], Awaitable[T]], what: str) -> T:
         try:
             result = await work()
         except StorageError as error:
-            if error.fault is StorageFault.CLOSED:
+            if error.fault is StorageFault.CLOSED or error.fault not in faults:
                 raise
             if not is_late:
                 _log.warning("store.work_waits", what=what, error=error.detail)
@@ -80,6 +85,8 @@ class StoreCare:
     last: Backup | None = field(default=None, init=False)
     backups: int = field(default=0, init=False)
     failed_backups: int = field(default=0, init=False)
+    _is_corrupt: bool = field(default=False, init=False)
+    _faults: int = field(default=0, init=False)
     _failing: trio.Event = field(factory=trio.Event, init=False)
     _taking: trio.Lock = field(factory=trio.Lock, init=False)
     _retry_at: float = field(default=0.0, init=False)
@@ -108,24 +115,38 @@ class StoreCare:
     # --- the disk ------------------------------------------------------------------------------------------------
 
     def _on_fault(self, fault: StorageError | None) -> None:
-        if fault is None:
-            self.health.clear("store")
+        if fault is None:  # taken back in _probe_loop, when it is sure
             return
-        is_hopeless = fault.fault is StorageFault.CORRUPT
-        self.health.set("store", Severity.FAILING if is_hopeless else Severity.DEGRADED, str(fault))
-        self._failing.set()
+        self._faults += 1
+        if fault.fault is StorageFault.CORRUPT:  # holds until a restart, whatever else can be written
+            self._is_corrupt = True
+            self.health.set("store", Severity.FAILING, str(fault))
+        elif not self._is_corrupt:
+            self.health.set("store", Severity.DEGRADED, str(fault))
+            self._failing.set()
 
     async def _probe_loop(self) -> None:
         while True:
             await self._failing.wait()
             self._failing = trio.Event()
-            while self.store.fault is not None:
+            seen = 0
+            while self.store.fault is not None or self._faults != seen or await self._beside(self._is_full):
+                seen = self._faults
                 await trio.sleep(PROBE_S)
                 try:
                     await self.store.probe()
                 except StorageError as error:
                     if error.fault is StorageFault.CLOSED:
                         return
+            if not self._is_corrupt:
+                self.health.clear("store")
+
+    def _is_full(self) -> bool:
+        """Is there still no room? A small write may find some in the log where the next does not."""
+        try:
+            return not self.inline and shutil.disk_usage(self.store.path.parent).free < FULL_BYTES
+        except OSError:
+            return False
 
     def _free(self) -> str:
         """Return what is to be said about the room on the disk, or ""."""

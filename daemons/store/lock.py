@@ -1,5 +1,6 @@
 """One daemon a state folder: an advisory lock that the operating system releases when its holder dies."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -32,7 +33,9 @@ def hold_folder(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise StorageError(StorageFault.UNWRITABLE, path, str(error)) from None
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        fault = StorageFault.DISK_FULL if is_full else StorageFault.UNWRITABLE
+        raise StorageError(fault, path, str(error)) from None
     try:
         try:
             _lock(descriptor)

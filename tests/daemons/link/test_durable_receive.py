@@ -101,17 +101,37 @@ async def test_effect_mark_and_answer_are_one_transaction(tmp_path: Path) -> Non
 
 async def test_failing_disk_ends_the_connection_without_an_acknowledgement(tmp_path: Path) -> None:
     def fail(conn: apsw.Connection, one: Message) -> None:
-        raise apsw.FullError("no room")
+        raise apsw.IOError("disk I/O error")
 
     async with side(tmp_path, effect=fail) as here:
         await here.attach()
         here.durable.on_message(message(1))
         with pytest.raises(ExceptionGroup) as caught, trio.fail_after(5):
             await here.durable.run()
-        assert caught.group_contains(StorageError, match="free some space")
+        assert caught.group_contains(StorageError, match="check the disk")
         assert here.acks() == []
         assert await here.durable.dead_letters() == []
         assert (await here.durable.positions())[1] == []
+
+
+async def test_full_disk_makes_a_message_late_and_the_connection_stays(tmp_path: Path) -> None:
+    failures = 0
+
+    def fail(conn: apsw.Connection, one: Message) -> None:
+        nonlocal failures
+        if failures < 2:
+            failures += 1
+            raise apsw.FullError("no room")
+        insert(conn, one)
+
+    async with side(tmp_path, effect=fail) as here, running(here):
+        here.durable.on_message(message(1, b"late"))
+        while failures < 2:
+            assert here.acks() == []
+            await trio.sleep(0.01)
+        assert await acked(here) == [("in", 9, 1)]
+        assert await here.names() == ["late"]
+        assert await here.durable.dead_letters() == []
 
 
 async def test_acknowledgements_go_at_idle_and_at_most_50_ms_late(tmp_path: Path) -> None:

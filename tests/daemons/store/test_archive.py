@@ -205,7 +205,7 @@ async def test_keys_are_changed_for_all_databases_and_after_an_interruption_agai
                 change_key(tmp_path, new, OTHER)
         leak = WORD.encode() in (tmp_path / "pits.db").read_bytes()
         assert leak is (new == PLAIN)
-    with pytest.raises(StorageError, match="does not open it|is not encrypted"):
+    with pytest.raises(StorageError, match="is not encrypted"):
         change_key(tmp_path, KEY, OTHER)
 
 
