@@ -70,6 +70,8 @@ class AuthorityFile:
                 if not conn.get_autocommit():
                     conn.execute("ROLLBACK")
                 raise
+            if conn.txn_state("main"):  # after another process' next change nothing could be written any more
+                _log.error("authority.statement_open", path=str(self.path), work=repr(work))
         except DISK_ERRORS as error:
             raise storage_error(error, self.path) from error
         return result

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import apsw
 from attrs import frozen
@@ -170,10 +171,11 @@ def _sign(
     urandom: Callable[[int], bytes],
 ) -> Signed:
     """Return the session's tokens of now."""
-    rows = conn.execute(
+    # To the end of the rows: a statement that is left open keeps an old state of the file in sight.
+    rows: list[Any] = conn.execute(
         "SELECT user, secret, number, refreshed_at, ends_at FROM session WHERE id = ?", (id_,)
-    )
-    user, secret, number, refreshed_at, ends_at = next(rows)
+    ).fetchall()
+    user, secret, number, refreshed_at, ends_at = rows[0]
     identity = Identity("user", user, role, sites, id_)
     expires_at = min(now + TOKEN_S, ends_at)
     token = sign(conn, identity, id=urandom(9).hex(), now=now, expires_at=expires_at)

@@ -46,9 +46,11 @@ def counting(start: int = 0) -> Callable[[int], bytes]:
 
 
 @contextmanager
-def hub_file(folder: Path, *, keys: bool = True, start: int = 0) -> Iterator[AuthorityFile]:
+def hub_file(
+    folder: Path, *, keys: bool = True, start: int = 0, inline: bool = True
+) -> Iterator[AuthorityFile]:
     """A hub's authority file, with a first key."""
-    with open_authority(folder, migrations=AUTHORITY_MIGRATIONS, inline=True) as file:
+    with open_authority(folder, migrations=AUTHORITY_MIGRATIONS, inline=inline) as file:
         if keys:
             file.write_now(lambda conn: init_keys(conn, NOW, counting(start)))
         yield file

@@ -1,0 +1,108 @@
+"""`pitlink keys`, `token`, `user` as processes: what they print, what they refuse, that the audit has it and no secret."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daemons.ops.authority import audit
+from daemons.ops.authority.file import open_authority
+from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
+
+pytestmark = pytest.mark.process
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> "Hub":
+    return Hub(tmp_path / "hub")
+
+
+class Hub:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "daemons.cli", *arguments, "--state-dir", str(self.folder)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, input=typed)
+
+    def said(self, *arguments: str, typed: str = "") -> str:
+        told = self.run(*arguments, typed=typed)
+        assert told.returncode == 0, told.stderr
+        return told.stdout
+
+    def refused(self, *arguments: str, typed: str = "") -> tuple[int, str]:
+        told = self.run(*arguments, typed=typed)
+        assert told.returncode in (2, 3), told.stdout
+        return told.returncode, told.stderr
+
+
+def test_keys_tokens_and_their_audit(hub: Hub) -> None:
+    code, words = hub.refused("token", "issue", "grafana", "--site", "*")
+    assert code == 3 and f"pitlink keys init --state-dir {hub.folder}" in words
+    assert "signs with k-" in hub.said("keys", "init")
+    assert "pitlink keys rotate" in hub.refused("keys", "init")[1]
+    token = hub.said("token", "issue", "grafana", "--site", "*", "--role", "viewer").strip()
+    assert token.count(".") == 2
+    assert "pitlink token revoke 'grafana'" in hub.refused("token", "issue", "grafana", "--site", "*")[1]
+    assert "verifies until" in hub.said("keys", "rotate")
+    listed = hub.said("token", "list")
+    assert "grafana" in listed and "good, until" in listed and token not in listed
+    assert "Revoked: grafana" in hub.said("token", "revoke", "grafana")
+    assert hub.refused("token", "revoke", "grafana")[0] == 2
+    assert "verifies no more" in hub.said("keys", "rotate", "--at-once")
+    with open_authority(hub.folder, migrations=AUTHORITY_MIGRATIONS) as file:
+        rows = file.read(audit.rows)
+        assert file.read(audit.verify) == []
+    actions = [row.entry.action for row in rows]
+    assert actions == ["keys.init", "token.issue", "keys.rotate", "token.revoke", "keys.rotate"]
+    assert all(row.entry.who.startswith("unix ") for row in rows)
+    assert token.rpartition(".")[2] not in repr(rows)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("token", "issue", "x"),
+        ("token", "issue", "x", "--site", "Field!"),
+        ("token", "issue", "x", "--site", "*", "--days", "0"),
+        ("token", "issue", "x", "--site", "*", "--days", "nan"),
+        ("token", "issue", "", "--site", "*"),
+        ("token", "issue", "x", "--site", "*", "--role", "site"),
+        ("user", "add", "Anna", "--site", "*", "--password-file", "-"),
+        ("user", "add", "anna", "--site", "*", "--password-file", "/nowhere/at/all"),
+        ("user", "disable", "nobody"),
+    ],
+)
+def test_wrong_use_is_said(hub: Hub, arguments: tuple[str, ...]) -> None:
+    hub.said("keys", "init")
+    assert hub.refused(*arguments, typed=PASSWORD)[0] == 2
+
+
+def test_people(hub: Hub) -> None:
+    hub.said("keys", "init")
+    add = ("user", "add", "anna", "--site", "field", "--role", "operator", "--password-file", "-")
+    assert "at least" in hub.refused(*add, typed="short")[1]
+    assert "anna may sign in as operator of field" in hub.said(*add, typed=f"{PASSWORD}\n")
+    assert "already" in hub.refused(*add, typed=PASSWORD)[1]
+    assert "0 sessions" in hub.said("user", "list")
+    assert "anna is let in no more" in hub.said("user", "disable", "anna")
+    assert "disabled" in hub.said("user", "list")
+    hub.said("user", "enable", "anna")
+    hub.said("user", "password", "anna", "--password-file", "-", typed="another long password")
+    with open_authority(hub.folder, migrations=AUTHORITY_MIGRATIONS) as file:
+        rows = repr(file.read(audit.rows))
+    for action in ("user.add", "user.disable", "user.enable", "user.password"):
+        assert action in rows
+    assert PASSWORD not in rows and "argon2" not in rows
+
+
+def test_old_bearer_tokens_are_made_with_a_warning_and_removed(hub: Hub) -> None:
+    told = hub.run("token", "make", "--role", "caller", "--site", "*", "--name", "old")
+    assert told.stdout.startswith("pl_")
+    assert "pitlink token issue" in told.stderr
+    assert "old bearer token" in hub.said("token", "list")
+    assert "Removed: the old bearer token" in hub.said("token", "revoke", "old")
+    assert "There are none" in hub.said("token", "list")
