@@ -4,12 +4,14 @@ import re
 import shutil
 import subprocess
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
 from daemons.ops.config import load_config
 from daemons.ops.lifecycle import STOP_S, Exit
+from daemons.ops.options import Secret, leaves
 from daemons.race.config import CloudConfig, PitsConfig
 
 ROOT = Path(__file__).parents[1]
@@ -87,11 +89,17 @@ def test_every_user_and_state_folder_of_a_unit_is_made_before_its_first_start(un
         assert re.search(wanted, folders, re.MULTILINE)
 
 
-def test_credentials_are_found_by_the_names_that_the_units_give_them(tmp_path: Path) -> None:
-    name, _, source = _settings("pitlink-pits.service")["LoadCredential"].partition(":")
-    assert not source.startswith("/")  # from the credential store, where it may be missing
-    (tmp_path / name).write_text("hush")
-    assert load_config(PitsConfig, environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}).token.text == "hush"
+@pytest.mark.parametrize("unit", UNITS)
+def test_credentials_are_found_by_the_names_that_the_units_give_them(unit: str, tmp_path: Path) -> None:
+    loaded = re.findall(r"^LoadCredential=([^:]+):(.*)$", (ROOT / "systemd" / unit).read_text(), re.MULTILINE)
+    for name, source in loaded:
+        assert not source.startswith("/")  # from the credential store, where it may be missing
+        (tmp_path / name).write_text("5e" * 32)
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    config = load_config(CloudConfig if "cloud" in unit else PitsConfig, environ=environ)
+    found = {leaf.path for leaf in leaves(type(config)) if leaf.type is Secret}
+    assert {name for name, _ in loaded} == found  # each secret, and nothing else
+    assert all(attrgetter(name)(config).text for name, _ in loaded)
 
 
 def test_the_drop_in_for_tls_sets_options_that_there_are() -> None:

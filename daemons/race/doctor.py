@@ -26,6 +26,7 @@ from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 from daemons.ops.options import Address
 from daemons.race.config import CloudConfig, PitsConfig
 from daemons.race.origin import LocalOrigin, OriginState
+from daemons.store.connect import DatabaseKey
 from daemons.store.errors import StorageError
 from protocol.errors import RequestError
 
@@ -79,7 +80,7 @@ async def examine_cloud(
 ) -> None:
     """Examine a hub, whether its daemon runs or not. `url`: as the world reaches it; then from outside as well."""
     _machine(config.state_dir, tell, user)
-    tell(_authority(config.state_dir, has_tokens=has_tokens))
+    tell(_authority(config.state_dir, config.storage.database_key, has_tokens=has_tokens))
     if config.tls_key is not None and config.tls_cert is not None:
         tell(private_file("TLS key", config.tls_key))
     await _daemon(config.listen, "cloud", tell, is_tls=config.tls_cert is not None)
@@ -233,14 +234,14 @@ async def _origin(config: PitsConfig, health: dict[str, Any] | None) -> Finding:
     return bad("origin", words, "docs/pits.md has the steps for each of these")
 
 
-def _authority(state_dir: Path, *, has_tokens: bool) -> Finding:
+def _authority(state_dir: Path, key: DatabaseKey, *, has_tokens: bool) -> Finding:
     """Look at whom the hub could let in."""
     make = f"pitlink keys init --state-dir {state_dir}"
     only_bearers = warning("keys", "this hub has only bearer tokens, which work for this release only", make)
     if not (state_dir / FILE_NAME).exists():
         return only_bearers if has_tokens else bad("keys", f"there is no hub in {state_dir} yet", make)
     try:
-        with open_authority(state_dir, migrations=AUTHORITY_MIGRATIONS) as file:
+        with open_authority(state_dir, migrations=AUTHORITY_MIGRATIONS, key=key) as file:
             rows, known = file.read(lambda conn: (keys.list_keys(conn), sites.list_sites(conn)))
     except StorageError as exc:
         return bad("keys", str(exc), exc.remedy)

@@ -67,6 +67,15 @@ for unit in pitlink-cloud pitlink-pits pitlink-pits@north; do
     echo "$unit $(systemctl is-active $unit) $(systemctl show -p StatusText --value $unit)"
 done
 stat -c '%n %a %U' /run/pitlink-* /var/lib/pitlink-*
+printf 'Correct-horse-battery-9\\n' > /root/password && chmod 644 /root/password && chmod o+x /root
+runuser -u pitlink-cloud -- {PITLINK} user add anna --role operator --site '*' --password-file /root/password --state-dir {STATE}
+python3 -c 'if True:
+    import json, urllib.request
+    body = json.dumps({{"name": "anna", "password": "Correct-horse-battery-9"}}).encode()
+    asked = urllib.request.Request("http://127.0.0.1:8443/api/login", body, {{"content-type": "application/json"}})
+    print("login", urllib.request.urlopen(asked, timeout=20).status)'
+{PITLINK} status --at {STATE}
+echo "status $?"
 {PITLINK} doctor cloud --quick -c /etc/pitlink/cloud.toml --state-dir {STATE}
 echo "doctor $?"
 runuser -u pitlink-pits -- {PITLINK} enroll http://127.0.0.1:8443 --code "$(head -1 /root/code)" \\
@@ -135,6 +144,10 @@ def test_a_booted_systemd_starts_watches_and_stops_the_hardened_units(tmp_path: 
         path, mode, owner = line.split()
         assert mode == "700", line
         assert Path(path).name.startswith(owner), line
+    assert "login 200" in told, (
+        told
+    )  # hashing and signing work without memory that is writable and executable
+    assert "status 0" in told, told
     assert "doctor 0" in told, told
     assert "accepts it; the site is connected already" in told or "accepts this site's key" in told, told
     assert "killed active 1" in told, told
