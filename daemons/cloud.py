@@ -80,8 +80,8 @@ from daemons.web.head import Head
 from daemons.web.login import login_routes
 from daemons.web.readings import front_readings, guard_readings
 from daemons.web.ready import ready_answers
-from daemons.web.uplink import UplinkSink
 from daemons.web.storagefault import answer_storage_error
+from daemons.web.uplink import UplinkSink
 from protocol.frames import Limits
 from protocol.linkstatus import Status
 from protocol.tokenbucket import Buckets
@@ -144,16 +144,21 @@ class Cloud:
     _router: PeerRouter = field(factory=PeerRouter, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
     _joining: trio.Lock = field(factory=trio.Lock, init=False)
+    _untold: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.health = Health(self.environment.utc_now)
+        self.limits = LimitTable(self.config.limits, self.authority)
+        self.guard = Guard(lambda: self.limits.now, rank_of)
+        self.on_authority.append(self.limits.load)
         looks = LinkLooks(self.store, self.health, self._peers)
         self.watchman = Watchman(
             self.store, self.health, self.environment.utc_now, self._summary, self._crowded, [looks.look]
         )
-        self.limits = LimitTable(self.config.limits, self.authority)
-        self.guard = Guard(lambda: self.limits.now, rank_of)
-        self.on_authority.append(self.limits.load)
+        self.care = StoreCare(
+            self.store, self.health, self.config.backup, self.environment.utc_now, "cloud",
+            key=self.config.storage.database_key, inline=self.inline,
+        )  # fmt: skip
         self.authoriser = Authoriser(self.authority, self.tokens, self.environment.utc_now)
         trail = AuditTrail(self.authority, self.environment.utc_now, self.health)
         self.admin = AdminOffice(trail, self._status, self._readings, self.health)
@@ -169,10 +174,6 @@ class Cloud:
         self.admission = Admission(
             self.authority, self.hub, NonceBook(self.environment.urandom), self.authoriser.identify
         )
-        self.care = StoreCare(
-            self.store, self.health, self.config.backup, self.environment.utc_now, "cloud",
-            key=self.config.storage.database_key, inline=self.inline,
-        )  # fmt: skip
 
     # --- its life ------------------------------------------------------------------------------------------------
 
@@ -188,12 +189,12 @@ class Cloud:
             await self._join_sites()
             self._warn_of_bearers()
             nursery.start_soon(self._sweep)
-            nursery.start_soon(self._watch_bearers)
             nursery.start_soon(self.watchman.run)
             nursery.start_soon(self.care.run)
             self.admin.trail.warn_of_breaks()
             if not self.inline:
                 await nursery.start(self.admin.serve_socket, config.state_dir)
+            nursery.start_soon(self._watch_bearers)
             nursery.start_soon(self.authority.watch, self._tell_authority)
             assets = read_assets()
             serve = partial(
@@ -258,8 +259,14 @@ class Cloud:
                 member.listener.undrain()
 
     def _tell_authority(self) -> None:
+        """Tell whom it concerns that who may do what has changed. What fails is told again within 0.5 s."""
+        self._untold = False
         for on_change in list(self.on_authority):
-            on_change()
+            try:
+                on_change()
+            except (StorageError, ConfigError) as exc:
+                _log.warning("authority.unreadable", words=str(exc))
+                self._untold = True
 
     def _warn_of_bearers(self) -> None:
         warn_of_bearers(self.tokens, self.health)
@@ -287,9 +294,17 @@ class Cloud:
         for member in self.members.values():
             member.listener.recheck()
         if self._nursery is not None:
-            self._nursery.start_soon(self._join_sites)
+            self._nursery.start_soon(self._join_new_sites)
+
+    async def _join_new_sites(self) -> None:
+        try:
+            await self._join_sites()
+        except (StorageError, ConfigError) as exc:
+            _log.warning("authority.unreadable", words=str(exc))
+            self._untold = True
 
     async def _watch_bearers(self) -> None:
+        """Notice what the authority file does not tell: the file of old tokens, and what could not be told before."""
         known = self.tokens.changes
         while True:
             await trio.sleep(SWEEP_S if self.authority.inline else BEARERS_S)
@@ -298,9 +313,9 @@ class Cloud:
             except ConfigError as exc:  # while somebody edits it
                 _log.warning("tokens.unreadable", words=str(exc))
                 continue
-            if self.tokens.changes != known:
+            if self._untold or self.tokens.changes != known:
                 known = self.tokens.changes
-                self._recheck_sites()
+                self._tell_authority()
 
     async def member(self, name: str) -> Member:
         """Return the site of this name, made when it is seen for the first time."""
@@ -456,13 +471,14 @@ class Cloud:
         }
 
     def _readings(self) -> Iterator[Reading]:
-        utc_now = self.environment.utc_now()
-        yield from process_readings("cloud")
-        yield from health_readings(self.health)
-        for code, count in self.admission.refusals.items():
+        for code, count in sorted(self.admission.refusals.items()):
             why = (("code", code),)
             yield Reading("site_refusals", "Upgrades that were not let in.", count, why, is_counter=True)
         yield from identity_readings(self.authoriser)
+        utc_now = self.environment.utc_now()
+        yield from process_readings("cloud")
+        yield from health_readings(self.health)
+        yield from self.admin.trail.readings()
         yield from store_readings(self.store)
         yield from folder_readings(self.config.state_dir)
         yield from cache_readings(self.cache.statistics())

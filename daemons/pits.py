@@ -419,6 +419,7 @@ class Pits:
     def _readings(self) -> Iterator[Reading]:
         yield from process_readings("pits")
         yield from health_readings(self.health)
+        yield from self.admin.trail.readings()
         yield from store_readings(self.store)
         yield from folder_readings(self.config.state_dir)
         yield from origin_readings(self.origin.statistics(), self.origin.state)

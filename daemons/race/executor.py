@@ -145,7 +145,9 @@ class CommandExecutor:
             status, words = ResultStatus.FAILED, str(exc)
         await self._close(id_, status, words, command)
 
-    async def _close(self, id_: str, status: ResultStatus, words: str, command: Command | None = None) -> None:
+    async def _close(
+        self, id_: str, status: ResultStatus, words: str, command: Command | None = None
+    ) -> None:
         if self.note is not None and command is not None:
             await patiently(partial(self.note, command, status, words), "an audit row")
         decide = partial(self.store.transact, lambda conn: self._decide(conn, id_, status, words))

@@ -101,7 +101,7 @@ def _remove_stale(path: Path, short: str) -> None:
     os.unlink(short)
 
 
-async def serve_admin(
+async def serve_admin(  # noqa: ASYNC114
     listener: AdminListener, app: ASGIApp, *, task_status: trio.TaskStatus[Front] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Serve the admin API on its socket until the `Front` reported as started is drained, or cancelled."""

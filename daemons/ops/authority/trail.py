@@ -1,6 +1,6 @@
 """The audit of a running daemon: rows are added beside the event loop, refused ones of one person not without end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import apsw
@@ -13,6 +13,7 @@ from daemons.ops.authority.audit import AuditCheck, AuditEntry, AuditFault, Head
 from daemons.ops.authority.file import AuthorityFile
 from daemons.ops.authority.heads import Told, Verdict
 from daemons.ops.health import Health, Severity
+from daemons.ops.metrics import Reading
 from daemons.store.errors import StorageError
 from protocol.tokenbucket import Buckets
 
@@ -94,7 +95,9 @@ class AuditTrail:
         found: list[AuditFault] = []
         kept = {**self.file.read(heads.kept_by), **({"": known} if known is not None else {})}
         check = AuditCheck(None)
-        while self.file.read(check.read):
+        is_more = True
+        while is_more:
+            is_more = self.file.read(check.read)
             await trio.lowlevel.checkpoint()
         found += check.finish()
         for peer, theirs in kept.items():
@@ -110,6 +113,15 @@ class AuditTrail:
         if here != known.hash:
             return f"row {known.count} is not the one that is known of: history was rewritten"
         return ""
+
+    def readings(self) -> Iterator[Reading]:
+        """Yield the audit's figures."""
+        try:
+            yield Reading("audit_rows", "Rows of the audit.", self.head().count)
+        except StorageError:  # said in the daemon's health
+            pass
+        words = "Refusals without a row, because one who is refused caused too many."
+        yield Reading("audit_left_out", words, self.left_out, is_counter=True)
 
     # --- heads at peers ------------------------------------------------------------------------------------------
 
