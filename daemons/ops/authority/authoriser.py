@@ -19,6 +19,7 @@ from daemons.ops.authority.tokens import Proof, verify
 from daemons.ops.health import Health, Severity
 from daemons.ops.metrics import Reading
 from daemons.ops.tokens import BEARER_PREFIX, TokenTable
+from daemons.store.errors import StorageError
 
 __all__ = ["Authoriser", "has_keys", "identity_readings", "warn_of_bearers"]
 
@@ -93,9 +94,10 @@ class Authoriser:
                 await self._changed.wait()
             try:
                 proof = self._prove(authorization, role, site)
-            except Refusal as refusal:
-                _log.info("identity.ended", who=proof.identity.who, code=refusal.code)
-                scope.cancel(reason=refusal.words)
+            except (Refusal, StorageError) as exc:  # who cannot be looked up is not held either
+                code = exc.code if isinstance(exc, Refusal) else exc.fault.value
+                _log.info("identity.ended", who=proof.identity.who, code=code)
+                scope.cancel(reason=f"the proof is over: {code}")
                 return
 
     def _counted(self, authorization: str | None, role: Role | None, site: str | None) -> Proof:
