@@ -1,8 +1,8 @@
 """Signing in: name and password against the table of users, held back against guessing, noted in the audit.
 
 Attempts are counted by name and client together, by client, and by name; each is a token bucket that refills slowly.
-So guessing one name from many places is slow as well, and who guesses cannot keep its owner out from elsewhere for
-long. A name that nobody has costs as much time as a wrong password.
+So guessing one name from many places is slow as well; a client from which the name's owner has signed in before is not
+held up by that. A name that nobody has costs as much time as a wrong password.
 """
 
 import functools
@@ -36,6 +36,8 @@ class _Rate:
 NAME_CHARS_MAX = 65
 """Nobody's name is so long."""
 
+KNOWN_MAX = 1024
+
 _BY_BOTH = _Rate(5, 30.0)
 _BY_CLIENT = _Rate(20, 5.0)
 _BY_NAME = _Rate(50, 10.0)
@@ -56,6 +58,9 @@ class SignIn:
     file: AuthorityFile
     environment: Environment
     passwords: Passwords
+    _known: dict[str, None] = field(
+        factory=dict, init=False
+    )  # clients and names that went together, oldest first
     _attempts: Buckets = field(factory=functools.partial(Buckets, 8192), init=False)
 
     async def start(self, name: str, password: str, client: str) -> Signed:
@@ -63,9 +68,9 @@ class SignIn:
 
         Raises Unauthorised, TooManyAttempts, PasswordQueueFull, NoKeys, StorageError. Cancelling leaves no session.
         """
-        self._attempt(
-            (f"both {client} {name}", _BY_BOTH), (f"client {client}", _BY_CLIENT), (f"name {name}", _BY_NAME)
-        )
+        both = f"{client} {name}"
+        asked = [(f"both {both}", _BY_BOTH), (f"client {client}", _BY_CLIENT)]
+        self._attempt(*asked, *([] if both in self._known else [(f"name {name}", _BY_NAME)]))
         user = self.file.read(lambda conn: find_user(conn, name))
         known = user is not None and user.disabled_at is None
         is_right = await self.passwords.matches(user.password if user and known else None, password)
@@ -73,7 +78,11 @@ class SignIn:
             # Who has no account may have typed the password into the wrong field.
             _log.warning("signin.refused", user=name if user is not None else "", client=client)
             raise Unauthorised("name or password is wrong", "password")
-        return await self.file.write(functools.partial(self._start, user=user))
+        signed = await self.file.write(functools.partial(self._start, user=user))
+        self._known[both] = None
+        while len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]
+        return signed
 
     def _start(self, conn: apsw.Connection, user: User) -> Signed:
         if find_user(conn, user.name) != user:  # changed or disabled while the password was looked at

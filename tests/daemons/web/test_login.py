@@ -19,7 +19,7 @@ from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.authority.file import AuthorityFile
 from daemons.ops.authority.identity import Role, Unauthorised
 from daemons.ops.authority.keys import init_keys
-from daemons.ops.authority.signin import SignIn
+from daemons.ops.authority.signin import SignIn, TooManyAttempts
 from daemons.ops.authority.users import Passwords, add_user, disable_user
 from daemons.ops.environment import Environment
 from daemons.ops.tokens import TokenTable
@@ -133,6 +133,19 @@ async def test_guessing_is_held_back_and_the_owner_elsewhere_is_not(
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")
         await desk.sign_in.start("anna", PASSWORD, "198.51.100.7")
         await trio.sleep(30)
+        assert (await desk.login()).status_code == 200
+
+
+async def test_guessing_one_name_from_everywhere_does_not_hold_its_owner_back(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_desk(tmp_path) as desk:
+        assert (await desk.login()).status_code == 200
+        for number in range(50):
+            with pytest.raises((Unauthorised, TooManyAttempts)):
+                await desk.sign_in.start("anna", "a guess of many", f"198.51.100.{number}")
+        with pytest.raises(TooManyAttempts):
+            await desk.sign_in.start("anna", PASSWORD, "203.0.113.9")
         assert (await desk.login()).status_code == 200
 
 
