@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import apsw
+import httpx
 import pytest
 import trio
 
@@ -12,6 +13,7 @@ from daemons.ops.authority import heads, keys, tokens
 from daemons.ops.authority.identity import Role
 from daemons.ops.client import ADMIN_SOCKET, AdminClient, AdminError
 from daemons.ops.logs import LogLevel, log_level, set_log_level
+from protocol.messages import OriginLost, encode_body
 from tests.whole.stage import SITE, Stage, open_stage
 
 EVENT = "3a96b1b6-7b6b-43a8-b93e-d918f43607d2"
@@ -259,3 +261,59 @@ async def test_commands_by_the_api_leave_rows_at_both_ends(tmp_path: Path) -> No
         assert (await cloud.audit())[-1]["outcome"] == "refused"
         assert reader not in str(await cloud.audit())
         await agreed(stage)
+
+
+async def test_dead_letters_are_applied_after_all_or_dropped(tmp_path: Path) -> None:
+    async with open_stage(tmp_path, tree=tree()) as stage:
+        await stage.connected()
+        _, cloud = doors(tmp_path)
+        good = encode_body(OriginLost(5.0, "gone"))
+
+        def bury(conn: apsw.Connection) -> None:
+            for kind, version, body in (good, ("nonsense", 1, b"\xff")):
+                row = (SITE, "event", 1, 1, kind, version, body, "ValueError: once", 5.0)
+                conn.execute(
+                    "INSERT INTO link_dead (peer, channel, epoch, seq, type, version, body, error, at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    row,
+                )
+
+        await stage.cloud.store.transact(bury)
+        listed = await cloud.act("dead.list", site=SITE)
+        first, second = (letter["id"] for letter in listed["oldest"])
+        assert "body" not in str(listed)
+        before = len(await stage.cloud.members[SITE].record.listed())
+        assert await cloud.act("dead.requeue", site=SITE, id=first) == {"id": first}
+        assert len(await stage.cloud.members[SITE].record.listed()) == before + 1
+        with pytest.raises(AdminError, match="still cannot be applied"):
+            await cloud.act("dead.requeue", site=SITE, id=second)
+        assert await cloud.act("dead.drop", site=SITE, id=second) == {"id": second}
+        assert (await cloud.act("dead.list", site=SITE))["count"] == 0
+        with pytest.raises(AdminError, match="no site 'x'"):
+            await cloud.act("dead.list", site="x")
+        outcomes = [(row["action"], row["outcome"]) for row in await cloud.audit()]
+        assert outcomes == [
+            ("dead.requeue", "done"),
+            ("dead.requeue", "done"),
+            ("dead.requeue", "failed"),
+            ("dead.drop", "done"),
+            ("dead.list", "refused"),
+        ]
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
+async def test_what_takes_an_admin_is_refused_to_others_at_the_hubs_port(tmp_path: Path, role: Role) -> None:
+    async with open_stage(tmp_path, tree=tree()) as stage:
+        await stage.connected()
+        _, cloud = doors(tmp_path)
+        daemon = AdminClient(stage.page, await admin_token(stage, role))
+        for action, params in (
+            ("limits.set", {"name": "site_fetches_per_s", "value": 1}),
+            ("audit.accept", {"peer": SITE}),
+        ):
+            with pytest.raises(AdminError) as caught:
+                await daemon.act(action, **params)
+            assert caught.value.status == 403
+        assert [row["outcome"] for row in await cloud.audit()] == ["refused", "refused"]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{stage.pits.front.ports[0]}") as site:  # type: ignore[union-attr]
+            assert (await site.get("/admin/status")).status_code == 404  # not on a site's port
