@@ -15,6 +15,7 @@ from daemons.ops.authority.file import AuthorityFile
 from daemons.ops.authority.identity import Forbidden, Identity, Refusal, Role, Unauthorised
 from daemons.ops.authority.siteproof import SCHEME, Challenge, Claim, NonceBook, check_proof, read_claim
 from daemons.ops.authority.sites import SiteRow, check_site_name, find_site, minimum_of
+from daemons.ops.errors import ConfigError
 
 __all__ = ["Admission", "Admitted"]
 
@@ -61,7 +62,7 @@ class Admission:
         return f"{Challenge(self.nonces.challenge(trio.current_time()), self.hub, error)}, Bearer"
 
     def why_not(self, admitted: Admitted) -> str | None:
-        """Say in words why a site that was let in is out now; None while it is in.
+        """Say in words why a site that was let in is out now; None while it is in. Raises StorageError.
 
         Another key than the one it came with is no reason: what it promised then still holds.
         """
@@ -73,6 +74,8 @@ class Admission:
                 self.identify(admitted._authorization)
             except Refusal:
                 return "this site's token was revoked at the hub"
+            except ConfigError:
+                return None  # somebody edits the file just now: it is looked at again when it has changed
         elif row is None:
             return "this site is not known at the hub any more"
         return None

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from attrs import evolve
 
 from daemons.cloud import TOKENS_FILE
 from daemons.commands.enroll import enrol_at
+from daemons.link import admission
 from daemons.link.credentials import open_credential
 from daemons.ops.authority import audit, sites
 from daemons.ops.authority.sitekey import KEY_FILE, PENDING_FILE, SiteKey, load_site_key, save_site_key
@@ -18,6 +20,8 @@ from daemons.ops.options import Secret
 from daemons.ops.tokens import Role, TokenTable
 from daemons.pits import Pits
 from daemons.race.config import PitsConfig
+from daemons.store import StorageError
+from daemons.store.errors import StorageFault
 from protocol.linkstatus import Status
 from tests.whole.hubs import SITE, Joined, change, let_in, open_joined, open_site_at
 
@@ -182,6 +186,63 @@ async def test_no_fetch_is_lost_by_a_rotation_of_the_sites_key(tmp_path: Path) -
             pits.dialer.reconnect_now()  # with the new key
             await joined.until(lambda: pits.peer.connection not in (None, connection))
             assert "signature" not in joined.cloud.admission.refusals
+
+
+async def test_a_site_revoked_under_load_is_off_within_a_second(tmp_path: Path) -> None:
+    async with open_joined(tmp_path) as joined:
+        await joined.enrol(tmp_path / "pits")
+        bearer = TokenTable(joined.folder / TOKENS_FILE).add("caller", Role.OPERATOR, "*")
+        async with (
+            open_site_at(joined, tmp_path / "pits") as pits,
+            httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{joined.port}",
+                headers={"Authorization": f"Bearer {bearer}"},
+                trust_env=False,
+            ) as caller,
+        ):
+            await _ready(joined, pits)
+            answers: list[int] = []
+
+            async def fetch() -> None:
+                while True:
+                    got = await caller.get(f"/api/sites/{SITE}/origin/httpfiles/Channels.json")
+                    answers.append(got.status_code)
+
+            async with trio.open_nursery() as load:
+                for _ in range(8):
+                    load.start_soon(fetch)
+                await joined.until(lambda: len(answers) > 6)
+                change(joined.folder, lambda conn: sites.revoke_site(conn, SITE, time.time()))
+                at = trio.current_time()
+                await joined.until(lambda: joined.cloud.members[SITE].site.peer.connection is None, 1.0)
+                took_s = trio.current_time() - at
+                so_far = len(answers)
+                await joined.until(lambda: len(answers) > so_far + 8)
+                load.cancel_scope.cancel()
+            print(f"a revoked site was off after {took_s * 1000:.0f} ms")
+            assert set(answers) <= {200, 304, 503}, "callers get the last copy, or are told why not"
+
+
+async def test_what_cannot_be_read_when_authority_changes_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_joined(tmp_path) as joined:
+        await joined.enrol(tmp_path / "pits")
+        async with open_site_at(joined, tmp_path / "pits") as pits:
+            await _ready(joined, pits)
+            fails = [True]
+            find_site = admission.find_site
+
+            def failing(conn: Any, name: str) -> Any:
+                if fails:
+                    fails.pop()
+                    raise StorageError(StorageFault.FAILED, joined.folder, "the disk hiccups")
+                return find_site(conn, name)
+
+            monkeypatch.setattr(admission, "find_site", failing)
+            change(joined.folder, lambda conn: sites.revoke_site(conn, SITE, time.time()))
+            await joined.until(lambda: joined.cloud.members[SITE].site.peer.connection is None, 2.0)
+            assert not fails
 
 
 async def test_an_enrolment_whose_answer_was_lost_is_taken_up_with_the_same_key(tmp_path: Path) -> None:
