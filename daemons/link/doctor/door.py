@@ -116,8 +116,10 @@ async def _try(way: Way, credential: Credential, claim: Claim, challenge: Challe
     except UpgradeRefused as exc:
         return _refused(exc.status, exc.body)
     except Refused as exc:
-        return _refused_later(exc)
-    except (Unreached, TransportClosed, RemoteProtocolError, trio.BrokenResourceError) as exc:
+        return _refused_later(exc.code, exc.words)
+    except TransportClosed as exc:  # the refusal may be overtaken by the close that follows it
+        return _refused_later(exc.code, exc.words)
+    except (Unreached, RemoteProtocolError, trio.BrokenResourceError) as exc:
         return bad("key", f"the hub's door broke: {exc}", "look at the hub's log")
     except trio.TooSlowError:
         return bad(
@@ -167,13 +169,15 @@ def _refused(status: int, body: bytes) -> Finding:
     return bad("key", f"the hub answers the upgrade with HTTP {status}: {why}", "look at the hub's log")
 
 
-def _refused_later(exc: Refused) -> Finding:
-    match exc.code:
+def _refused_later(code: int, words: str) -> Finding:
+    match code:
         case CloseCode.DUPLICATE_SITE:
             return good("key", "the hub accepts it; the site is connected already (its daemon, most likely)")
         case CloseCode.INCOMPATIBLE:
-            return bad("key", f"the hub accepts it, but: {exc.words}", "update this side, or the hub")
+            return bad("key", f"the hub accepts it, but: {words}", "update this side, or the hub")
         case CloseCode.GOING_AWAY:
-            return skipped("key", f"the hub is stopping: {exc.words}")
+            return skipped("key", f"the hub is stopping: {words}")
+        case CloseCode.UNAUTHORISED:
+            return bad("key", f"the hub puts this site out: {words}", "ask its operator (pitlink site list)")
         case _:
-            return bad("key", f"the hub says no: {exc.words}", "ask its operator")
+            return bad("key", f"the hub ended the connection: {words} ({code})", "look at the hub's log")
