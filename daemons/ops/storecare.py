@@ -7,6 +7,7 @@ store care
 
 import shutil
 from collections.abc import Awaitable, Callable, Container
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -174,7 +175,8 @@ class StoreCare:
         """
         async with self._taking:
             try:
-                backup = self._take(_nothing) if self.inline else await _in_thread(self._take)
+                take = partial(self._take, self.utc_now())
+                backup = take(_nothing) if self.inline else await _in_thread(take)
             except StorageError as error:
                 self.failed_backups += 1
                 self._retry_at = self.utc_now() + RETRY_S
@@ -188,12 +190,12 @@ class StoreCare:
             _log.info("backup.taken", path=str(backup.path), bytes=backup.bytes)
             return backup
 
-    def _take(self, checkpoint: Checkpoint) -> Backup:
+    def _take(self, at: float, checkpoint: Checkpoint) -> Backup:
         path = self.store.path
         backup = take_backup(
             path.parent,
             self.into,
-            at=self.utc_now(),
+            at=at,
             name=self.name,
             key=self.key,
             copies={path.name: self.store.copy_now},
