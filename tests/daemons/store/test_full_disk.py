@@ -4,8 +4,10 @@ from pathlib import Path
 
 import apsw
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from daemons.ops.authority.file import open_authority
+from daemons.ops.authority.sitekey import SiteKey, load_site_key, save_site_key
 from daemons.ops.errors import RefusedToStart
 from daemons.ops.tokens import Role, TokenTable
 from daemons.store import Migration, StorageError, StorageFault, fetch, open_store
@@ -118,6 +120,22 @@ async def test_a_backup_and_a_restore(tmp_path: Path, key: DatabaseKey) -> None:
         for backup in backups_in(into):
             verify_backup(backup.path, key)
         assert len(list(backups_in(into))) == 2
+
+
+def test_the_sites_key(tmp_path: Path) -> None:
+    with small_disk(tmp_path) as disk:
+        path = disk.path / "site.key"
+        first, second = (SiteKey(Ed25519PrivateKey.generate(), "field", "hub") for _ in range(2))
+        save_site_key(path, first)
+        disk.fill()
+        with pytest.raises(RefusedToStart, match="cannot be written"):
+            save_site_key(path, second)
+        kept = load_site_key(path)
+        assert kept is not None and kept.public == first.public
+        disk.free()
+        save_site_key(path, second)
+        kept = load_site_key(path)
+        assert kept is not None and kept.public == second.public
 
 
 def test_the_token_table(tmp_path: Path) -> None:
