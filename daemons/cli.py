@@ -41,9 +41,24 @@ app.command(
 )
 app.command("daemons.commands.ctl:ctl", name="ctl", group=_operating, help="Have a daemon do something.")
 app.command(
-    "daemons.commands.audit:app", name="audit", group=_operating, help="Who did what, and whether that is whole."
+    "daemons.commands.audit:app",
+    name="audit",
+    group=_operating,
+    help="Who did what, and whether that is whole.",
 )
 app.command("daemons.commands.enroll:enroll", name="enroll", group=_tools)
+app.command(
+    "daemons.commands.backup:app",
+    name="backup",
+    group=_tools,
+    help="Copies of a daemon's state, and how one is put back.",
+)
+app.command(
+    "daemons.commands.backup:storage_app",
+    name="storage",
+    group=_tools,
+    help="What encrypts a daemon's databases.",
+)
 app.command(
     "daemons.commands.doctor:doctor",
     name="doctor",
