@@ -13,7 +13,7 @@ import pytest
 
 from tests.whole.clean_root import make_root, run
 
-pytestmark = [pytest.mark.process, pytest.mark.long]
+pytestmark = [pytest.mark.process, pytest.mark.install]
 
 PITLINK = "/opt/pitlink/.venv/bin/pitlink"
 STATE = "/var/lib/pitlink-cloud"
