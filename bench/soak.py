@@ -27,7 +27,7 @@ from attrs import define, field
 
 from bench.document import refreshes
 from bench.report import parser, table, write
-from daemons.cloud import TOKENS_FILE, open_cloud
+from daemons.cloud import open_cloud
 from daemons.link import schema
 from daemons.link.address import HubAddress
 from daemons.link.dial import Dialer
@@ -37,7 +37,7 @@ from daemons.link.peer import Peer
 from daemons.ops.environment import Environment
 from daemons.ops.logs import LogLevel, configure_logs
 from daemons.ops.options import Address
-from daemons.ops.tokens import Role, TokenTable
+from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.race.bodies import validator_for
 from daemons.race.config import CloudConfig
 from daemons.race.fetched import Fetched

@@ -52,7 +52,7 @@ from daemons.ops.logs import configure_logs
 from daemons.ops.metrics import Reading, SiteLabels, metrics_route
 from daemons.ops.process import folder_readings, health_readings, process_readings, store_readings
 from daemons.ops.storecare import StoreCare, patiently
-from daemons.ops.tokens import Role, TokenTable
+from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.ops.trace import traced
 from daemons.ops.watchman import Watchman
 from daemons.race import cache as cache_tables
@@ -95,7 +95,6 @@ MIGRATIONS = (
     *record.MIGRATIONS,
     *desk.MIGRATIONS,
 )
-TOKENS_FILE = "tokens.toml"
 SWEEP_S = 60.0
 BEARERS_S = 0.5
 """How often the file of old tokens is looked at; not so often in simulations, where nobody edits it."""

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Notifier, RaceDay, Replay, load_event_dir
 from chaos.profiles import PROFILES
 from chaos.relay import Relay
-from daemons.cloud import TOKENS_FILE, Cloud, open_cloud
+from daemons.cloud import Cloud, open_cloud
 from daemons.ops.authority.file import open_authority
 from daemons.ops.authority.keys import make_hub_id
 from daemons.ops.authority.sitekey import KEY_FILE, SiteKey, save_site_key
@@ -29,7 +29,7 @@ from daemons.ops.environment import Environment
 from daemons.ops.lifecycle import run_daemon
 from daemons.ops.logs import LogLevel, configure_logs
 from daemons.ops.options import Address
-from daemons.ops.tokens import Role, TokenTable
+from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.pits import NOTIFY_PATH, Pits, open_pits
 from daemons.race.config import CloudConfig, PitsConfig
 

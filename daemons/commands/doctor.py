@@ -36,13 +36,12 @@ def doctor(
 
     import trio
 
-    from daemons.cloud import TOKENS_FILE
     from daemons.link.address import BadHubUrl, HubAddress
     from daemons.ops.config import load_config
     from daemons.ops.doctor.finding import Finding, Verdict, as_data, lines, worst
     from daemons.ops.errors import ConfigError, Problem
     from daemons.ops.logs import LogLevel, configure_logs
-    from daemons.ops.tokens import TokenTable
+    from daemons.ops.tokens import TOKENS_FILE, TokenTable
     from daemons.race.config import CloudConfig, PitsConfig
     from daemons.race.doctor import examine_cloud, examine_pits
 

@@ -97,8 +97,7 @@ def _fingerprint(text: str | None) -> bytes | None:
 @app.command(name="list")
 def list_sites(*, state_dir: HubState = _DEFAULT) -> int:
     """List the sites: how each proves itself, since when, how old it may be. Old bearer tokens are said too."""
-    from daemons.cloud import TOKENS_FILE
-    from daemons.ops.tokens import Role, TokenTable
+    from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 
     bearers = {token.site for token in TokenTable(state_dir / TOKENS_FILE).load() if token.role is Role.SITE}
     with hub_authority(state_dir, make=bool(bearers)) as file:
@@ -129,8 +128,7 @@ def list_sites(*, state_dir: HubState = _DEFAULT) -> int:
 @app.command
 def revoke(name: str, /, *, state_dir: HubState = _DEFAULT) -> int:
     """Put a site out: its key, certificate and tokens are good no more, its link is closed within a second."""
-    from daemons.cloud import TOKENS_FILE
-    from daemons.ops.tokens import TokenTable
+    from daemons.ops.tokens import TOKENS_FILE, TokenTable
 
     has_token = any(token.site == name for token in TokenTable(state_dir / TOKENS_FILE).load())
     with hub_authority(state_dir, make=has_token) as file:

@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 import apsw
 from cyclopts import App, Parameter
 
-from daemons.cloud import TOKENS_FILE
 from daemons.commands.hubfile import HubState, entry, hub_authority, moment
 from daemons.ops import tokens as bearer
 from daemons.ops.authority import audit
@@ -97,7 +96,7 @@ def list_all(*, state_dir: HubState = _DEFAULT) -> int:
     for row in rows:
         line = f"{row.role:9} {','.join(row.sites):20} {row.name:24} {row.id}  {row.state(now)}"
         print(f"{line}, until {moment(row.expires_at)}, issued by {row.issued_by}")
-    old = bearer.TokenTable(state_dir / TOKENS_FILE).load()
+    old = bearer.TokenTable(state_dir / bearer.TOKENS_FILE).load()
     for token in old:
         print(
             f"{token.role:9} {token.site:20} {token.name:24} old bearer token: this release is the last to know it"
@@ -113,7 +112,7 @@ def revoke(
 ) -> int:
     """Take a token back. A hub that runs refuses it from then on, and ends what it holds open within a second."""
     now = time.time()
-    old = bearer.TokenTable(state_dir / TOKENS_FILE)
+    old = bearer.TokenTable(state_dir / bearer.TOKENS_FILE)
     removed = [token for token in old.load() if token.name == name]
     old.remove(name)
 
@@ -148,7 +147,9 @@ def make(
     """Make a bearer token of the old kind, which the next release will not know: use issue, and site add."""
     if site != ALL_SITES:
         check_sites([site])
-    made = bearer.TokenTable(state_dir / TOKENS_FILE).add(name or f"{role} {site}", bearer.Role(role), site)
+    made = bearer.TokenTable(state_dir / bearer.TOKENS_FILE).add(
+        name or f"{role} {site}", bearer.Role(role), site
+    )
     better = "pitlink site add" if role == "site" else "pitlink token issue"
     print(f"pitlink: this release is the last to know such tokens; better: {better}", file=sys.stderr)
     print(made)

@@ -17,9 +17,11 @@ from attrs import define, field, frozen
 
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 
-__all__ = ["BEARER_PREFIX", "Role", "Token", "TokenTable", "hash_token", "make_token"]
+__all__ = ["BEARER_PREFIX", "TOKENS_FILE", "Role", "Token", "TokenTable", "hash_token", "make_token"]
 
 BEARER_PREFIX = "pl_"
+TOKENS_FILE = "tokens.toml"
+"""The table's name in a hub's state folder."""
 
 
 class Role(StrEnum):

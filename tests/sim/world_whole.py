@@ -27,11 +27,11 @@ from attrs import define, field
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Quirks, RaceDay
 from chaos.simnet import Program, World, random_faults
 from chaos.simnet.world import EPOCH_S
-from daemons.cloud import TOKENS_FILE, Cloud, open_cloud
+from daemons.cloud import Cloud, open_cloud
 from daemons.link.durable import ChannelReport, DurableChannels
 from daemons.ops.environment import Environment
 from daemons.ops.options import Address, Secret
-from daemons.ops.tokens import Role, TokenTable
+from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.pits import Pits, open_pits
 from daemons.race.cache import Key
 from daemons.race.config import CloudConfig, PitsConfig

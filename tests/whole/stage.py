@@ -11,10 +11,10 @@ import trio
 from attrs import define
 
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Quirks
-from daemons.cloud import TOKENS_FILE, Cloud, open_cloud
+from daemons.cloud import Cloud, open_cloud
 from daemons.ops.environment import Environment
 from daemons.ops.options import Address, Secret
-from daemons.ops.tokens import Role, TokenTable
+from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.pits import Pits, open_pits
 from daemons.race.config import CloudConfig, PitsConfig
 

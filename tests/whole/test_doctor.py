@@ -12,11 +12,11 @@ from attrs import evolve
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chaos.doubles.fpvtrackside import EventTree
-from daemons.cloud import TOKENS_FILE
 from daemons.ops.authority import keys, sites
 from daemons.ops.authority.sitekey import KEY_FILE, SiteKey, save_site_key
 from daemons.ops.doctor.finding import Finding, Verdict
 from daemons.ops.options import Address, Secret
+from daemons.ops.tokens import TOKENS_FILE
 from daemons.race.doctor import examine_cloud, examine_pits
 from tests.whole.stage import SITE, Stage, open_stage
 

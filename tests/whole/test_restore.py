@@ -10,10 +10,10 @@ import pytest
 import trio
 
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside
-from daemons.cloud import TOKENS_FILE, Cloud, open_cloud
+from daemons.cloud import Cloud, open_cloud
 from daemons.ops.options import Address, Secret
 from daemons.ops.storage import StorageConfig
-from daemons.ops.tokens import Role, TokenTable
+from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.pits import Pits, open_pits
 from daemons.race.config import CloudConfig, PitsConfig
 from daemons.store.archive import verify_backup

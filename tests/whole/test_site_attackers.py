@@ -15,7 +15,6 @@ import trio
 from attrs import define, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from daemons.cloud import TOKENS_FILE
 from daemons.link.address import HubAddress
 from daemons.link.credentials import Credential
 from daemons.link.dial import Dialer
@@ -23,7 +22,7 @@ from daemons.link.peer import Peer
 from daemons.ops.authority import audit, sites
 from daemons.ops.authority.sitekey import SiteKey, prove_possession
 from daemons.ops.authority.siteproof import Challenge, Claim, make_proof, parse_challenge
-from daemons.ops.tokens import Role, TokenTable
+from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from protocol.errors import CloseCode
 from protocol.linkstatus import Status
 from tests.whole.hubs import SITE, Joined, change, let_in, open_joined, open_site_at, post_enrolment

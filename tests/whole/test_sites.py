@@ -9,7 +9,6 @@ import pytest
 import trio
 from attrs import evolve
 
-from daemons.cloud import TOKENS_FILE
 from daemons.commands.enroll import enrol_at
 from daemons.link import admission
 from daemons.link.credentials import open_credential
@@ -17,7 +16,7 @@ from daemons.ops.authority import audit, sites
 from daemons.ops.authority.sitekey import KEY_FILE, PENDING_FILE, SiteKey, load_site_key, save_site_key
 from daemons.ops.errors import ConfigError, RefusedToStart
 from daemons.ops.options import Secret
-from daemons.ops.tokens import Role, TokenTable
+from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.pits import Pits
 from daemons.race.config import PitsConfig
 from daemons.store import StorageError
