@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from attrs import frozen
 from cyclopts import App, Group, Parameter
 
 from daemons.ops.errors import ConfigError, RefusedToStart
@@ -23,76 +24,57 @@ app = App(
 )
 config_app = App(name="config", help="Check a configuration, or show what holds.", group=_tools)
 app.command(config_app)
-app.command(
-    "daemons.commands.keys:app", name="keys", group=_authority, help="The keys that a hub signs tokens with."
-)
-app.command(
-    "daemons.commands.token:app", name="token", group=_authority, help="The tokens that a hub's API lets in."
-)
-app.command(
-    "daemons.commands.user:app", name="user", group=_authority, help="The people who sign in at a hub."
-)
-app.command("daemons.commands.site:app", name="site", group=_authority, help="The sites that a hub lets in.")
-app.command(
-    "daemons.commands.status:status", name="status", group=_operating, help="Say how a daemon stands."
-)
-app.command(
-    "daemons.commands.status:logs", name="logs", group=_operating, help="Show what a daemon says; -f goes on."
-)
-app.command("daemons.commands.ctl:ctl", name="ctl", group=_operating, help="Have a daemon do something.")
-app.command(
-    "daemons.commands.audit:app",
-    name="audit",
-    group=_operating,
-    help="Who did what, and whether that is whole.",
-)
-app.command("daemons.commands.enroll:enroll", name="enroll", group=_tools)
-app.command(
-    "daemons.commands.backup:app",
-    name="backup",
-    group=_tools,
-    help="Copies of a daemon's state, and how one is put back.",
-)
-app.command(
-    "daemons.commands.backup:storage_app",
-    name="storage",
-    group=_tools,
-    help="What encrypts a daemon's databases.",
-)
-app.command(
-    "daemons.commands.doctor:doctor",
-    name="doctor",
-    group=_tools,
-    help="What is wrong with a site or hub, and what to do.",
-)
-app.command(
-    "daemons.commands.service:install_service",
-    name="install-service",
-    group=_tools,
-    help="Write the systemd unit of a daemon.",
-)
+_COMMANDS = [
+    ("keys", _authority, "keys:app", "The keys that a hub signs tokens with."),
+    ("token", _authority, "token:app", "The tokens that a hub's API lets in."),
+    ("user", _authority, "user:app", "The people who sign in at a hub."),
+    ("site", _authority, "site:app", "The sites that a hub lets in."),
+    ("status", _operating, "status:status", "Say how a daemon stands."),
+    ("logs", _operating, "status:logs", "Show what a daemon says; -f goes on."),
+    ("ctl", _operating, "ctl:ctl", "Have a daemon do something."),
+    ("audit", _operating, "audit:app", "Who did what, and whether that is whole."),
+    ("enroll", _authority, "enroll:enroll", "Make this site's key, and have the hub let it in."),
+    ("backup", _tools, "backup:app", "Copies of a daemon's state, and how one is put back."),
+    ("storage", _tools, "backup:storage_app", "What encrypts a daemon's databases."),
+    ("doctor", _tools, "doctor:doctor", "What is wrong with a site or hub, and what to do."),
+    ("install-service", _tools, "service:install_service", "Write the systemd unit of a daemon."),
+]
+for _name, _group, _place, _help in _COMMANDS:
+    app.command(f"daemons.commands.{_place}", name=_name, group=_group, help=_help)
 
 Config = Annotated[
     Path | None, Parameter(name=["--config", "-c"], help="A TOML file; see: pitlink config show.")
 ]
 Listen = Annotated[str | None, Parameter(help="Address to serve on, such as 127.0.0.1:8090 or :8090.")]
 StateDir = Annotated[Path | None, Parameter(help="Folder of the daemon's database.")]
-InFlight = Annotated[int | None, Parameter(help="Fetches under way at once; past it BUSY.")]
-BodyBytes = Annotated[int | None, Parameter(help="The longest body; past it TOO_LARGE.")]
-FetchTimeout = Annotated[float | None, Parameter(help="Seconds a fetch may take; past it TIMEOUT.")]
-Allow = Annotated[
-    list[str] | None, Parameter(help="What may be fetched: 'GET,HEAD /events/**'. May be repeated.")
-]
 LogLevelName = Annotated[str | None, Parameter(help="debug, info, warning or error.")]
 
 
-def _fetch_flags(max_in_flight: Any, max_body_bytes: Any, fetch_timeout_s: Any, allow: Any) -> dict[str, Any]:
-    return {
-        "fetch.max_in_flight": max_in_flight,
-        "fetch.max_body_bytes": max_body_bytes,
-        "fetch.timeout_s": fetch_timeout_s,
-        "fetch.allow": allow,
-    }
+@Parameter(name="*")
+@frozen(kw_only=True)
+class FetchFlags:
+    """Bounds of fetches, the same for both daemons."""
+
+    max_in_flight: Annotated[int | None, Parameter(help="Fetches under way at once; past it BUSY.")] = None
+    max_body_bytes: Annotated[int | None, Parameter(help="The longest body; past it TOO_LARGE.")] = None
+    fetch_timeout_s: Annotated[float | None, Parameter(help="Seconds a fetch may take; past it TIMEOUT.")] = (
+        None
+    )
+    allow: Annotated[
+        list[str] | None, Parameter(help="What may be fetched: 'GET,HEAD /events/**'. May be repeated.")
+    ] = None
+
+    def options(self) -> dict[str, Any]:
+        """Return them as the configuration names them."""
+        return {
+            "fetch.max_in_flight": self.max_in_flight,
+            "fetch.max_body_bytes": self.max_body_bytes,
+            "fetch.timeout_s": self.fetch_timeout_s,
+            "fetch.allow": self.allow,
+        }
+
+
+_NO_FETCH_FLAGS = FetchFlags()
 
 
 @app.command(group=_daemons)
@@ -106,10 +88,7 @@ def pits(
     state_dir: StateDir = None,
     listen: Listen = None,
     share_private: Annotated[bool | None, Parameter(help="Let pilots' real names cross the link.")] = None,
-    max_in_flight: InFlight = None,
-    max_body_bytes: BodyBytes = None,
-    fetch_timeout_s: FetchTimeout = None,
-    allow: Allow = None,
+    fetch: FetchFlags = _NO_FETCH_FLAGS,
     log_level: LogLevelName = None,
 ) -> int:
     """The site at the field, beside FPVTrackside. Works alone; with --cloud-url it keeps a link to the hub."""
@@ -127,7 +106,7 @@ def pits(
         "listen": listen,
         "share_private": share_private,
         "log_level": log_level,
-        **_fetch_flags(max_in_flight, max_body_bytes, fetch_timeout_s, allow),
+        **fetch.options(),
     }
     return run(load_config(PitsConfig, config, flags=flags))
 
@@ -140,10 +119,7 @@ def cloud(
     state_dir: StateDir = None,
     tls_cert: Annotated[Path | None, Parameter(help="Certificate chain (PEM).")] = None,
     tls_key: Annotated[Path | None, Parameter(help="Its key (PEM).")] = None,
-    max_in_flight: InFlight = None,
-    max_body_bytes: BodyBytes = None,
-    fetch_timeout_s: FetchTimeout = None,
-    allow: Allow = None,
+    fetch: FetchFlags = _NO_FETCH_FLAGS,
     log_level: LogLevelName = None,
 ) -> int:
     """The hub: shows spectators the races of its sites. Begins with: pitlink keys init, pitlink site add."""
@@ -157,7 +133,7 @@ def cloud(
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "log_level": log_level,
-        **_fetch_flags(max_in_flight, max_body_bytes, fetch_timeout_s, allow),
+        **fetch.options(),
     }
     return run(load_config(CloudConfig, config, flags=flags))
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 At = Annotated[
     str | None,
     Parameter(
-        name=["--at", "-a"],
+        name=["--at", "--state-dir", "-a"],
         help="The daemon: its state folder, its admin socket, or a hub's https://host; without it the one "
         "that runs here.",
     ),

@@ -20,6 +20,21 @@ def test_help_lists_daemons_and_tools() -> None:
     assert told.returncode == 0
     for word in ("Daemons", "pits", "cloud", "Tools", "demo", "config", "token"):
         assert word in told.stdout
+    assert "Make this site's key" in told.stdout
+
+
+def test_flags_of_fetches_reach_the_configuration() -> None:
+    told = _run("pits", "--max-in-flight", "0", "--max-body-bytes", "1", "--fetch-timeout-s", "400")
+    assert told.returncode == 2
+    for option in ("fetch.max_in_flight", "fetch.max_body_bytes", "fetch.timeout_s"):
+        assert option in told.stderr
+
+
+def test_a_state_folder_is_named_alike_everywhere(tmp_path: Path) -> None:
+    for flag in ("--state-dir", "--at", "-a"):
+        told = _run("status", flag, str(tmp_path))
+        assert told.returncode == 3
+        assert str(tmp_path) in told.stderr
 
 
 def test_config_is_checked_and_shown(tmp_path: Path) -> None:
