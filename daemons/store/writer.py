@@ -81,7 +81,9 @@ class Savepoint:
 class Writer:
     """Owns the connection that writes. `run` must be running for `submit` to return."""
 
-    def __init__(self, path: Path, conn: apsw.Connection, *, inline: bool) -> None:
+    def __init__(
+        self, path: Path, conn: apsw.Connection, *, inline: bool, commit_s: Callable[[], float] | None = None
+    ) -> None:
         self.path = path
         self.conn = conn
         self.jobs: deque[Job] = deque()
@@ -90,6 +92,7 @@ class Writer:
         self.on_fault: Callable[[StorageError | None], None] | None = None
         self._told: StorageError | None = None
         self._inline = inline
+        self._commit_s = commit_s
         self._limiter = trio.CapacityLimiter(1)
         self._wake = trio.Event()
         self._closing = False
@@ -153,6 +156,8 @@ class Writer:
                 for job in jobs:
                     job.begun = True
                 if self._inline:
+                    if self._commit_s is not None and (seconds := self._commit_s()):
+                        await trio.sleep(seconds)
                     self._commit(jobs)
                     await trio.lowlevel.checkpoint()
                 else:

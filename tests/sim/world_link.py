@@ -35,7 +35,7 @@ from daemons.web.front import FrontStream, open_listeners, serve_http
 from daemons.web.head import Head
 from protocol.errors import CloseCode
 from protocol.frames import Ack, InPosition, Limits, Message, OutPosition
-from protocol.reliable import Bounds, Full
+from protocol.reliable import OVERFLOW, Bounds, Full
 from tests.sim.figures import Figures
 from tests.sim.oracle import ChannelOracle
 
@@ -43,6 +43,9 @@ PORT = 8443
 TOKEN = "throw-away"
 SWEEP_S = 60.0
 BACKUPS = 4
+REPEATED = 0.002
+SLOW_COMMITS = 0.06
+"""Of those that wait for the writer, a quarter of all: so many take virtual time, as on a disk that is busy."""
 CONVERGED_S = 180.0
 """After healing: the longest retry wait (superseded: 70 s) twice, and what there is to send."""
 
@@ -71,6 +74,9 @@ MUST_HAPPEN = (
     "half-open detected",
     "dead letter",
     "power",
+    "duplicate received",
+    "queue full",
+    "crash during a commit",
 )
 
 
@@ -129,6 +135,7 @@ class WatchedChannels(DurableChannels):
                 dropped: Callable[[int, int, int, str], None] = dropped,
             ) -> None:
                 judge.declare(epoch, first, last, reason)
+                self.side.world.sometimes("queue full", reason == OVERFLOW)
                 dropped(epoch, first, last, reason)
 
             outbox.sender.dropped = declare  # type: ignore[method-assign]
@@ -172,6 +179,12 @@ class WatchedChannels(DurableChannels):
             receiver.duplicates = 0
         super().detach(generation)
 
+    def pull(self, channel: str, now: float, max_bytes: int) -> bytes | None:
+        data = super().pull(channel, now, max_bytes)
+        if data is not None and 2 * len(data) <= max_bytes and self.side.rng.random() < REPEATED:
+            return data + data  # a resumed connection repeats nothing: a peer that does must do no harm
+        return data
+
     def on_ack(self, ack: Ack) -> None:
         super().on_ack(ack)
         self.side.oracles[ack.channel].acknowledge(ack.epoch, ack.seq)
@@ -192,6 +205,7 @@ class Side:
     oracles: dict[str, ChannelOracle]
     program: Program = field(init=False)
     rng: random.Random = field(init=False)
+    disk: random.Random = field(init=False)
     environment: Environment = field(init=False)
     peer: Peer | None = field(default=None, init=False)
     calm: bool = field(default=False, init=False)  # the storm is over: nothing more is sent, nobody dies
@@ -204,6 +218,7 @@ class Side:
 
     def __attrs_post_init__(self) -> None:
         self.rng = self.world.rng(f"side {self.name}")
+        self.disk = self.world.rng(f"disk {self.name}")
         entropy = self.world.rng(f"entropy {self.name}")
         boot = entropy.randbytes(16).hex().encode()
         self.environment = Environment(self.world.utc_now, entropy.randbytes, entropy.random, lambda: boot)
@@ -219,6 +234,15 @@ class Side:
         self.world.sometimes(name)
         self.program.kill(power=self.rng.random() < 0.3, down_s=self.rng.uniform(0, 20))
         return True
+
+    def commit_s(self) -> float:
+        """Draw how long a commit takes. It may be that the process is killed meanwhile: what waits behind it is lost."""
+        if self.disk.random() >= SLOW_COMMITS:
+            return 0.0
+        if not self.calm and self.disk.random() < 20 * self.plan.chosen_kill:
+            self.world.sometimes("crash during a commit")
+            self.program.kill(down_s=self.disk.uniform(0, 20))
+        return self.disk.uniform(0.002, 0.4)
 
     # --- the effect ----------------------------------------------------------------------------------------------
 
@@ -249,7 +273,7 @@ class Side:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Peer]:
         """Open file and channels."""
-        async with open_store(self.file, migrations=MIGRATIONS, inline=True) as store:
+        async with open_store(self.file, migrations=MIGRATIONS, inline=True, commit_s=self.commit_s) as store:
             self._store = store
             durable = WatchedChannels(
                 store,

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import trio
 
+from daemons.link.opening import Refused, receive_hello
 from daemons.link.requests import Reply
+from daemons.link.transport import client_transport
 from daemons.ops.environment import Environment
 from protocol.errors import CloseCode, ErrorCode, RequestError
 from protocol.linkstatus import Status
@@ -156,6 +158,26 @@ async def test_an_older_attempt_is_superseded_and_the_new_one_lives(tmp_path: Pa
         await site.peer.durable.send("event", "t", 1, b"x")
         with trio.fail_after(5):
             await site.peer.durable.drained("event")
+
+
+async def test_an_attempt_that_comes_late_is_refused_and_the_newer_one_lives(tmp_path: Path) -> None:
+    async with open_hub(tmp_path / "h") as hub, open_site(tmp_path / "s", hub.port) as site:
+        await _until(lambda: hub.peer.connection is not None)
+        newer = hub.peer.connection
+        headers = [
+            (b"Pitlink-Instance", site.peer.instance.hex().encode()),
+            (b"Pitlink-Attempt", b"0"),
+        ]
+        stream = await trio.open_tcp_stream("127.0.0.1", hub.port)
+        with trio.fail_after(5):
+            async with client_transport(stream, "127.0.0.1", "/control", headers) as late:
+                with pytest.raises(Refused) as caught:
+                    await receive_hello(late)
+        assert caught.value.code == CloseCode.SUPERSEDED
+        await site.peer.durable.send("event", "t", 1, b"still here")
+        with trio.fail_after(5):
+            await site.peer.durable.drained("event")
+        assert hub.peer.connection is newer
 
 
 async def test_draining_hub_tells_the_site_to_come_back(tmp_path: Path) -> None:
