@@ -16,7 +16,7 @@ from attrs import field, frozen
 
 from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
 
-__all__ = ["BUSY_MS", "PLAIN", "DatabaseKey", "connect", "is_encrypted", "keep_log"]
+__all__ = ["BUSY_MS", "PLAIN", "DatabaseKey", "connect", "forget_index", "is_encrypted", "keep_log"]
 
 BUSY_MS = 5000
 _KEY = re.compile(r"[0-9a-fA-F]{64}")
@@ -191,13 +191,9 @@ def _keep_room(path: Path) -> None:
     if not hasattr(os, "posix_fallocate") or os.statvfs(path.parent).f_bsize >= _BLOCK_BYTES:
         return
     index = path.with_name(f"{path.name}-shm")
+    forget_index(path)
     held = _held.get(path)
     try:
-        if (
-            held is not None and os.fstat(held).st_nlink == 0
-        ):  # of a file that is gone: its locks are nobody's
-            os.close(_held.pop(path))
-            held = None
         if held is None:
             if not index.exists():
                 return
@@ -207,6 +203,13 @@ def _keep_room(path: Path) -> None:
         raise StorageError(
             StorageFault.DISK_FULL, path, f"no room for its index: {error.strerror}"
         ) from error
+
+
+def forget_index(path: Path) -> None:
+    """Give up what is held for a database whose last connection is closed. Nothing happens while its index is there."""
+    held = _held.get(path)
+    if held is not None and os.fstat(held).st_nlink == 0:  # of a file that is gone: its locks are nobody's
+        os.close(_held.pop(path))
 
 
 # --- what a file that cannot be read is ----------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import trio
 from attrs import define, field
 
 from daemons.ops.storage import environment_key
-from daemons.store.connect import DatabaseKey, connect, keep_log
+from daemons.store.connect import DatabaseKey, connect, forget_index, keep_log
 from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
 from daemons.store.migrations import Migration, migrate
 
@@ -135,6 +135,7 @@ def open_authority(
     finally:
         for conn in conns:
             conn.close()
+        forget_index(path)
 
 
 def _connect(
