@@ -347,21 +347,24 @@ class Connection:
 
     async def _read(self) -> None:
         while True:
-            message = await self.transport.receive()
-            now = trio.current_time()
-            self.liveness.received(now)
-            self._alive.set()
-            self._alive = trio.Event()
-            payload, counted = self._decompressor.unwrap(message)
-            if counted:
-                self._count(now, len(message))
-            for frame in decode_frames(payload):
-                self._dispatch[type(frame)](frame)
-            if self.liveness.is_unacknowledged and not self.unacknowledged:
-                self.liveness.sent_unacknowledged(False, now)
-                self._beat_scope.deadline = self._beat_at()
-            if pause_s := self.peer.limiter.on_bytes(len(payload), now):
+            if pause_s := self._take(await self.transport.receive()):
                 await trio.sleep(pause_s)
+
+    def _take(self, message: bytes) -> float:
+        """Act upon one message, whole; return how many seconds to wait before the next one is read."""
+        now = trio.current_time()
+        self.liveness.received(now)
+        self._alive.set()
+        self._alive = trio.Event()
+        payload, counted = self._decompressor.unwrap(message)
+        if counted:
+            self._count(now, len(message))
+        for frame in decode_frames(payload):
+            self._dispatch[type(frame)](frame)
+        if self.liveness.is_unacknowledged and not self.unacknowledged:
+            self.liveness.sent_unacknowledged(False, now)
+            self._beat_scope.deadline = self._beat_at()
+        return self.peer.limiter.on_bytes(len(payload), now)
 
     def _count(self, now: float, size: int) -> None:
         self.meter.counted(now, size)
