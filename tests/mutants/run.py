@@ -30,7 +30,7 @@ WIDE = ("tests/protocol", "tests/daemons/link", "tests/daemons/store")
 _WITHOUT = ("--deselect", "tests/protocol/test_bombs.py", "--deselect", "tests/protocol/test_paths.py")
 SIMULATED = (("1", 4.0), ("2", 4.0), ("3", 4.0), ("5", 4.0))
 """Runs of the link's world, as tests/sim/test_hours.py makes them."""
-STAGE_S = 400.0
+STAGE_S = {"first": 150.0, "wide": 900.0, "simulation": 600.0}
 """A mutant may hang what it breaks: that is noticed too."""
 
 
@@ -60,7 +60,7 @@ def judge(mutant: Mutant | None, stages: frozenset[str]) -> Verdict:
             edit.apply(root)
         for stage, command in _commands(shown):
             if stage.partition(" ")[0] in stages:
-                by = _failure(command, root)
+                by = _failure(command, root, STAGE_S[stage.partition(" ")[0]])
                 if by:
                     return Verdict(shown, by, stage, time.monotonic() - began)
     return Verdict(shown, "", "", time.monotonic() - began)
@@ -97,16 +97,16 @@ def _commands(mutant: Mutant) -> list[tuple[str, list[str]]]:
     return commands
 
 
-def _failure(command: list[str], root: Path) -> str:
-    """Run it; return what failed, in a few words, or ""."""
+def _failure(command: list[str], root: Path, seconds: float) -> str:
+    """Run it for `seconds` at most; return what failed, in a few words, or ""."""
     # The copy comes first on the path: the tree itself is installed as well.
     env = dict(os.environ, PYTHONPATH=str(root), PYTHONDONTWRITEBYTECODE="1")
     try:
         done = subprocess.run(
-            command, cwd=root, env=env, capture_output=True, text=True, check=False, timeout=STAGE_S
+            command, cwd=root, env=env, capture_output=True, text=True, check=False, timeout=seconds
         )
     except subprocess.TimeoutExpired:
-        return f"no end within {STAGE_S:.0f} s"
+        return f"no end within {seconds:.0f} s"
     if done.returncode == 0:
         return ""
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
