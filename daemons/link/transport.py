@@ -109,13 +109,16 @@ class _SharedStream(trio.abc.Stream):
     bytes_out: int = 0
     failure: trio.BrokenResourceError | None = None
     over: trio.Event = field(factory=trio.Event)
-    """Set when nothing can be read any more; `failure`: why, where it was no orderly end."""
+    """Set when the far end is gone; `failure`: why, where it was no orderly end."""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await self._acquire()
         try:
             await self.inner.send_all(data)
             self.bytes_out += len(data)
+        except trio.BrokenResourceError as exc:
+            self._is_over(exc)
+            raise
         finally:
             self.lock.release()
 
@@ -137,13 +140,16 @@ class _SharedStream(trio.abc.Stream):
         try:
             data = await self.inner.receive_some(max_bytes)
         except trio.BrokenResourceError as exc:
-            self.failure = exc
-            self.over.set()
+            self._is_over(exc)
             raise
         if not data:
             self.over.set()
         self.bytes_in += len(data)
         return data
+
+    def _is_over(self, failure: trio.BrokenResourceError) -> None:
+        self.failure = failure
+        self.over.set()
 
     async def aclose(self) -> None:
         await self.inner.aclose()
@@ -336,7 +342,7 @@ async def _reader_nursery(shared: _SharedStream) -> AsyncIterator[trio.Nursery]:
                     await trio.aclose_forcefully(shared)
                 nursery.cancel_scope.cancel(reason="the connection is over")
     except BaseExceptionGroup as group:
-        cause = lone(group)
+        cause = _cause(group)
         match cause:
             case trio_websocket.ConnectionRejected():
                 raise UpgradeRefused(cause.status_code, cause.body or b"", cause.headers) from None
@@ -348,9 +354,38 @@ async def _reader_nursery(shared: _SharedStream) -> AsyncIterator[trio.Nursery]:
                 raise cause from None
 
 
-def lone(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    """Return the one plain exception inside nested groups, or None when there are several."""
-    if len(group.exceptions) != 1:
+_GONE = (
+    trio_websocket.ConnectionClosed,
+    trio_websocket.ConnectionRejected,
+    TransportClosed,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+)
+"""What several tasks may raise at once when one connection goes: any of them says it."""
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    """Return what ended the tasks of a connection; None for several failures that have nothing to do with it."""
+    gone, other = group.split(_GONE)
+    if other is not None and (found := lone(other)) is not None:
+        return found
+    if gone is None or (other is not None and other.split(trio.Cancelled)[1] is not None):
         return None
-    inner = group.exceptions[0]
-    return lone(inner) if isinstance(inner, BaseExceptionGroup) else inner
+    while isinstance(inner := gone.exceptions[0], BaseExceptionGroup):
+        gone = inner
+    return inner
+
+
+def lone(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    """Return the one plain exception inside nested groups, or None when there are several, or only cancellations.
+
+    A deadline that passes at the same moment does not count: whoever waits in a cancelled scope learns that at its
+    next checkpoint, but a group with what went wrong inside would be caught by nobody.
+    """
+    _, rest = group.split(trio.Cancelled)
+    while rest is not None and len(rest.exceptions) == 1:
+        inner = rest.exceptions[0]
+        if not isinstance(inner, BaseExceptionGroup):
+            return inner
+        rest = inner
+    return None
