@@ -203,17 +203,19 @@ async def _site(name: str, number: int, folder: Path, port: int, token: str, cou
             )
 
 
-async def _ask(client: httpx.AsyncClient, name: str, counts: Counter[str]) -> None:
-    """Fetch the site's document through the hub, once a second."""
-    due = trio.current_time() + random.random()
-    while True:
-        await trio.sleep_until(due)
-        due = max(due + 1.0, trio.current_time())
-        try:
-            answer = await client.get(f"/api/sites/{name}/origin{PATH}")
-            counts[f"HTTP {answer.status_code}"] += 1
-        except httpx.HTTPError as exc:
-            counts[type(exc).__name__] += 1
+async def _ask(base_url: str, caller: str, name: str, counts: Counter[str]) -> None:
+    """Fetch the site's document through the hub, once a second, on a connection of its own."""
+    headers = {"Authorization": f"Bearer {caller}"}
+    async with httpx.AsyncClient(base_url=base_url, headers=headers, timeout=20.0, trust_env=False) as client:
+        due = trio.current_time() + random.random()
+        while True:
+            await trio.sleep_until(due)
+            due = max(due + 1.0, trio.current_time())
+            try:
+                answer = await client.get(f"/api/sites/{name}/origin{PATH}")
+                counts[f"HTTP {answer.status_code}"] += 1
+            except httpx.HTTPError as exc:
+                counts[type(exc).__name__] += 1
 
 
 # --- the run -----------------------------------------------------------------------------------------------------
@@ -258,29 +260,21 @@ async def _run(sites: int, minutes: float, folder: Path) -> tuple[list[dict[str,
     samples: list[dict[str, Any]] = []
     counts: Counter[str] = Counter()
     async with _hub_process(folder / "hub") as (port, sample), trio.open_nursery() as nursery:
-        limits = httpx.Limits(max_connections=sites, max_keepalive_connections=sites)
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}",
-            headers={"Authorization": f"Bearer {caller}"},
-            limits=limits,
-            timeout=20.0,
-            trust_env=False,
-        ) as client:
-            for number, name in enumerate(names):
-                nursery.start_soon(_site, name, number, folder, port, keys[name], counts)
-                nursery.start_soon(_ask, client, name, counts)
-            began = trio.current_time()
-            while (at := trio.current_time() - began) < minutes * 60:
-                await trio.sleep(SAMPLE_S)
-                samples.append({"at_s": at + SAMPLE_S, **await sample()})
-                if sys.stderr.isatty():
-                    last = samples[-1]
-                    print(
-                        f"\r\x1b[K{at / 60:.1f} min: {last['rss'] / 1e6:.0f} MB, {last['connected']} connected, "
-                        f"{sum(counts[key] for key in counts if key.startswith('HTTP'))} answers",
-                        end="", file=sys.stderr, flush=True,
-                    )  # fmt: skip
-            nursery.cancel_scope.cancel()
+        for number, name in enumerate(names):
+            nursery.start_soon(_site, name, number, folder, port, keys[name], counts)
+            nursery.start_soon(_ask, f"http://127.0.0.1:{port}", caller, name, counts)
+        began = trio.current_time()
+        while (at := trio.current_time() - began) < minutes * 60:
+            await trio.sleep(SAMPLE_S)
+            samples.append({"at_s": at + SAMPLE_S, **await sample()})
+            if sys.stderr.isatty():
+                last = samples[-1]
+                print(
+                    f"\r\x1b[K{at / 60:.1f} min: {last['rss'] / 1e6:.0f} MB, {last['connected']} connected, "
+                    f"{sum(counts[key] for key in counts if key.startswith('HTTP'))} answers",
+                    end="", file=sys.stderr, flush=True,
+                )  # fmt: skip
+        nursery.cancel_scope.cancel()
     return samples, counts
 
 
