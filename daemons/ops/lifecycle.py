@@ -5,16 +5,20 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
+from functools import partial
+from typing import Protocol
 
 import structlog
 import trio
 
 from daemons.ops.errors import ConfigError, RefusedToStart
+from daemons.ops.logs import LogLevel, configure_logs
 from daemons.ops.slowsteps import LOOP_STEPS
 from daemons.store import StorageError
 
-__all__ = ["Exit", "notify", "run_daemon"]
+__all__ = ["Daemon", "Exit", "notify", "run_daemon", "run_process"]
 
 _log = structlog.stdlib.get_logger("pitlink.ops")
 
@@ -44,6 +48,38 @@ def notify(state: str) -> None:
             sock.send(state.encode())
         except OSError as exc:
             _log.warning("notify.failed", error=str(exc))
+
+
+class Daemon(Protocol):
+    """What a process runs. `figures_at_start`: what its log says when it is ready."""
+
+    async def run(self, *, task_status: trio.TaskStatus[object]) -> None:
+        """Serve until cancelled. Started: it answers."""
+
+    async def prove(self) -> None:
+        """Feed systemd's watchdog while work is done."""
+
+    async def stop(self) -> None:
+        """End in order what it holds open; then `run` is cancelled."""
+
+    def figures_at_start(self) -> dict[str, object]: ...
+
+
+def run_process(opened: AbstractAsyncContextManager[Daemon], log_level: LogLevel) -> Exit:
+    """Run a daemon as a process, from opening it to its orderly end; return the exit code."""
+    configure_logs(log_level)
+    return run_daemon(partial(_serve, opened))
+
+
+async def _serve(opened: AbstractAsyncContextManager[Daemon], stop: trio.Event) -> None:
+    async with opened as daemon, trio.open_nursery() as nursery:
+        await nursery.start(lambda *, task_status: daemon.run(task_status=task_status))
+        _log.info("daemon.ready", **daemon.figures_at_start())
+        notify("READY=1")
+        nursery.start_soon(daemon.prove)
+        await stop.wait()
+        await daemon.stop()
+        nursery.cancel_scope.cancel(reason="orderly stop")
 
 
 def run_daemon(main: Callable[[trio.Event], Awaitable[None]]) -> Exit:

@@ -1,7 +1,7 @@
 """What an operator can set of `pits` and `cloud`. Each option says of itself what the loader checks and `config show` prints."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -122,6 +122,11 @@ class PitsConfig:
     )
     storage: StorageConfig = section(StorageConfig, help="How databases are kept.")
     backup: BackupConfig = section(BackupConfig, help="When backups are made.")
+
+    def ttl_of(self) -> Callable[[str], float]:
+        """Return what says for how many seconds a path is answered without asking FPVTrackside."""
+        rules = [(Rule.parse(f"GET {pattern}"), ttl_s) for pattern, ttl_s in self.ttl.items()]
+        return lambda path: max((ttl_s for rule, ttl_s in rules if rule.covers(path)), default=0.0)
 
     def problems(self) -> Iterable[Problem]:
         """Yield what is wrong with options that are good each by itself."""

@@ -16,13 +16,14 @@ from daemons.link.doctor.asking import Answer, Unreached, open_asker
 from daemons.link.doctor.door import knock
 from daemons.link.doctor.line import idle_time, uplink_rate
 from daemons.link.doctor.way import Way, walk
+from daemons.link.trust import site_tls
 from daemons.ops.authority import keys, sites
 from daemons.ops.authority.file import FILE_NAME, open_authority
 from daemons.ops.authority.sitekey import KEY_FILE
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.doctor.finding import Finding, Verdict, bad, good, skipped, warning
 from daemons.ops.doctor.machine import disk, machine_clock, port_is_free, private_file, state_folder
-from daemons.ops.errors import ConfigError, Problem, RefusedToStart
+from daemons.ops.errors import ConfigError, RefusedToStart
 from daemons.ops.options import Address
 from daemons.race.config import CloudConfig, PitsConfig
 from daemons.race.origin import LocalOrigin, OriginState
@@ -52,7 +53,10 @@ async def examine_pits(
         tell(skipped("hub", "no cloud_url is set: the field is served alone"))
         return
     try:
-        way = Way(HubAddress.parse(config.cloud_url), _trust(config))
+        way = Way(
+            HubAddress.parse(config.cloud_url),
+            site_tls(config.ca_file, config.client_cert, config.client_key),
+        )
         by_certificate = config.client_cert is not None
         credential = open_credential(
             config.state_dir, config.site, token=config.token.text, by_certificate=by_certificate
@@ -115,19 +119,6 @@ def _machine(state_dir: Path, tell: Tell, user: str | None) -> None:
     for finding in disk(state_dir):
         tell(finding)
     tell(machine_clock())
-
-
-def _trust(config: PitsConfig) -> ssl.SSLContext | None:
-    """Return what the site's daemon would dial with. Raises ConfigError."""
-    if config.ca_file is None and config.client_cert is None:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=config.ca_file)
-        if config.client_cert is not None:
-            context.load_cert_chain(config.client_cert, config.client_key)
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigError([Problem("ca_file, client_cert", f"cannot be used: {exc}")]) from exc
-    return context
 
 
 # --- the daemon itself -------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from daemons.race.keeper import Freshness
-from daemons.race.stream import BoardFeed, BoardStream, freshness_json
+from daemons.race.stream import BoardFeed, BoardStream, SiteNews, freshness_json
 from daemons.race.times import utc_text
 from daemons.web.assets import Assets, is_known
 
@@ -22,8 +22,10 @@ Boards = Callable[[], Mapping[str, BoardFeed]]
 """Returns the boards there are now, by site."""
 
 
-def race_routes(boards: Boards, assets: Assets, *, utc_now: Callable[[], float]) -> list[BaseRoute]:
-    """Return the routes of the pages.
+def race_routes(
+    boards: Boards, assets: Assets, *, utc_now: Callable[[], float], news: SiteNews | None = None
+) -> list[BaseRoute]:
+    """Return the routes of the pages. `news` tells that `boards` returns others than before.
 
     `/` the live page (`?site=name` where there are several) · `/events` its stream (the same) · `/api/board`
     and `/api/sites/{site}/board` the board as JSON, its weak ETag not changing with its age · `/static/…`.
@@ -34,7 +36,7 @@ def race_routes(boards: Boards, assets: Assets, *, utc_now: Callable[[], float])
 
     async def events(request: Request) -> Response:
         site = request.query_params.get("site") or None
-        return BoardStream(boards, site, request.headers.get("last-event-id"), utc_now=utc_now)
+        return BoardStream(boards, site, request.headers.get("last-event-id"), utc_now=utc_now, news=news)
 
     async def board(request: Request) -> Response:
         known = boards()

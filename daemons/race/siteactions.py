@@ -8,15 +8,17 @@ from attrs import asdict, frozen
 
 from daemons.link.deadactions import dead_letter_actions
 from daemons.link.durable import DurableChannels
+from daemons.link.requests import Reply
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
 from daemons.ops.authority.identity import Identity
+from daemons.ops.authority.trail import AuditTrail
 from daemons.race.executor import CommandExecutor
 from daemons.race.site import SiteService
 from protocol import messages
 from protocol.errors import RequestError
 from protocol.pathgate import PathGate
 
-__all__ = ["SiteOffice", "channels_status", "rules_status"]
+__all__ = ["SiteOffice", "answer_rules", "channels_status", "note_command", "rules_status"]
 
 DRAIN_S_MAX = 50.0
 
@@ -117,6 +119,24 @@ def rules_status(gate: PathGate) -> list[dict[str, Any]]:
         {"pattern": rule.pattern, "methods": sorted(rule.methods), "enabled": rule.enabled}
         for rule in gate.rules
     ]
+
+
+async def answer_rules(gate: PathGate, params: Mapping[str, Any]) -> Reply:
+    """Tell the hub the allowlist: the handler of its request."""
+    return Reply({"rules": rules_status(gate)})
+
+
+async def note_command(
+    trail: AuditTrail, command: messages.Command, status: messages.ResultStatus, words: str
+) -> None:
+    """Audit a command of the hub's. Raises StorageError."""
+    action = messages.action_to_map(command.action)
+    await trail.note(
+        f"link {command.issuer}",
+        f"command.{action['do']}",
+        after={**action, "id": command.id, "words": words},
+        outcome="done" if status is messages.ResultStatus.DONE else "failed",
+    )
 
 
 def channels_status(durable: DurableChannels) -> dict[str, Any]:

@@ -12,16 +12,18 @@ front ends one who does not read at all, by its write deadline.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import trio
+from attrs import define, field
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from daemons.race.keeper import Freshness
 
-__all__ = ["BoardFeed", "BoardStream", "freshness_json"]
+__all__ = ["BoardFeed", "BoardStream", "SiteNews", "freshness_json"]
 
 LIVE_AGE_S = 2.0
 IDLE_AGE_S = 5.0
@@ -80,6 +82,26 @@ class BoardFeed(Protocol):
         """Wait until `self.serial` is another than `serial`. Returns at once if it is. Any number may wait."""
 
 
+@define(eq=False)
+class SiteNews:
+    """Tells the open streams at once that a site has come or gone; they would notice at the next age."""
+
+    _wakes: set[Callable[[], None]] = field(factory=set, init=False)
+
+    def tell(self) -> None:
+        for wake in self._wakes:
+            wake()
+
+    @contextmanager
+    def heard_by(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake()` at each telling while the block lasts. It must not block."""
+        self._wakes.add(wake)
+        try:
+            yield
+        finally:
+            self._wakes.discard(wake)
+
+
 class BoardStream(Response):
     """One viewer's stream. Ends when the viewer leaves, when the server drains, or when cancelled."""
 
@@ -90,8 +112,10 @@ class BoardStream(Response):
         last_event_id: str | None,
         *,
         utc_now: Callable[[], float],
+        news: SiteNews | None = None,
     ) -> None:
         super().__init__()
+        self._news_of_sites = news or SiteNews()
         self._boards = boards
         self._asked = site
         self._utc_now = utc_now
@@ -99,6 +123,7 @@ class BoardStream(Response):
         self._told_board = last_event_id
         self._told_sites: tuple[list[str], str | None] | None = None
         self._over = False
+        self._woken = False  # since the boards were last looked at
         self._waiting = trio.CancelScope()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +132,8 @@ class BoardStream(Response):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, receive)
             try:
-                await self._send_all(send)
+                with self._news_of_sites.heard_by(self._wake):
+                    await self._send_all(send)
             except OSError:  # ASGI 2.4: the viewer is gone, or has not read for the write deadline
                 pass
             nursery.cancel_scope.cancel(reason="the stream is over")
@@ -116,11 +142,16 @@ class BoardStream(Response):
         while (await receive())["type"] != "http.disconnect":
             pass
         self._over = True
-        self._waiting.cancel(reason="the viewer is gone")
+        self._wake()
+
+    def _wake(self) -> None:
+        self._woken = True
+        self._waiting.cancel(reason="there is something new")
 
     async def _send_all(self, send: Send) -> None:
         chunk = b"retry: %d\n\n" % RETRY_MS
         while not self._over:
+            self._woken = False
             keeper = self._choose()
             serial = keeper.serial if keeper is not None else 0
             chunk += self._news(keeper)
@@ -133,7 +164,7 @@ class BoardStream(Response):
     async def _wait(self, keeper: BoardFeed | None, serial: int) -> None:
         age_s = LIVE_AGE_S if keeper is not None and keeper.is_live else IDLE_AGE_S
         with trio.move_on_after(age_s) as self._waiting:
-            if self._over:
+            if self._woken:
                 return
             if keeper is None:
                 await trio.sleep_forever()

@@ -25,6 +25,7 @@ from daemons.ops.environment import Environment
 from daemons.ops.options import Address
 from daemons.pits import Pits, open_pits
 from daemons.race.config import CloudConfig, PitsConfig
+from daemons.race.members import Member
 
 SITE = "field"
 EVENT = "events/6a7b1c2d-0000-4000-8000-000000000001/Event.json"
@@ -66,6 +67,10 @@ class Joined:
     @property
     def address(self) -> HubAddress:
         return HubAddress("127.0.0.1", self.port, is_tls=False)
+
+    def member(self, site: str = SITE) -> Member:
+        """The hub's half of a site, also of one that was put out."""
+        return self.cloud.members._joined[site]
 
     async def enrol(self, folder: Path, site: str = SITE) -> SiteKey:
         """Do as `pitlink site add` and `pitlink enroll`."""

@@ -93,7 +93,7 @@ async def test_a_certificate_that_names_the_site_or_is_pinned_lets_it_in(tmp_pat
             assert joined.cloud.admission.refusals == {}
             # And out again, live, within a second.
             change(joined.folder, lambda conn: sites.revoke_site(conn, SITE, time.time()))
-            await joined.until(lambda: joined.cloud.members[SITE].site.peer.connection is None, 1.0)
+            await joined.until(lambda: joined.member().site.peer.connection is None, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_a_certificate_of_a_stranger_ends_in_the_handshake(tmp_path: Path)
             assert pits.dialer is not None
             assert "does the hub know the CA of this site's client certificate?" in pits.dialer.status.words
             assert joined.cloud.admission.refusals == {}
-            assert joined.cloud.members[SITE].site.peer.last_seen_at is None
+            assert joined.member().site.peer.last_seen_at is None
 
 
 FORMS = {

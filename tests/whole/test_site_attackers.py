@@ -185,7 +185,7 @@ async def test_a_recorded_session_is_worth_nothing(tmp_path: Path) -> None:
 
 
 def _events(joined: Joined) -> object:
-    statistics = joined.cloud.members[SITE].site.peer.durable.statistics()
+    statistics = joined.member().site.peer.durable.statistics()
     return {name: (channel.outstanding,) for name, channel in statistics.items()}
 
 

@@ -1,6 +1,9 @@
 """Sites that enrol and dial: key and nonce, revocation, minimum versions, rotation under load, certificates."""
 
+import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +40,32 @@ def _words(pits: Pits) -> str:
 
 async def _ready(joined: Joined, pits: Pits) -> None:
     await joined.until(lambda: pits.peer.connection is not None)
-    await joined.until(lambda: joined.cloud.members[SITE].site.peer.connection is not None)
+    await joined.until(lambda: joined.member().site.peer.connection is not None)
+
+
+@asynccontextmanager
+async def _open_client(joined: Joined) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{joined.port}", trust_env=False) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _open_sites(client: httpx.AsyncClient, site: str) -> AsyncIterator[list[dict[str, Any]]]:
+    """Hold a page's stream open; yield what it is told of the sites there are, as it comes."""
+    told: list[dict[str, Any]] = []
+
+    async def read() -> None:
+        async with client.stream("GET", "/events", params={"site": site}, timeout=None) as answer:
+            kind = ""
+            async for line in answer.aiter_lines():
+                kind = line.removeprefix("event: ") if line.startswith("event: ") else kind
+                if kind == "sites" and line.startswith("data: "):
+                    told.append(json.loads(line.removeprefix("data: ")))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        yield told
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_site_enrols_connects_by_key_and_comes_back_in_one_round_trip(tmp_path: Path) -> None:
@@ -81,7 +109,7 @@ async def test_a_revoked_site_is_off_within_a_second_and_stays_off(tmp_path: Pat
             await _ready(joined, pits)
             change(joined.folder, lambda conn: sites.revoke_site(conn, SITE, time.time()))
             at = trio.current_time()
-            await joined.until(lambda: joined.cloud.members[SITE].site.peer.connection is None, 1.0)
+            await joined.until(lambda: joined.member().site.peer.connection is None, 1.0)
             assert trio.current_time() - at < 1
             await joined.until(lambda: _status(pits) is Status.REFUSED)
             assert "revoked at the hub (4004)" in _words(pits)
@@ -89,6 +117,39 @@ async def test_a_revoked_site_is_off_within_a_second_and_stays_off(tmp_path: Pat
             pits.dialer.reconnect_now()
             await joined.until(lambda: joined.cloud.admission.refusals.get("revoked"))
             await joined.until(lambda: "does not let this site in" in _words(pits))
+
+
+async def test_a_revoked_site_is_shown_no_more_until_it_is_let_in_again(tmp_path: Path) -> None:
+    async with open_joined(tmp_path) as joined, _open_client(joined) as client:
+        await joined.enrol(tmp_path / "pits")
+        let_in(joined.folder, "other")
+        await joined.until(lambda: "other" in joined.cloud.members)
+        async with open_site_at(joined, tmp_path / "pits") as pits, _open_sites(client, SITE) as told:
+            await _ready(joined, pits)
+            await joined.until(lambda: told[-1:] == [{"sites": [SITE, "other"], "site": SITE}])
+            change(joined.folder, lambda conn: sites.revoke_site(conn, SITE, time.time()))
+            at = trio.current_time()
+            await joined.until(lambda: told[-1] == {"sites": ["other"], "site": None})
+            assert trio.current_time() - at < 1
+            assert [site["site"] for site in (await client.get("/api/sites")).json()] == ["other"]
+            assert (await client.get(f"/api/sites/{SITE}/board")).status_code == 404
+            assert (await client.get("/healthz")).json()["sites"] == 1
+            again = let_in(joined.folder)
+            await joined.until(lambda: told[-1] == {"sites": [SITE, "other"], "site": SITE}, 1.0)
+            await trio.to_thread.run_sync(enrol_at, joined.address, again, tmp_path / "pits")
+            assert pits.dialer is not None
+            pits.dialer.reconnect_now()
+            await _ready(joined, pits)
+            assert (await client.get(f"/api/sites/{SITE}/board")).status_code == 200
+
+
+async def test_a_site_whose_only_proof_was_an_old_token_is_shown_no_more(tmp_path: Path) -> None:
+    async with open_joined(tmp_path) as joined:
+        table = TokenTable(joined.folder / TOKENS_FILE)
+        table.add("old", Role.SITE, "other")
+        await joined.until(lambda: "other" in joined.cloud.members, 1.0)
+        table.remove("old")
+        await joined.until(lambda: list(joined.cloud.members) == [SITE], 1.0)
 
 
 async def test_a_revoked_site_comes_back_only_with_a_new_key(tmp_path: Path) -> None:
@@ -115,7 +176,7 @@ async def test_removing_an_old_token_ends_its_link_within_a_second(tmp_path: Pat
             await _ready(joined, pits)
             assert "bearer-token" in [warning.name for warning in pits.health.warnings]
             table.remove("old")
-            await joined.until(lambda: joined.cloud.members[SITE].site.peer.connection is None, 1.0)
+            await joined.until(lambda: joined.member().site.peer.connection is None, 1.0)
             await joined.until(lambda: _status(pits) is Status.REFUSED)
             assert "token was revoked at the hub (4004)" in _words(pits)
 
@@ -128,7 +189,7 @@ async def test_revoking_a_site_ends_its_old_token_too(tmp_path: Path) -> None:
         ) as pits:
             await _ready(joined, pits)
             change(joined.folder, lambda conn: sites.revoke_site(conn, SITE, time.time()))
-            await joined.until(lambda: joined.cloud.members[SITE].site.peer.connection is None, 1.0)
+            await joined.until(lambda: joined.member().site.peer.connection is None, 1.0)
             await joined.until(lambda: _status(pits) is Status.REFUSED)
 
 
@@ -213,13 +274,14 @@ async def test_a_site_revoked_under_load_is_off_within_a_second(tmp_path: Path) 
                 await joined.until(lambda: len(answers) > 6)
                 change(joined.folder, lambda conn: sites.revoke_site(conn, SITE, time.time()))
                 at = trio.current_time()
-                await joined.until(lambda: joined.cloud.members[SITE].site.peer.connection is None, 1.0)
+                await joined.until(lambda: joined.member().site.peer.connection is None, 1.0)
                 took_s = trio.current_time() - at
                 so_far = len(answers)
                 await joined.until(lambda: len(answers) > so_far + 8)
                 load.cancel_scope.cancel()
             print(f"a revoked site was off after {took_s * 1000:.0f} ms")
-            assert set(answers) <= {200, 304, 503}, "callers get the last copy, or are told why not"
+            assert set(answers) <= {200, 304, 503, 404}, "callers are answered, or told why not"
+            assert answers[-1] == 404, "there is no such site any more"
 
 
 async def test_what_cannot_be_read_when_authority_changes_is_looked_at_again(
@@ -240,7 +302,7 @@ async def test_what_cannot_be_read_when_authority_changes_is_looked_at_again(
 
             monkeypatch.setattr(admission, "find_site", failing)
             change(joined.folder, lambda conn: sites.revoke_site(conn, SITE, time.time()))
-            await joined.until(lambda: joined.cloud.members[SITE].site.peer.connection is None, 2.0)
+            await joined.until(lambda: joined.member().site.peer.connection is None, 2.0)
             assert not fails
 
 

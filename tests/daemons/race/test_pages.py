@@ -16,7 +16,7 @@ from trio.testing import MockClock
 
 from daemons.race.keeper import BoardKeeper
 from daemons.race.pages import race_routes
-from daemons.race.stream import IDLE_AGE_S, LIVE_AGE_S
+from daemons.race.stream import IDLE_AGE_S, LIVE_AGE_S, SiteNews
 from daemons.web.assets import STATIC, read_assets
 from protocol.errors import ErrorCode, RequestError
 
@@ -340,6 +340,29 @@ async def test_who_comes_back_with_the_board_is_not_sent_it_again(mock_clock: Mo
         lap(keeper, day, [4.0])
         await trio.testing.wait_all_tasks_blocked()
         assert len(back.events("board")) == 1
+
+
+async def test_a_site_that_comes_or_goes_is_told_at_once(mock_clock: MockClock) -> None:
+    boards = {"north": keeper_of(open_field([101])), "south": keeper_of(open_field([102]))}
+    news = SiteNews()
+    routes = race_routes(lambda: boards, read_assets(), utc_now=trio.current_time, news=news)
+    app = Starlette(routes=routes)
+    chooses, watches, slow = Viewer(app), Viewer(app, "site=north"), Viewer(app, "site=south")
+    async with watching(chooses, watches, slow):
+        slow.stop_reading()
+        gone = boards.pop("north")
+        news.tell()
+        await trio.testing.wait_all_tasks_blocked()
+        assert chooses.events("sites")[-1] == {"sites": ["south"], "site": "south"}
+        assert watches.events("sites")[-1] == {"sites": ["south"], "site": None}
+        boards["north"] = gone
+        news.tell()
+        await trio.testing.wait_all_tasks_blocked()
+        assert watches.events("sites")[-1] == {"sites": ["north", "south"], "site": "north"}
+        assert len(watches.events("board")) == 2
+        slow.read_on()
+        await trio.testing.wait_all_tasks_blocked()
+        assert slow.events("sites")[-1] == {"sites": ["north", "south"], "site": "south"}
 
 
 async def test_the_stream_ends_when_the_viewer_leaves(autojump_clock: MockClock) -> None:

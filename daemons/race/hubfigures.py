@@ -1,0 +1,82 @@
+"""How a hub stands: for whoever asks whether it is ready, for operators, and as figures for /metrics."""
+
+from collections.abc import Callable, Iterator
+
+from attrs import asdict, define, field
+
+from daemons.link.readings import link_readings, state_readings
+from daemons.ops.authority.authoriser import Authoriser, identity_readings
+from daemons.ops.metrics import Reading, SiteLabels
+from daemons.ops.watchman import Watchman
+from daemons.race.cache import SqliteCache
+from daemons.race.hubactions import member_status
+from daemons.race.members import Members
+from daemons.race.readings import cache_readings, command_readings, hub_readings
+from daemons.race.sitedoor import SiteDoor
+from daemons.web.figures import DaemonFigures
+from protocol.linkstatus import Status
+
+__all__ = ["HubFigures"]
+
+
+@define(eq=False)
+class HubFigures:
+    """What a hub tells of itself. `hub`: its name; `common`: what every daemon tells."""
+
+    hub: str
+    utc_now: Callable[[], float]
+    common: DaemonFigures
+    members: Members
+    cache: SqliteCache
+    door: SiteDoor
+    authoriser: Authoriser
+    watchman: Watchman
+    _labels: SiteLabels = field(factory=SiteLabels, init=False)
+
+    def is_ready(self) -> tuple[bool, str]:
+        """Say whether new clients should be sent here, and why not."""
+        drained = "an operator has drained this hub" if self.members.draining else ""
+        why_not = drained or self.watchman.why_not_ready()
+        return not why_not, why_not or "ready"
+
+    def about(self) -> dict[str, object]:
+        """Return what anybody may know."""
+        return {"daemon": "cloud", "sites": len(self.members), "connected": self.members.connected()}
+
+    def status(self) -> dict[str, object]:
+        """Return everything, for operators."""
+        now = self.utc_now()
+        is_ready, words = self.is_ready()
+        return {
+            "daemon": "cloud",
+            "hub": self.hub,
+            "ready": is_ready,
+            "words": words,
+            "draining": self.members.draining,
+            "cache": asdict(self.cache.statistics()),
+            "sites": {name: member_status(member, now) for name, member in self.members.items()},
+        }
+
+    def readings(self) -> Iterator[Reading]:
+        """Yield the figures for /metrics."""
+        yield from self.common.readings()
+        for code, count in sorted(self.door.admission.refusals.items()):
+            why = (("code", code),)
+            yield Reading("site_refusals", "Upgrades that were not let in.", count, why, is_counter=True)
+        words = "Links refused because the site opened too many."
+        yield Reading("site_links_limited", words, self.door.paced, is_counter=True)
+        yield from identity_readings(self.authoriser)
+        yield from cache_readings(self.cache.statistics())
+        peers = self.members.peers()
+        yield from state_readings(
+            [Status.LOST if peer.connection is None else Status.READY for peer in peers]
+        )
+        for name in self._labels.choose(self.members):
+            member, label = self.members.get(name), (("site", name),)
+            if member is None:
+                continue
+            yield from hub_readings(member.site, label, self.utc_now())
+            yield from command_readings(member.desk, label)
+            yield from link_readings(member.site.peer)
+        words = "Sites without series of their own, because there are too many."
+        yield Reading("metrics_sites_left_out", words, self._labels.left_out)

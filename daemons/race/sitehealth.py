@@ -1,0 +1,35 @@
+"""What a site's health says of its two neighbours: FPVTrackside and the hub."""
+
+from daemons.link.credentials import BearerCredential, Credential
+from daemons.ops.health import Health, Severity
+from daemons.race.originstate import OriginState
+from protocol.linkstatus import LinkStatus, Status
+
+__all__ = ["note_link", "note_origin", "warn_of_bearer"]
+
+
+def note_origin(health: Health, state: OriginState, words: str) -> None:
+    """Warn while FPVTrackside cannot be read."""
+    if state is OriginState.UP:
+        health.clear("origin")
+    else:
+        health.set("origin", Severity.DEGRADED, words)
+
+
+def note_link(health: Health, status: LinkStatus) -> None:
+    """Warn while there is no link."""
+    if status.status is Status.READY:
+        health.clear("link")
+    elif status.status is not Status.CONNECTING:
+        health.set("link", Severity.DEGRADED, status.words)
+
+
+def warn_of_bearer(health: Health, credential: Credential) -> None:
+    """Say that an old token will not prove this site for much longer."""
+    if isinstance(credential, BearerCredential):
+        health.set(
+            "bearer-token",
+            Severity.NOTICE,
+            "this site proves itself with an old token, which the next release will not know: ask the hub's "
+            "operator for a code (pitlink site add) and enrol with it (pitlink enroll)",
+        )

@@ -1,0 +1,48 @@
+"""A daemon's own web server: its pages and API on the configured port, each request traced."""
+
+import ssl
+from collections.abc import Sequence
+
+import trio
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from daemons.ops.environment import Environment
+from daemons.ops.trace import traced
+from daemons.store import StorageError
+from daemons.web.assets import Assets
+from daemons.web.config import FrontConfig
+from daemons.web.front import Front, serve_http
+from daemons.web.guard import Guard
+from daemons.web.ready import ready_answers
+from daemons.web.storagefault import answer_storage_error
+from daemons.web.upgrade import OnControl
+
+__all__ = ["serve_pages"]
+
+
+async def serve_pages(
+    listeners: Sequence[trio.abc.Listener[trio.SocketStream]],
+    routes: Sequence[BaseRoute],
+    assets: Assets,
+    *,
+    environment: Environment,
+    config: FrontConfig,
+    guard: Guard,
+    on_control: OnControl | None = None,
+    tls: ssl.SSLContext | None = None,
+    task_status: trio.TaskStatus[Front] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve these routes until drained or cancelled; see `serve_http`."""
+    app = Starlette(routes=routes, exception_handlers={StorageError: answer_storage_error})
+    await serve_http(
+        listeners,
+        traced(app, environment.urandom),
+        ready=ready_answers(assets, environment.utc_now),
+        on_control=on_control,
+        guard=guard,
+        config=config,
+        tls=tls,
+        utc_now=environment.utc_now,
+        task_status=task_status,
+    )
