@@ -138,8 +138,9 @@ def read_backup(path: Path) -> Backup:
             Part(str(row["name"]), int(row["bytes"]), str(row["sha256"]), dict(row["tables"]))
             for row in table["parts"]
         )
-        if any("/" in part.name or "\\" in part.name or part.name.startswith(".") for part in parts):
-            raise ValueError("a name of a file leads elsewhere")
+        for part in parts:
+            if _leads_elsewhere(part.name) or not part.name.endswith(".db"):
+                raise ValueError(f"no file of a backup is called {part.name!r}")
         return Backup(path, str(table["daemon"]), float(table["at"]), bool(table["encrypted"]), parts)
     except OSError as error:
         raise StorageError(StorageFault.FAILED, path, f"it is no backup: {error.strerror}") from error
@@ -159,6 +160,7 @@ def verify_backup(path: Path, key: DatabaseKey = PLAIN) -> Backup:
         if digest != part.sha256:
             raise StorageError(StorageFault.CORRUPT, file, "it is not what was written: its digest differs")
         check_database(file, key if is_encrypted(file) else PLAIN)
+    packed_files(path, key if backup.encrypted else PLAIN)
     return backup
 
 
@@ -219,24 +221,34 @@ def _small_files(state: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield what else a state folder holds: keys, token tables. Not databases and what is beside them, not the lock."""
     for path in sorted(state.iterdir()):
         status = path.lstat()
-        name = path.name
-        is_small = stat.S_ISREG(status.st_mode) and status.st_size <= _FILE_BYTES_MAX
-        if (
-            is_small
-            and ".db" not in name
-            and not name.endswith(".part")
-            and name != "lock"
-            and name[0] != "."
-        ):
+        if stat.S_ISREG(status.st_mode) and status.st_size <= _FILE_BYTES_MAX and _is_small(path.name):
             yield path, status
 
 
+def _is_small(name: str) -> bool:
+    """May a small file of a backup be called so?"""
+    is_other = ".db" in name or name.endswith(".part") or name == "lock"
+    return not _leads_elsewhere(name) and not is_other
+
+
+def _leads_elsewhere(name: str) -> bool:
+    return not name or name.startswith(".") or any(char in name for char in "/\\\0")
+
+
 def packed_files(path: Path, key: DatabaseKey) -> list[tuple[str, int, bytes]]:
-    """Return the small files of a backup as (name, mode, content). Raises StorageError."""
+    """Return the small files of a backup as (name, mode, content).
+
+    Raises StorageError: CORRUPT also for a name that no backup gives: it could lead anywhere on this machine.
+    """
     conn = connect(path / FILES, key, read_only=True)
     try:
         rows: list[Any] = conn.execute("SELECT name, mode, body FROM file ORDER BY name").fetchall()
-        return [(str(name), int(mode), bytes(body)) for name, mode, body in rows]
+        for name, mode, body in rows:
+            if not (isinstance(name, str) and isinstance(mode, int) and isinstance(body, bytes)):
+                raise StorageError(StorageFault.CORRUPT, path / FILES, "it is no table of small files")
+            if not _is_small(name):
+                raise StorageError(StorageFault.CORRUPT, path / FILES, f"no small file is called {name!r}")
+        return [(name, mode, body) for name, mode, body in rows]
     except apsw.Error as error:
         raise storage_error(error, path / FILES) from error
     finally:

@@ -20,10 +20,10 @@ def restore_backup(
 ) -> tuple[Backup, Path | None]:
     """Verify a backup and put it into a state folder; return it, and where what was there before has gone.
 
-    What comes of it is encrypted by `key`, which must be the backup's if that is encrypted. A folder that has a database
-    is refused unless `replace`: then what is there is moved into `replaced-<time>` inside it, `at` being now in UTC
-    seconds. Nothing is touched before the backup was found good. Raises StorageError, also while a daemon holds the
-    folder.
+    What comes of it is encrypted by `key`, which must be the backup's if that is encrypted. A folder that has a database,
+    or any file that the backup has too, is refused unless `replace`: then what is there is moved into
+    `replaced-<time>` inside it, `at` being now in UTC seconds. Nothing is touched before the backup was found good.
+    Raises StorageError, also while a daemon holds the folder.
     """
     backup = verify_backup(path, key)
     source_key = key if backup.encrypted else PLAIN
@@ -103,9 +103,7 @@ def _bring(
 
 def _present(state: Path, names: set[str]) -> Iterator[Path]:
     """Yield what stands where the backup goes: any database with its log, and the small files that it would overwrite."""
-    found = sorted(state.iterdir())
-    if any(path.suffix == ".db" for path in found):
-        yield from (path for path in found if path.is_file() and _belongs(path.name, names))
+    yield from (path for path in sorted(state.iterdir()) if _belongs(path.name, names))
 
 
 def _belongs(name: str, names: set[str]) -> bool:
@@ -124,7 +122,8 @@ def _move_aside(state: Path, present: list[Path], at: float) -> Path:
 
 def _write(path: Path, mode: int, body: bytes) -> None:
     part = path.with_name(path.name + ".part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode & 0o700), "wb") as file:
+    part.unlink(missing_ok=True)  # not written through: it could be a link that leads elsewhere
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode & 0o700), "wb") as file:
         file.write(body)
         file.flush()
         os.fsync(file.fileno())

@@ -1,5 +1,6 @@
 """Backups: taken beside a writer, read back, put back on another machine; nothing half-made is ever left or believed."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -177,6 +178,98 @@ async def test_a_bad_backup_touches_nothing(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="digest"):
         restore_backup(backup.path, state, replace=True)
     assert {path: path.read_bytes() for path in state.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["site.key", "pits.db"])
+async def test_a_restore_overwrites_no_file_of_a_fresh_folder_unasked(tmp_path: Path, name: str) -> None:
+    state, fresh = tmp_path / "state", tmp_path / "fresh"
+    await _fill(state, PLAIN, 10)
+    backup = take_backup(state, tmp_path / "backups", at=AT, reserve=0)
+    fresh.mkdir()
+    (fresh / name).write_bytes(b"made just now")
+    with pytest.raises(StorageError, match=f"there is {name} already; --replace"):
+        restore_backup(backup.path, fresh)
+    assert (fresh / name).read_bytes() == b"made just now"
+    assert {path.name for path in fresh.iterdir()} == {name, "lock"}
+    _, aside = restore_backup(backup.path, fresh, replace=True, at=AT)
+    assert aside is not None and (aside / name).read_bytes() == b"made just now"
+    assert (fresh / "site.key").read_bytes() == b"SECRET OF THE SITE"
+
+
+NAMES_OF_ATTACKERS = [
+    "../escaped", "/tmp/pitlink-escaped", "a/../../escaped", "..\\escaped", "..", ".", "", ".bashrc", "a\0b",
+    "pits.db-wal", "authority.db", "lock", "site.key.part",
+]  # fmt: skip
+
+
+def _forge(backup: Path, key: DatabaseKey, *row: object) -> None:
+    """Put a row into the small files, and make the digest fit: whoever can write a backup can do both."""
+    files = backup / "files.db"
+    conn = connect(files, key)
+    conn.execute("DROP TABLE file; CREATE TABLE file (name, mode, body)")
+    conn.execute("INSERT INTO file VALUES (?, ?, ?)", row)
+    conn.close()
+    _fit(backup)
+
+
+def _fit(backup: Path) -> None:
+    manifest = json.loads((backup / MANIFEST).read_bytes())
+    for part in manifest["parts"]:
+        part["sha256"] = hashlib.sha256((backup / part["name"]).read_bytes()).hexdigest()
+    (backup / MANIFEST).write_text(json.dumps(manifest))
+
+
+@keys
+@pytest.mark.parametrize("name", NAMES_OF_ATTACKERS)
+async def test_a_forged_backup_writes_nowhere_but_where_files_of_a_backup_go(
+    tmp_path: Path, key: DatabaseKey, name: str
+) -> None:
+    await _fill(tmp_path / "state", key, 3)
+    backup = take_backup(tmp_path / "state", tmp_path / "backups", at=AT, key=key, reserve=0)
+    _forge(backup.path, key, name, 0o600, b"ssh-ed25519 of an attacker")
+    other = tmp_path / "deep" / "other"
+    before = set(tmp_path.rglob("*"))
+    for read in (
+        lambda: verify_backup(backup.path, key),
+        lambda: restore_backup(backup.path, other, key=key),
+        lambda: restore_backup(backup.path, other, key=key, replace=True),
+    ):
+        with pytest.raises(StorageError, match="no small file is called") as caught:
+            read()
+        assert caught.value.fault is StorageFault.CORRUPT
+    assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("row", [(5, 0o600, b""), ("a", "b", b""), ("a", 0o600, "text"), (None, 0, b"")])
+async def test_small_files_of_other_types_are_refused(tmp_path: Path, row: tuple[object, ...]) -> None:
+    await _fill(tmp_path / "state", PLAIN, 3)
+    backup = take_backup(tmp_path / "state", tmp_path / "backups", at=AT, reserve=0)
+    _forge(backup.path, PLAIN, *row)
+    with pytest.raises(StorageError, match="no table of small files"):
+        verify_backup(backup.path)
+
+
+@pytest.mark.parametrize("name", ["", "..", ".hidden.db", "a/b.db", "a\\b.db", "lock", "site.key"])
+async def test_no_database_of_a_backup_has_a_name_that_leads_elsewhere(tmp_path: Path, name: str) -> None:
+    await _fill(tmp_path / "state", PLAIN, 3)
+    backup = take_backup(tmp_path / "state", tmp_path / "backups", at=AT, reserve=0)
+    manifest = json.loads((backup.path / MANIFEST).read_bytes())
+    manifest["parts"].append({**manifest["parts"][0], "name": name})
+    (backup.path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(StorageError, match="no file of a backup is called"):
+        read_backup(backup.path)
+
+
+async def test_a_file_is_restored_through_no_link(tmp_path: Path) -> None:
+    await _fill(tmp_path / "state", PLAIN, 3)
+    backup = take_backup(tmp_path / "state", tmp_path / "backups", at=AT, reserve=0)
+    other, precious = tmp_path / "other", tmp_path / "precious"
+    other.mkdir()
+    precious.write_bytes(b"of somebody else")
+    (other / "site.key.part").symlink_to(precious)
+    restore_backup(backup.path, other)
+    assert precious.read_bytes() == b"of somebody else"
+    assert (other / "site.key").read_bytes() == b"SECRET OF THE SITE"
 
 
 async def test_a_plain_backup_is_encrypted_by_being_restored_with_a_key(tmp_path: Path) -> None:
