@@ -21,20 +21,23 @@ from chaos.profiles import PROFILES
 from chaos.relay import Relay
 from daemons.cloud import Cloud, open_cloud
 from daemons.ops.authority.file import open_authority
-from daemons.ops.authority.keys import make_hub_id
+from daemons.ops.authority.identity import ALL_SITES, Role
+from daemons.ops.authority.keys import init_keys, make_hub_id
 from daemons.ops.authority.sitekey import KEY_FILE, SiteKey, save_site_key
 from daemons.ops.authority.sites import CODE_LIFETIME_S, add_site, enrol, make_code
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
+from daemons.ops.authority.tokens import issue_token
 from daemons.ops.environment import Environment
 from daemons.ops.lifecycle import run_daemon
 from daemons.ops.logs import LogLevel, configure_logs
 from daemons.ops.options import Address
-from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.pits import NOTIFY_PATH, Pits, open_pits
 from daemons.race.config import CloudConfig, PitsConfig
+from daemons.store.connect import PLAIN
 
 SITE = "demo"
 STATUS_S = 1.0
+TOKEN_S = 7 * 86400.0
 STOP_S = 1.2
 
 
@@ -78,9 +81,7 @@ class Demo:
 async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
     """Start everything, with its state under `folder`, and hold it for the body of the block."""
     environment = Environment()
-    tokens = TokenTable(folder / "cloud" / TOKENS_FILE)
-    _enrol(folder, environment)
-    caller_token = tokens.add("demo operator", Role.OPERATOR, "*")
+    caller_token = _prepare(folder, environment)
     cloud_config = CloudConfig(state_dir=folder / "cloud", listen=Address("127.0.0.1", options.port))
     async with contextlib.AsyncExitStack() as stack:
         nursery = await stack.enter_async_context(trio.open_nursery())
@@ -133,21 +134,32 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
             nursery.cancel_scope.cancel(reason="the demo ends")
 
 
-def _enrol(folder: Path, environment: Environment) -> None:
-    """Do as `pitlink site add` and `pitlink enroll`, before either daemon runs."""
+def _prepare(folder: Path, environment: Environment) -> str:
+    """Do as `pitlink keys init`, `site add`, `enroll` and `token issue`, before either daemon runs; return the token."""
     private = Ed25519PrivateKey.generate()
-    now = environment.utc_now()
+    now, urandom = environment.utc_now(), environment.urandom
 
-    def work(conn: apsw.Connection) -> str:
-        hub = make_hub_id(conn, environment.urandom)
+    def work(conn: apsw.Connection) -> tuple[str, str]:
+        init_keys(conn, now, urandom)
         add_site(conn, SITE, now)
-        code = make_code(conn, SITE, now, environment.urandom, CODE_LIFETIME_S)
+        code = make_code(conn, SITE, now, urandom, CODE_LIFETIME_S)
         enrol(conn, code, private.public_key().public_bytes_raw(), now)
-        return hub
+        _, token = issue_token(
+            conn,
+            name="demo operator",
+            role=Role.OPERATOR,
+            sites=(ALL_SITES,),
+            now=now,
+            expires_at=now + TOKEN_S,
+            by="demo",
+            urandom=urandom,
+        )
+        return make_hub_id(conn, urandom), token
 
-    with open_authority(folder / "cloud", migrations=AUTHORITY_MIGRATIONS) as file:
-        hub = file.write_now(work)
+    with open_authority(folder / "cloud", migrations=AUTHORITY_MIGRATIONS, key=PLAIN) as file:
+        hub, token = file.write_now(work)
     save_site_key(folder / "pits" / KEY_FILE, SiteKey(private, SITE, hub))
+    return token
 
 
 async def _start_double(double: FPVTrackside, nursery: trio.Nursery) -> int:
@@ -176,9 +188,9 @@ async def run_demo(options: DemoOptions, stop: trio.Event) -> None:
         async with open_demo(options, Path(folder)) as demo:
             print(f"Spectators' page: {demo.address}")
             print(f"Page at the field: {demo.pits_address}")
-            print(
-                f"API of the origin: {demo.address}api/sites/{SITE}/origin/  (Authorization: Bearer {demo.caller_token})"
-            )
+            origin = f"{demo.address}api/sites/{SITE}/origin/"
+            print(f"API of the origin: {origin}, such as:")
+            print(f'  curl -H "Authorization: Bearer {demo.caller_token}" {origin}httpfiles/Channels.json')
             if options.bad_uplink != "clean":
                 print(f"Uplink: {options.bad_uplink} ({PROFILES[options.bad_uplink].source})")
             print("Ctrl-C ends it.", flush=True)

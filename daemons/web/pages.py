@@ -21,7 +21,7 @@ from daemons.web.upgrade import OnControl
 __all__ = ["serve_pages"]
 
 
-async def serve_pages(
+async def serve_pages(  # noqa: ASYNC114
     listeners: Sequence[trio.abc.Listener[trio.SocketStream]],
     routes: Sequence[BaseRoute],
     assets: Assets,

@@ -7,9 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 
+from daemons.demo import SITE, DemoOptions, open_demo
 from tests.browser import open_page
 
 LAPS = (
@@ -78,6 +80,21 @@ async def test_demo_plays_a_recorded_event(samples: Path) -> None:
     said = ended.stdout.decode()
     assert "Race 2-1 is on" in said, said
     assert "link ready" in said
+
+
+async def test_the_demos_token_reads_and_commands_and_nothing_is_warned_of(tmp_path: Path) -> None:
+    async with open_demo(DemoOptions(), tmp_path) as demo:
+        headers = {"Authorization": f"Bearer {demo.caller_token}"}
+        async with httpx.AsyncClient(base_url=demo.address, headers=headers, trust_env=False) as caller:
+            with trio.fail_after(20):
+                while (
+                    await caller.get(f"/api/sites/{SITE}/origin/httpfiles/Channels.json")
+                ).status_code != 200:
+                    await trio.sleep(0.05)
+            command = await caller.post(f"/api/sites/{SITE}/commands", json={"do": "reconnect"})
+            assert command.status_code == 202
+        names = [warning.name for daemon in (demo.cloud, demo.pits) for warning in daemon.health.warnings]
+        assert not [name for name in names if name.startswith("bearer")]
 
 
 @pytest.mark.process
