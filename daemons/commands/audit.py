@@ -140,7 +140,10 @@ def _row(row: AuditRow) -> dict[str, Any]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(row["at_utc_s"]))
+    try:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(row["at_utc_s"]))
+    except (OverflowError, OSError, ValueError):  # of a row that somebody tampered with
+        when = "???????????????????"
     said = " ".join(
         f"{name}={json.dumps(row[name], ensure_ascii=False)}"
         for name in ("before", "after")

@@ -117,6 +117,13 @@ def test_tampering_is_said_with_exit_code_1(tmp_path: Path) -> None:
     assert "The audit is whole." in said("audit", "verify", folder=hub)
     assert "tail was cut" in said("audit", "verify", "--head", head, folder=hub, code=1)
     assert run("audit", "verify", "--head", "x", folder=hub).returncode == 2
+    conn = apsw.Connection(str(hub / "authority.db"))
+    conn.execute(
+        "DROP TRIGGER audit_row_is_final; UPDATE audit_row SET after = '{cut', at = 1e300 WHERE number = 1"
+    )
+    conn.close()
+    assert "{cut" in said("audit", "show", folder=hub)
+    assert "row 1, or the hash of the one before, was changed" in said("audit", "verify", folder=hub, code=1)
 
 
 def test_where_nothing_runs(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ async def test_a_cut_tail_at_the_site_is_found_when_it_connects_again(tmp_path: 
         await stage.connected()
         await stage.until(lambda: any("audit" in w.name for w in stage.cloud.health.warnings))
         assert "its end was cut off" in str((await cloud.status())["warnings"])
-        await stage.until(lambda: any(w.name == "audit-kept" for w in stage.pits.health.warnings))
+        await stage.until(lambda: any(w.name == "audit-kept-hub" for w in stage.pits.health.warnings))
         assert "tail was cut" in (await pits.verify_audit())["faults"][0]["words"]
         await cloud.act("audit.accept", peer=SITE)
         await pits.act("reconnect")

@@ -7,6 +7,7 @@ An action that changes something should do it in `Done.persist` (rows of the aut
 transaction) and `Done.apply` (called when that row is durable): then nothing happens that was not audited.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ Kind = Literal["text", "number", "whole", "flag", "list", "any"]
 
 TEXT_CHARS_MAX = 4096
 LIST_ITEMS_MAX = 1024
+WHOLE_MAX = 2**63 - 1
 
 _KINDS: dict[Kind, tuple[tuple[type, ...], str]] = {
     "text": ((str,), "a text"),
@@ -59,6 +61,8 @@ class Param:
             return self.default
         value = given[self.name]
         kinds, words = _KINDS[self.kind]
+        if not _is_sayable(value):
+            raise ActionRefused(f"{self.name} must be {words}", 400)
         if self.kind == "any":
             return value  # how long it can be, the request's body bounds
         if not isinstance(value, kinds) or (isinstance(value, bool) and self.kind != "flag"):
@@ -70,6 +74,15 @@ class Param:
             if len(value) > longest or any(len(item) > TEXT_CHARS_MAX for item in value):
                 raise ActionRefused(f"{self.name} is too long", 400)
         return value
+
+
+def _is_sayable(value: Any) -> bool:
+    """Can the audit say it? Python's JSON lets NaN, 1e999 and half a character in."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return not isinstance(value, int) or abs(value) <= WHOLE_MAX
 
 
 @frozen

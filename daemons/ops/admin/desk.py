@@ -95,7 +95,7 @@ def _check_role(action: Action, identity: Identity) -> None:
 
 def _site_of(action: Action, given: Mapping[str, Any]) -> str:
     site = given.get(action.site) if action.site else None
-    return site[:64] if isinstance(site, str) else ""
+    return site[:64].encode(errors="replace").decode() if isinstance(site, str) else ""
 
 
 def _said(params: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ they stop accidents, the hashes show intent.
 
 import hashlib
 import json
+import math
 import struct
 from typing import Any, Literal
 
@@ -66,7 +67,6 @@ TEXT_CHARS_MAX = 16384
 FAULTS_MAX = 100
 _LEAST = -(2**62)
 
-_FIELDS = "number, at, who, action, target, before, after, outcome, hash"
 _RAW = (
     "number, at, CAST(who AS BLOB), CAST(action AS BLOB), CAST(target AS BLOB), CAST(before AS BLOB),"
     " CAST(after AS BLOB), CAST(outcome AS BLOB), hash"
@@ -153,15 +153,35 @@ def hash_at(conn: apsw.Connection, count: int) -> bytes | None:
 
 
 def rows(conn: apsw.Connection, *, after: int = 0, last: int | None = None) -> list[AuditRow]:
-    """Return the rows past number `after` in order; `last`: only the newest so many of them."""
-    query = f"SELECT {_FIELDS} FROM audit_row WHERE number > ? ORDER BY number DESC LIMIT ?"
+    """Return the rows past number `after` in order; `last`: only the newest so many of them.
+
+    One that somebody tampered with is returned as far as it can be read: `verify` says what is wrong with it.
+    """
+    query = f"SELECT {_RAW} FROM audit_row WHERE number > ? ORDER BY number DESC LIMIT ?"
     found = list(conn.execute(query, (after, -1 if last is None else last)))
-    return [
-        AuditRow(
-            number, AuditEntry(at, who, action, target, json.loads(old), json.loads(new), outcome), digest
-        )
-        for number, at, who, action, target, old, new, outcome, digest in reversed(found)
-    ]
+    return [_read(*row) for row in reversed(found)]
+
+
+def _read(number: int, at: Any, *rest: Any) -> AuditRow:
+    *parts, digest = rest
+    who, action, target, old, new, outcome = (_text(part) for part in parts)
+    when = at if isinstance(at, float) and math.isfinite(at) else 0.0
+    entry = AuditEntry(when, who, action, target, _value(old), _value(new), outcome)  # type: ignore[arg-type]
+    return AuditRow(number, entry, digest if isinstance(digest, bytes) else b"")
+
+
+def _text(raw: Any) -> str:
+    return raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
+
+
+def _value(text: str) -> Any:
+    """Return what JSON says, and of what is none the text itself."""
+    try:
+        value = json.loads(text)
+        _json(value)
+    except (ValueError, RecursionError):
+        return text
+    return value
 
 
 def verify(conn: apsw.Connection, known: Head | None = None) -> list[AuditFault]:

@@ -30,17 +30,25 @@ Work = Callable[[apsw.Connection], T]
 
 FILE_NAME = "authority.db"
 POLL_S = 0.2
+PROBE_S = 2.0
 _SETUP_ERRORS: tuple[type[BaseException], ...] = (*DISK_ERRORS, OSError)
 
 
 @define(eq=False)
 class AuthorityFile:
-    """An open authority file. `read` is for the event loop, where a row takes microseconds; `write` waits for the disk."""
+    """An open authority file. `read` is for the event loop, where a row takes microseconds; `write` waits for the disk.
+
+    `fault`: what the last `write` failed with, None since one was durable again; while `watch` runs that is found out
+    within 2 s. A damaged file stays damaged until a restart.
+    """
 
     path: Path
     _reader: apsw.Connection
     _writer: apsw.Connection
     inline: bool = False
+    fault: StorageError | None = field(default=None, init=False)
+    _on_fault: Callable[[StorageError | None], None] = field(default=lambda fault: None, init=False)
+    _failing: trio.Event = field(factory=trio.Event, init=False)
     _lock: trio.Lock = field(factory=trio.Lock, init=False)
     _written: trio.Event = field(factory=trio.Event, init=False)  # inline only
 
@@ -79,11 +87,45 @@ class AuthorityFile:
     async def write(self, work: Work[T]) -> T:
         """Do as `write_now`, beside the event loop. `work` must not touch what the loop uses. Cancelling waits for it."""
         async with self._lock:
-            if self.inline:
-                result = self.write_now(work)
-                self._written.set()
-                return result
-            return await trio.to_thread.run_sync(self.write_now, work, abandon_on_cancel=False)
+            try:
+                if self.inline:
+                    result = self.write_now(work)
+                    self._written.set()
+                else:
+                    result = await trio.to_thread.run_sync(self.write_now, work, abandon_on_cancel=False)
+            except StorageError as error:
+                self._note_fault(error)
+                raise
+            self._note_fault(None)
+            return result
+
+    def on_fault(self, callback: Callable[[StorageError | None], None]) -> None:
+        """Have `callback` called on the event loop when `write` fails, and when one is durable again.
+
+        One listener; it must not raise or block.
+        """
+        self._on_fault = callback
+
+    def _note_fault(self, fault: StorageError | None) -> None:
+        if fault is None and self.fault is None:
+            return
+        if self.fault is not None and self.fault.fault is StorageFault.CORRUPT:
+            return
+        self.fault = fault
+        if fault is not None and fault.fault is not StorageFault.CORRUPT:
+            self._failing.set()
+        self._on_fault(fault)
+
+    async def _probe(self) -> None:
+        """While writing fails: write something that changes nothing every 2 s, until that works."""
+        while True:
+            await self._failing.wait()
+            self._failing = trio.Event()
+            await trio.sleep(PROBE_S)
+            try:
+                await self.write(lambda conn: conn.execute("UPDATE migration SET number = number"))
+            except StorageError as error:  # noted; so it is tried again
+                _log.debug("authority.not_writable", error=error.detail)
 
     def version(self) -> int:
         """Return a number that is another one after a change by anybody (PRAGMA data_version). Raises StorageError."""
@@ -93,7 +135,15 @@ class AuthorityFile:
             raise storage_error(error, self.path) from error
 
     async def watch(self, on_change: Callable[[], None]) -> None:
-        """Call `on_change` after each change by anybody, within 0.2 s. Never returns."""
+        """Call `on_change` after each change by anybody, within 0.2 s, and see to it that a fault is taken back.
+
+        Never returns.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._probe)
+            await self._watch(on_change)
+
+    async def _watch(self, on_change: Callable[[], None]) -> None:
         known, is_failing = self.version(), False
         while True:
             if self.inline:  # nobody else changes it: a simulated day is not cut into fifths of a second

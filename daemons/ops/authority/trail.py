@@ -14,7 +14,7 @@ from daemons.ops.authority.file import AuthorityFile
 from daemons.ops.authority.heads import Told, Verdict
 from daemons.ops.health import Health, Severity
 from daemons.ops.metrics import Reading
-from daemons.store.errors import StorageError
+from daemons.store.errors import StorageError, StorageFault
 from protocol.tokenbucket import Buckets
 
 __all__ = ["AuditTrail"]
@@ -38,6 +38,18 @@ class AuditTrail:
 
     _refused: Buckets = field(factory=lambda: Buckets(1000), init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self.file.on_fault(self._on_fault)
+
+    def _on_fault(self, fault: StorageError | None) -> None:
+        """Pages and links go on meanwhile; the file sees to it that this is taken back."""
+        if fault is None:
+            self.health.clear("audit")
+            return
+        severity = Severity.FAILING if fault.fault is StorageFault.CORRUPT else Severity.DEGRADED
+        words = f"nothing can be audited, so no action is done and no right is changed: {fault}"
+        self.health.set("audit", severity, words)
+
     async def note(
         self,
         who: str,
@@ -60,12 +72,7 @@ class AuditTrail:
                 persist(conn)
             audit.append(conn, entry)
 
-        try:
-            await self.file.write(work)
-        except StorageError as exc:
-            self.health.set("audit-file", Severity.FAILING, f"nothing can be audited: {exc}")
-            raise
-        self.health.clear("audit-file")
+        await self.file.write(work)
         _log.info("audit.row", who=who, action=action, target=target, outcome=outcome)
 
     async def note_refused(self, who: str, action: str, target: str, words: str) -> None:
@@ -170,9 +177,11 @@ class AuditTrail:
             now = self.utc_now()
             await self.file.write(lambda conn: heads.note_kept_by(conn, peer, verdict.kept, now))
         if verdict.agreed:
-            self.health.clear("audit-kept")
+            self.health.clear(f"audit-kept-{peer}")
         else:
             words = self._compare(verdict.kept) or "it keeps another head of it"
             self.health.set(
-                "audit-kept", Severity.DEGRADED, f"{peer} does not accept the audit of this daemon: {words}"
+                f"audit-kept-{peer}",
+                Severity.DEGRADED,
+                f"{peer} does not accept the audit of this daemon: {words}",
             )

@@ -76,6 +76,29 @@ async def test_what_cannot_be_done_is_said_and_audited(
         assert office.level == 1
 
 
+@pytest.mark.parametrize(
+    ("param", "value"),
+    [
+        (Param("x", "number"), float("nan")),
+        (Param("x", "number"), float("-inf")),
+        (Param("x", "number"), 10**400),
+        (Param("x", "whole"), 2**63),
+        (Param("x"), "\ud800"),
+        (Param("x", "list"), ["\ud800"]),
+        (Param("x", "any"), {"a": [float("nan")]}),
+        (Param("x", "any"), "\ud800"),
+    ],
+)
+async def test_what_the_audit_could_not_say_is_refused(tmp_path: Path, param: Param, value: object) -> None:
+    """Python's JSON lets NaN in, and half a character."""
+    async with open_office(tmp_path) as office:
+        office.desk.registry.add(Action("poke", office.look, "Poke.", params=(param,), site="x"))
+        with pytest.raises(ActionRefused, match="x must be") as caught:
+            await office.desk.perform("poke", {"x": value}, ADMIN)
+        assert caught.value.status == 400
+        assert [outcome for _, _, outcome, _, _ in told(office)] == ["refused"]
+
+
 async def test_a_bug_is_logged_and_audited_without_its_words(tmp_path: Path, error_logs: ErrorLogs) -> None:
     async with open_office(tmp_path) as office:
         for name in ("bug", "bug.late"):
@@ -95,10 +118,10 @@ async def test_a_bug_is_logged_and_audited_without_its_words(tmp_path: Path, err
 async def test_what_cannot_be_audited_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_office(tmp_path) as office:
 
-        async def full(work: object) -> None:
+        def full(self: object, work: object) -> None:
             raise StorageError(StorageFault.DISK_FULL, tmp_path, "the disk is full")
 
-        monkeypatch.setattr(type(office.trail.file), "write", lambda self, work: full(work))
+        monkeypatch.setattr(type(office.trail.file), "write_now", full)
         with pytest.raises(ActionRefused, match="not done, because it cannot be audited") as caught:
             await office.desk.perform("level.set", {"level": 4}, ADMIN)
         assert caught.value.status == 503

@@ -193,6 +193,23 @@ def test_flipping_any_bit_of_any_field_is_found(
     assert faults(path)
 
 
+@pytest.mark.parametrize("text", ["{", "NaN", "[" * 100_000, '"\\ud800"', "1e999", "9" * 5000, ""])
+def test_a_row_that_was_tampered_with_is_read_as_far_as_it_goes(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.db"
+    make_audit(path)
+    tampered(
+        path,
+        f"UPDATE audit_row SET before = '{text}' WHERE number = 2",
+        "UPDATE audit_row SET who = CAST(x'ff' AS TEXT), at = 9e999, hash = x'' WHERE number = 2",
+    )
+    conn = apsw.Connection(str(path))
+    row = audit.rows(conn)[1]
+    conn.close()
+    assert (row.entry.before, row.entry.who, row.entry.at_utc_s) == (text, "\ufffd", 0.0)
+    assert row.entry.after == ["ü"]
+    assert faults(path)
+
+
 def test_what_is_too_long_is_kept_by_its_hash(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     make_audit(path, 0)

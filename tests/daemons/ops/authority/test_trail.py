@@ -6,14 +6,16 @@ from pathlib import Path
 
 import apsw
 import pytest
+import trio
+from trio.testing import MockClock
 
 from daemons.ops.authority import audit
 from daemons.ops.authority.audit import Head
-from daemons.ops.authority.file import AuthorityFile, open_authority
+from daemons.ops.authority.file import PROBE_S, AuthorityFile, open_authority
 from daemons.ops.authority.heads import Verdict, kept_by, tell
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.authority.trail import REFUSED_BURST, AuditTrail
-from daemons.ops.health import Health
+from daemons.ops.health import Health, Severity
 from daemons.store.errors import StorageError, StorageFault
 
 
@@ -160,14 +162,57 @@ async def test_change_and_row_are_one_transaction(tmp_path: Path) -> None:
         assert site.rows() == [] and site.file.read(kept_by) == {}
 
 
-async def test_a_disk_that_fails_is_said(tmp_path: Path) -> None:
-    with trails(tmp_path) as (site, _):
+async def test_a_file_that_cannot_be_written_is_said_and_taken_back_by_itself(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Another program holds the file's lock during one write; nobody acts again afterwards."""
+    with open_authority(tmp_path, migrations=AUTHORITY_MIGRATIONS, inline=True) as file:
+        trail = trail_of(file)
+        await trail.note("user ann", "x")
+        file._writer.set_busy_timeout(1)
+        other = apsw.Connection(str(file.path))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(file.watch, lambda: None)
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StorageError):
+                await trail.note("user ann", "x")
+            (warning,) = trail.health.warnings
+            assert warning.severity is Severity.DEGRADED and "nothing can be audited" in warning.words
+            await trio.sleep(5 * PROBE_S)
+            assert not trail.health.is_failing and warnings(trail)
+            other.execute("ROLLBACK")
+            await trio.sleep(PROBE_S + 0.1)
+            assert warnings(trail) == [] and file.fault is None
+            nursery.cancel_scope.cancel()
+        other.close()
+        assert len(trail.rows()) == 1
 
-        def full(conn: apsw.Connection) -> None:
-            raise StorageError(StorageFault.DISK_FULL, site.file.path, "full")
 
-        with pytest.raises(StorageError):
-            await site.note("user ann", "x", persist=full)
-        assert "nothing can be audited" in warnings(site)[0]
-        await site.note("user ann", "x")
-        assert warnings(site) == []
+async def test_a_damaged_file_stays_failing(tmp_path: Path, autojump_clock: MockClock) -> None:
+    with open_authority(tmp_path, migrations=AUTHORITY_MIGRATIONS, inline=True) as file:
+        trail = trail_of(file)
+
+        def damaged(conn: apsw.Connection) -> None:
+            raise StorageError(StorageFault.CORRUPT, file.path, "malformed")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(file.watch, lambda: None)
+            with pytest.raises(StorageError):
+                await trail.note("user ann", "x", persist=damaged)
+            await trio.sleep(2 * PROBE_S)
+            await trail.note("user ann", "x")
+            assert trail.health.is_failing
+            nursery.cancel_scope.cancel()
+
+
+async def test_what_one_peer_does_not_accept_another_does_not_take_back(tmp_path: Path) -> None:
+    with trails(tmp_path) as (_, hub):
+        await hub.note("user ann", "x")
+        there = hub.head()
+        await hub.kept("north", Verdict(Head(7, b"n" * 32), False))
+        for _ in range(2):
+            await hub.kept("south", Verdict(there, True))
+        (words,) = warnings(hub)
+        assert words.startswith("north does not accept") and "tail was cut" in words
+        await hub.kept("north", Verdict(there, True))
+        assert warnings(hub) == []
