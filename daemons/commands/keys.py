@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from daemons.commands.hubfile import HubState, entry, hub_authority, moment
 from daemons.ops.authority import audit, keys
+from daemons.ops.authority.lockout import LockOut, lock_out
 from daemons.ops.errors import RefusedToStart
 
 __all__ = ["app"]
@@ -43,33 +44,47 @@ def rotate(
     *,
     at_once: Annotated[
         bool,
-        Parameter(negative="", help="End now what the old keys have signed: a key may be in wrong hands."),
+        Parameter(
+            negative="",
+            help="End now all tokens and sessions: a key, or a copy of authority.db, may be in wrong hands.",
+        ),
     ] = False,
     state_dir: HubState = _DEFAULT,
 ) -> int:
     """Sign with another key from now on. Old keys verify until what they signed has expired."""
     with hub_authority(state_dir) as file:
 
-        def work(conn: apsw.Connection) -> tuple[list[keys.KeyRow], keys.KeyRow]:
-            old, new = keys.rotate_keys(conn, time.time(), os.urandom, at_once=at_once)
-            known = {"signs": new.kid, "at_once": at_once}
-            audit.append(
-                conn, entry("keys.rotate", new.kid, before={"verify": [k.kid for k in old]}, after=known)
-            )
-            return old, new
+        def work(conn: apsw.Connection) -> LockOut:
+            if at_once:
+                done = lock_out(conn, time.time(), os.urandom)
+            else:
+                done = LockOut(*keys.rotate_keys(conn, time.time(), os.urandom), 0, [])
+            known = {"signs": done.new.kid, "at_once": at_once}
+            if at_once:
+                known |= {"sessions_ended": done.sessions, "tokens_revoked": [row.id for row in done.tokens]}
+            before = {"verify": [key.kid for key in done.old]}
+            audit.append(conn, entry("keys.rotate", done.new.kid, before=before, after=known))
+            return done
 
         try:
-            old, new = file.write_now(work)
+            done = file.write_now(work)
         except keys.NoKeys:
             raise RefusedToStart(
                 f"this hub has no keys yet: pitlink keys init --state-dir {state_dir}"
             ) from None
-    print(f"The hub signs with {new.kid}.")
-    for key in old:
+    print(f"The hub signs with {done.new.kid}.")
+    for key in done.old:
         if at_once or key.signed_until <= time.time():
             print(f"{key.kid} verifies no more.")
         else:
             print(f"{key.kid} verifies until {moment(key.signed_until)}.")
+    if at_once:
+        print(f"{done.sessions} sessions ended: everybody signs in again.")
+        for row in done.tokens:
+            print(f"Revoked: {row.name} ({row.id}); another: pitlink token issue {row.name!r}")
+        print(
+            "Who has a copy of authority.db has the hashes of the passwords too: give people others (pitlink user password)."
+        )
     return 0
 
 

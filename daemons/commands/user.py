@@ -133,9 +133,72 @@ def password(name: Name, /, *, password_file: PasswordFile = None, state_dir: Hu
     return 0
 
 
+@app.command(name="set")
+def set_rights(
+    name: Name,
+    /,
+    *,
+    role: Annotated[
+        Literal["viewer", "operator", "admin"] | None, Parameter(help="Their role from now on.")
+    ] = None,
+    site: Annotated[
+        list[str] | None, Parameter(help='A site they are let near from now on, and no other; "*" for all.')
+    ] = None,
+    state_dir: HubState = _DEFAULT,
+) -> int:
+    """Give a person another role or other sites, at once; their sessions go on."""
+    if role is None and site is None:
+        raise ConfigError([Problem("--role, --site", "say what is to change")])
+    sites = None if site is None else check_sites(site)
+
+    def work(conn: apsw.Connection) -> users.User | None:
+        user = users.find_user(conn, name)
+        if user is None:
+            return None
+        users.set_rights(conn, name, user.role if role is None else Role(role), sites or user.sites)
+        changed = users.find_user(conn, name)
+        assert changed is not None
+        audit.append(conn, entry("user.set", name, before=_rights(user), after=_rights(changed)))
+        return changed
+
+    with hub_authority(state_dir) as file:
+        user = file.write_now(work)
+    if user is None:
+        raise _nobody(name)
+    print(f"{name} is {user.role} of {', '.join(user.sites)}.")
+    return 0
+
+
+@app.command
+def remove(name: Name, /, *, state_dir: HubState = _DEFAULT) -> int:
+    """Forget a person, and end their sessions; the name is free again. What they did stays in the audit."""
+
+    def work(conn: apsw.Connection) -> int | None:
+        user = users.find_user(conn, name)
+        ended = users.remove_user(conn, name, time.time())
+        if user is not None:
+            audit.append(
+                conn, entry("user.remove", name, before=_rights(user), after={"sessions_ended": ended})
+            )
+        return ended
+
+    with hub_authority(state_dir) as file:
+        ended = _known(name, file.write_now(work))
+    print(f"{name} is removed; {ended} sessions ended.")
+    return 0
+
+
+def _rights(user: users.User) -> dict[str, object]:
+    return {"role": user.role.value, "sites": list(user.sites)}
+
+
+def _nobody(name: str) -> ConfigError:
+    return ConfigError([Problem("NAME", f"there is no user {name!r}", "pitlink user list")])
+
+
 def _known(name: str, result: int | None) -> int:
     if result is None:
-        raise ConfigError([Problem("NAME", f"there is no user {name!r}", "pitlink user list")])
+        raise _nobody(name)
     return result
 
 

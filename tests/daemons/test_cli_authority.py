@@ -52,12 +52,23 @@ def test_keys_tokens_and_their_audit(hub: Hub) -> None:
     assert "grafana" in listed and "good, until" in listed and token not in listed
     assert "Revoked: grafana" in hub.said("token", "revoke", "grafana")
     assert hub.refused("token", "revoke", "grafana")[0] == 2
-    assert "verifies no more" in hub.said("keys", "rotate", "--at-once")
+    hub.said("token", "issue", "grafana", "--site", "*")
+    told = hub.said("keys", "rotate", "--at-once")
+    assert (
+        "verifies no more" in told
+        and "pitlink token issue 'grafana'" in told
+        and "pitlink user password" in told
+    )
+    hub.said("token", "issue", "grafana", "--site", "*")
     with open_authority(hub.folder, migrations=AUTHORITY_MIGRATIONS) as file:
         rows = file.read(audit.rows)
         assert file.read(audit.verify) == []
     actions = [row.entry.action for row in rows]
-    assert actions == ["keys.init", "token.issue", "keys.rotate", "token.revoke", "keys.rotate"]
+    assert actions == [
+        *("keys.init", "token.issue", "keys.rotate", "token.revoke"),
+        *("token.issue", "keys.rotate", "token.issue"),
+    ]
+    assert rows[5].entry.after["sessions_ended"] == 0 and len(rows[5].entry.after["tokens_revoked"]) == 1
     assert all(row.entry.who.startswith("unix ") for row in rows)
     assert token.rpartition(".")[2] not in repr(rows)
 
@@ -92,9 +103,21 @@ def test_people(hub: Hub) -> None:
     assert "disabled" in hub.said("user", "list")
     hub.said("user", "enable", "anna")
     hub.said("user", "password", "anna", "--password-file", "-", typed="another long password")
+    told = hub.said("user", "set", "anna", "--role", "viewer")
+    assert "anna is viewer of field" in told
+    assert "viewer of a, b" in hub.said("user", "set", "anna", "--site", "a", "--site", "b")
+    assert "say what is to change" in hub.refused("user", "set", "anna")[1]
+    assert "no user 'bob'" in hub.refused("user", "set", "bob", "--role", "admin")[1]
+    assert "anna is removed" in hub.said("user", "remove", "anna")
+    assert "no user 'anna'" in hub.refused("user", "remove", "anna")[1]
     with open_authority(hub.folder, migrations=AUTHORITY_MIGRATIONS) as file:
         rows = repr(file.read(audit.rows))
-    for action in ("user.add", "user.disable", "user.enable", "user.password"):
+        last = file.read(audit.rows)[-2].entry
+    assert (last.before, last.after) == (
+        {"role": "viewer", "sites": ["field"]},
+        {"role": "viewer", "sites": ["a", "b"]},
+    )
+    for action in ("user.add", "user.disable", "user.enable", "user.password", "user.set", "user.remove"):
         assert action in rows
     assert PASSWORD not in rows and "argon2" not in rows
 

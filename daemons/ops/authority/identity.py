@@ -84,7 +84,7 @@ class Unauthorised(Refusal):
     """Nobody has been proven (401).
 
     `code`: missing, malformed, algorithm, key, signature, issuer, audience, expired, early, revoked, replayed, unknown,
-    password.
+    differs, ended, password.
     """
 
     status = 401

@@ -99,8 +99,8 @@ def rotate_keys(
 ) -> tuple[list[KeyRow], KeyRow]:
     """Make another key sign; return the keys that sign no more, and the new one.
 
-    `at_once`: what the old keys have signed ends now as well, for when a key may be in wrong hands.
-    Raises NoKeys when there was none.
+    `at_once`: what the old keys have signed is good no more, whatever the clock is put back to. It does not end sessions:
+    for when a key may be in wrong hands, see `lockout`. Raises NoKeys when there was none.
     """
     before = [key for key in list_keys(conn) if key.verifies(now)]
     if not any(key.retired_at is None for key in before):
@@ -109,7 +109,7 @@ def rotate_keys(
     conn.execute("DELETE FROM signing_key WHERE retired_at < ? AND signed_until < ?", (now - _YEAR_S, now))
     conn.execute("UPDATE signing_key SET retired_at = ?, private = NULL WHERE retired_at IS NULL", (now,))
     if at_once:
-        conn.execute("UPDATE signing_key SET signed_until = min(signed_until, ?)", (now,))
+        conn.execute("UPDATE signing_key SET signed_until = 0")
     return before, _make(conn, now, urandom)
 
 

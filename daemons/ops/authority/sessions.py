@@ -22,6 +22,7 @@ from daemons.store.migrations import Migration
 __all__ = [
     "MIGRATIONS",
     "Signed",
+    "end_all_sessions",
     "end_session",
     "end_sessions",
     "live_sessions",
@@ -148,6 +149,14 @@ def end_sessions(conn: apsw.Connection, user: str, now: float, why: str) -> int:
     for id_ in ids:
         end_session(conn, id_, now, why)
     return len(ids)
+
+
+def end_all_sessions(conn: apsw.Connection, now: float, why: str) -> int:
+    """End the sessions of everybody; return how many there were."""
+    conn.execute(
+        "UPDATE session SET ended_at = ?, why = ? WHERE ended_at IS NULL AND ends_at > ?", (now, why, now)
+    )
+    return conn.changes()
 
 
 def live_sessions(conn: apsw.Connection, user: str, now: float) -> list[str]:

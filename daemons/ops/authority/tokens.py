@@ -1,8 +1,9 @@
 """Tokens of people and API clients: JWTs signed by the hub (EdDSA), each with a row here, so that it can be taken back.
 
-A token is good when its signature, issuer, audience and times are, and its row still stands: of an issued token its
-own, of a person's their session's. So a token that a restored backup does not know is not good either. No header but
-`alg`, `typ` and `kid` is believed, and `kid` only as a name in our own key set.
+A token is good when its signature, issuer, audience and times are, and its row still stands and says the same: of an
+issued token its own, of a person's their session's and their own. So a token that a restored backup does not know is not
+good either, and a key that was stolen signs nothing that the table does not say. No header but `alg`, `typ` and `kid` is
+believed, and `kid` only as a name in our own key set.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import apsw
 import jwt
 from attrs import frozen
 
-from daemons.ops.authority.identity import Identity, Kind, Role, Unauthorised
+from daemons.ops.authority.identity import Identity, Role, Unauthorised
 from daemons.ops.authority.keys import NoKeys, hub_id, note_signed, signing_key, verifying_keys
 from daemons.store.migrations import Migration
 
@@ -23,6 +24,7 @@ __all__ = [
     "TokenRow",
     "issue_token",
     "list_tokens",
+    "revoke_all_tokens",
     "revoke_token",
     "sign",
     "verify",
@@ -73,6 +75,7 @@ _WORDS = {
     "revoked": "this token was taken back",
     "ended": "this session is over: sign in again",
     "unknown": "this hub does not know this token",
+    "differs": "this token says something else than this hub's table; refresh it, or sign in again",
 }
 
 
@@ -211,6 +214,14 @@ def revoke_token(conn: apsw.Connection, name_or_id: str, now: float) -> list[Tok
     return found
 
 
+def revoke_all_tokens(conn: apsw.Connection, now: float) -> list[TokenRow]:
+    """Take back every good token; return them as they were."""
+    found = [row for row in list_tokens(conn) if row.state(now) == "good"]
+    for row in found:
+        conn.execute("UPDATE api_token SET revoked_at = ? WHERE id = ?", (now, row.id))
+    return found
+
+
 # --- checking ------------------------------------------------------------------------------------------------------
 
 
@@ -221,12 +232,8 @@ def verify(conn: apsw.Connection, token: str, now: float) -> Proof:
         raise _refused("early")
     if now >= claims["exp"]:
         raise _refused("expired")
-    session = claims.get("sid")
-    kind: Kind = "token" if session is None else "user"
-    _check_row(conn, claims["jti"] if session is None else session, kind, now)
-    id_ = claims["jti"] if session is None else session
-    role, sites = Role(claims["role"]), tuple(claims["sites"])
-    return Proof(Identity(kind, claims["sub"], role, sites, id_), float(claims["exp"]))
+    identity = _known_token(conn, claims) if "sid" not in claims else _known_person(conn, claims, now)
+    return Proof(identity, float(claims["exp"]))
 
 
 def _signed_claims(conn: apsw.Connection, token: str, now: float) -> dict[str, Any]:
@@ -297,17 +304,44 @@ def _checked(claims: dict[str, Any]) -> dict[str, Any]:
     return claims
 
 
-def _check_row(conn: apsw.Connection, id_: str, kind: Kind, now: float) -> None:
-    """Raise Unauthorised unless what the token stands on still stands."""
-    if kind == "token":
-        row = conn.execute("SELECT revoked_at FROM api_token WHERE id = ?", (id_,)).fetchone()
-        if row is None:
-            raise _refused("unknown")
-        if row[0] is not None:
-            raise _refused("revoked")
-        return
-    row = conn.execute("SELECT ended_at, ends_at FROM session WHERE id = ?", (id_,)).fetchone()
+def _known_token(conn: apsw.Connection, claims: dict[str, Any]) -> Identity:
+    """Return who an issued token's row says it is. Raises Unauthorised: no row, revoked, or the claims say otherwise."""
+    row = conn.execute(
+        "SELECT name, role, sites, expires_at, revoked_at FROM api_token WHERE id = ?", (claims["jti"],)
+    ).fetchone()
     if row is None:
         raise _refused("unknown")
-    if row[0] is not None or now >= row[1]:
+    name, role, sites, expires_at, revoked_at = row
+    if revoked_at is not None:
+        raise _refused("revoked")
+    identity = Identity("token", name, Role(role), tuple(sites.split()), claims["jti"])
+    if claims["exp"] != expires_at:
+        raise _refused("differs")
+    return _same(identity, claims)
+
+
+def _known_person(conn: apsw.Connection, claims: dict[str, Any], now: float) -> Identity:
+    """Return who a session's user is by now. Raises Unauthorised: no session, over, disabled, or the claims say otherwise."""
+    row = conn.execute(
+        "SELECT s.user, s.ended_at, s.ends_at, u.role, u.sites, u.disabled_at"
+        " FROM session s LEFT JOIN user u ON u.name = s.user WHERE s.id = ?",
+        (claims["sid"],),
+    ).fetchone()
+    if row is None:
+        raise _refused("unknown")
+    user, ended_at, ends_at, role, sites, disabled_at = row
+    if ended_at is not None or now >= ends_at or role is None or disabled_at is not None:
         raise _refused("ended")
+    identity = Identity("user", user, Role(role), tuple(sites.split()), claims["sid"])
+    return _same(identity, claims)
+
+
+def _same(identity: Identity, claims: dict[str, Any]) -> Identity:
+    """Return the identity when a token claims nothing else."""
+    if (claims["sub"], claims["role"], tuple(claims["sites"])) != (
+        identity.name,
+        identity.role.value,
+        identity.sites,
+    ):
+        raise _refused("differs")
+    return identity

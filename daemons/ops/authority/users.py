@@ -27,7 +27,9 @@ __all__ = [
     "enable_user",
     "find_user",
     "list_users",
+    "remove_user",
     "set_password",
+    "set_rights",
 ]
 
 MIGRATIONS = (
@@ -125,6 +127,17 @@ def enable_user(conn: apsw.Connection, name: str) -> bool:
     """Let the user in again. Sessions stay ended. False: no such user."""
     conn.execute("UPDATE user SET disabled_at = NULL WHERE name = ?", (name,))
     return conn.changes() > 0
+
+
+def remove_user(conn: apsw.Connection, name: str, now: float) -> int | None:
+    """Forget the user and end what sessions they have; return how many. None: no such user."""
+    conn.execute("DELETE FROM user WHERE name = ?", (name,))
+    return end_sessions(conn, name, now, "removed") if conn.changes() else None
+
+
+def set_rights(conn: apsw.Connection, name: str, role: Role, sites: tuple[str, ...]) -> None:
+    """Give the user another role and other sites. Tokens that say what was before are good no more; sessions go on."""
+    conn.execute("UPDATE user SET role = ?, sites = ? WHERE name = ?", (role.value, " ".join(sites), name))
 
 
 def set_password(conn: apsw.Connection, name: str, hashed: str, now: float) -> int | None:

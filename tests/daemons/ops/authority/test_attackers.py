@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,9 +17,12 @@ from hypothesis import strategies as st
 
 from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.authority.file import AuthorityFile
-from daemons.ops.authority.identity import Forbidden, Refusal, Role, Unauthorised
+from daemons.ops.authority.identity import Forbidden, Identity, Refusal, Role, Unauthorised
 from daemons.ops.authority.keys import rotate_keys
+from daemons.ops.authority.lockout import lock_out
+from daemons.ops.authority.sessions import start_session
 from daemons.ops.authority.tokens import revoke_token
+from daemons.ops.authority.users import add_user
 from daemons.ops.tokens import Role as OldRole
 from daemons.ops.tokens import TokenTable
 from tests.daemons.ops.authority import forge
@@ -69,6 +73,38 @@ def _other_hub(scene: Scene) -> str:
 def _of_rotated_key(scene: Scene) -> str:
     scene.file.write_now(lambda conn: rotate_keys(conn, NOW + 30, forge.counting(700), at_once=True))
     return scene.token
+
+
+def _stolen_key(scene: Scene, **claims: object) -> str:
+    """Signed with a copy of the hub's key, and everything but the table's own rows at hand."""
+    return scene.again(**claims)
+
+
+def _stolen_key_rotated(scene: Scene) -> str:
+    token = _stolen_key(scene)
+    scene.file.write_now(lambda conn: lock_out(conn, NOW + 30, forge.counting(700)))
+    return token
+
+
+def _of_a_person(scene: Scene, **claims: object) -> str:
+    """A stolen key signs for the session of somebody who has signed in."""
+
+    def work(conn: apsw.Connection) -> str:
+        add_user(conn, "anna", "hash", Role.VIEWER, ("field",), NOW)
+        return start_session(
+            conn, Identity("user", "anna", Role.VIEWER, ("field",)), NOW, forge.counting(900)
+        ).token
+
+    token = scene.file.write_now(work)
+    scene.authoriser.require(f"Bearer {token}", Role.VIEWER, "field")
+    return scene.file.read(lambda conn: signed_again(conn, token, {}, claims))
+
+
+def _of_one_disabled(scene: Scene) -> str:
+    token = _of_a_person(scene)
+    # As an attacker with the file open could leave it: the person is out, the session's row was not ended.
+    scene.file.write_now(lambda conn: conn.execute("UPDATE user SET disabled_at = 1"))
+    return token
 
 
 def _unsigned(scene: Scene, algorithm: str) -> str:
@@ -142,6 +178,15 @@ TABLE: dict[str, tuple[str, Callable[[Scene], str]]] = {
     "two parts": ("malformed", lambda s: s.token.rpartition(".")[0]),
     "five parts": ("malformed", lambda s: s.token + ".a.b"),
     "huge": ("malformed", lambda s: s.token + "A" * 8000),
+    "stolen key, more role": ("differs", lambda s: _stolen_key(s, role="admin")),
+    "stolen key, more sites": ("differs", lambda s: _stolen_key(s, sites=["*"])),
+    "stolen key, another name": ("differs", lambda s: _stolen_key(s, sub="somebody")),
+    "stolen key, for ever": ("differs", lambda s: _stolen_key(s, exp=int(NOW) + 10**9)),
+    "stolen key, then rotated at once": ("key", _stolen_key_rotated),
+    "stolen key, a person's role": ("differs", lambda s: _of_a_person(s, role="admin")),
+    "stolen key, a person's sites": ("differs", lambda s: _of_a_person(s, sites=["*"])),
+    "stolen key, another person": ("differs", lambda s: _of_a_person(s, sub="bob")),
+    "stolen key, a person who is disabled": ("ended", _of_one_disabled),
     "an unknown bearer token": ("unknown", lambda s: "pl_" + "A" * 43),
 }
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import apsw
 import argon2
 import pytest
 import trio
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemons.ops.authority import sessions as s
-from daemons.ops.authority.file import AuthorityFile
+from daemons.ops.authority.file import FILE_NAME, AuthorityFile
 from daemons.ops.authority.identity import Identity, Role, Unauthorised
 from daemons.ops.authority.keys import rotate_keys
+from daemons.ops.authority.lockout import lock_out
 from daemons.ops.authority.tokens import NameTaken, Proof, verify
 from daemons.ops.authority.users import (
     PasswordQueueFull,
@@ -23,7 +25,9 @@ from daemons.ops.authority.users import (
     disable_user,
     enable_user,
     find_user,
+    remove_user,
     set_password,
+    set_rights,
 )
 from tests.daemons.ops.authority.forge import NOW, counting, hub_file
 
@@ -157,8 +161,66 @@ def test_a_session_goes_on_over_a_rotation_of_keys(tmp_path: Path) -> None:
         assert desk.check(signed.token, NOW + 2).identity.name == "anna"
         renewed = desk.good(signed.refresh, NOW + 3)
         assert renewed.token.split(".")[0] != signed.token.split(".")[0]
-        file.write_now(lambda conn: rotate_keys(conn, NOW + 4, counting(800), at_once=True))
         desk.good(renewed.refresh, NOW + 5)
+
+
+def test_who_has_a_copy_of_the_file_makes_no_refresh_token_once_keys_are_rotated_at_once(
+    tmp_path: Path,
+) -> None:
+    with hub_file(tmp_path / "hub") as file:
+        desk = Desk(file)
+        signed, again = desk.start(), desk.start(NOW + 1)
+        (tmp_path / "copy").mkdir()
+        conn = apsw.Connection(str(file.path))
+        conn.execute("VACUUM INTO ?", (str(tmp_path / "copy" / FILE_NAME),))
+        conn.close()
+        with hub_file(tmp_path / "copy", keys=False) as copy:
+            thief = copy.write_now(
+                lambda conn: s.refresh_session(conn, signed.refresh, NOW + 2, counting(5000))
+            )
+        assert isinstance(thief, s.Signed)
+        assert (
+            desk.check(thief.token, NOW + 2).identity.name == "anna"
+        )  # what the copy makes is good here, until ...
+        done = file.write_now(lambda conn: lock_out(conn, NOW + 3, counting(800)))
+        assert done.sessions == 2
+        for token in (signed.refresh, again.refresh, thief.refresh):
+            assert desk.refused(token, NOW + 3) == "ended"
+        for now in (NOW + 3, NOW - 60, NOW - DAY):  # a clock that is put back brings nothing back
+            with pytest.raises(Unauthorised) as refused:
+                desk.check(thief.token, now)
+            assert refused.value.code == "key"
+        assert (
+            file.read(lambda conn: [why for (why,) in conn.execute("SELECT why FROM session")])
+            == ["keys"] * 2
+        )
+        desk.good(desk.start(NOW + 4).refresh, NOW + 5)
+
+
+def test_another_role_holds_at_once_and_a_refresh_says_it(tmp_path: Path) -> None:
+    with hub_file(tmp_path) as file:
+        desk = Desk(file)
+        signed = desk.start()
+        file.write_now(lambda conn: set_rights(conn, "anna", Role.VIEWER, ("north", "field")))
+        with pytest.raises(Unauthorised) as refused:
+            desk.check(signed.token, NOW + 1)
+        assert refused.value.code == "differs"
+        renewed = desk.good(signed.refresh, NOW + 2)
+        identity = desk.check(renewed.token, NOW + 3).identity
+        assert (identity.role, identity.sites) == (Role.VIEWER, ("field", "north"))
+
+
+def test_who_is_removed_is_out_also_when_the_name_comes_again(tmp_path: Path) -> None:
+    with hub_file(tmp_path) as file:
+        desk = Desk(file)
+        signed = desk.start()
+        assert file.write_now(lambda conn: remove_user(conn, "anna", NOW + 1)) == 1
+        assert file.write_now(lambda conn: remove_user(conn, "anna", NOW + 1)) is None
+        file.write_now(lambda conn: add_user(conn, "anna", "hash", Role.OPERATOR, ("field",), NOW + 2))
+        with pytest.raises(Unauthorised) as refused:
+            desk.check(signed.token, NOW + 3)
+        assert refused.value.code == "ended"
+        assert desk.refused(signed.refresh, NOW + 3) == "ended"
 
 
 @given(st.data())
