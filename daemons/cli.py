@@ -41,6 +41,12 @@ _COMMANDS = [
 ]
 for _name, _group, _place, _help in _COMMANDS:
     app.command(f"daemons.commands.{_place}", name=_name, group=_group, help=_help)
+app.command(
+    "daemons.commands.chaos:app",
+    name="chaos",
+    group=_tools,
+    help="A bad network on demand, to see what holds.",
+)
 
 Config = Annotated[
     Path | None, Parameter(name=["--config", "-c"], help="A TOML file; see: pitlink config show.")
@@ -94,6 +100,7 @@ def pits(
     """The site at the field, beside FPVTrackside. Works alone; with --cloud-url it keeps a link to the hub."""
     from daemons.ops.config import load_config
     from daemons.ops.options import Secret
+    from daemons.ops.secretfile import read_secret
     from daemons.pits import main as run
     from daemons.race.config import PitsConfig
 
@@ -101,7 +108,7 @@ def pits(
         "site": site,
         "origin_url": origin_url,
         "cloud_url": cloud_url,
-        "token": None if token_file is None else Secret(_read(token_file)),
+        "token": None if token_file is None else Secret(read_secret(token_file, os.environ), token_file),
         "state_dir": state_dir,
         "listen": listen,
         "share_private": share_private,
@@ -189,15 +196,6 @@ def show(daemon: Daemon, /, *, config: Config = None) -> int:
     for line in describe(load_config(_config_class(daemon), config)):
         print(line)
     return 0
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        from daemons.ops.errors import Problem
-
-        raise ConfigError([Problem(str(path), f"cannot be read: {exc}")]) from exc
 
 
 def main() -> None:

@@ -28,6 +28,10 @@ RTO_FLOOR_S = 0.2
 RTO_CEILING_S = 120.0
 """Linux's TCP_RTO_MAX: doubling ends here."""
 
+_PARETO_ALPHA = 3.0
+_PARETO_MEAN = _PARETO_ALPHA / (_PARETO_ALPHA - 1)
+_PARETO_DEVIATION = math.sqrt(_PARETO_ALPHA / (_PARETO_ALPHA - 2)) / (_PARETO_ALPHA - 1)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Conditions:
@@ -35,7 +39,9 @@ class Conditions:
 
     All of it may be changed while bytes are under way.
 
-    `jitter_s` is uniform, plus or minus, for each chunk. `queue_bytes` is what waits in the modem when
+    `jitter_s` is for each chunk: uniform, plus or minus; or the standard deviation of a normal distribution or
+    of a Pareto one (alpha 3, a long tail of late ones, around the same mean). `correlation` is how much of a
+    draw is the one before; `hold_s` how long a draw holds. `queue_bytes` is what waits in the modem when
     `rate_bytes_s` is finite; more than that stays in the sender's socket buffer. `loss` is the probability
     that a segment is lost. `split` is the probability that a chunk arrives in two pieces cut at a random
     place.
@@ -47,6 +53,9 @@ class Conditions:
     queue_bytes: int = 64 * 1024
     loss: float = 0.0
     split: float = 0.0
+    distribution: str = "uniform"
+    correlation: float = 0.0
+    hold_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not (
@@ -55,6 +64,8 @@ class Conditions:
             raise ValueError(f"latency and jitter must be >= 0, rate and queue > 0: {self}")
         if not (0 <= self.loss <= 0.9 and 0 <= self.split <= 1):
             raise ValueError(f"loss must be within 0..0.9 (beyond that: drop), split within 0..1: {self}")
+        if self.distribution not in ("uniform", "normal", "pareto") or not 0 <= self.correlation <= 1:
+            raise ValueError(f"an unknown distribution, or a correlation outside 0..1: {self}")
 
 
 class OneWay:
@@ -67,6 +78,8 @@ class OneWay:
         self._paused_at = 0.0
         self._lag_s = 0.0
         self._busy_until = 0.0
+        self._draw = 0.0
+        self._held_until = -math.inf
         self._adopt(conditions)
 
     def _adopt(self, conditions: Conditions) -> None:
@@ -128,10 +141,25 @@ class OneWay:
         if self.rate_bytes_s != math.inf:
             departure = max(departure, self._busy_until) + size / self.rate_bytes_s
             self._busy_until = departure
-        flight_s = conditions.latency_s
-        if conditions.jitter_s:
-            flight_s = max(0.0, flight_s + self.rng.uniform(-conditions.jitter_s, conditions.jitter_s))
-        return departure, departure + flight_s
+        if not conditions.jitter_s:
+            return departure, departure + conditions.latency_s
+        return departure, departure + max(0.0, conditions.latency_s + self._jitter_s(departure))
+
+    def _jitter_s(self, departure: float) -> float:
+        conditions = self.conditions
+        if departure < self._held_until:
+            return self._draw
+        self._held_until = departure + conditions.hold_s
+        match conditions.distribution:
+            case "normal":
+                draw = self.rng.gauss(0.0, conditions.jitter_s)
+            case "pareto":
+                draw = (self.rng.paretovariate(_PARETO_ALPHA) - _PARETO_MEAN) / _PARETO_DEVIATION
+                draw *= conditions.jitter_s
+            case _:
+                draw = self.rng.uniform(-conditions.jitter_s, conditions.jitter_s)
+        self._draw = conditions.correlation * self._draw + (1.0 - conditions.correlation) * draw
+        return self._draw
 
     def lost(self, size: int) -> bool:
         """Draw whether a chunk of `size` bytes loses a segment that only a timer brings back.
