@@ -242,7 +242,7 @@ class Pits:
             nursery.start_soon(self.watches.run)
             if self.dialer is not None:
                 nursery.start_soon(self.teller.run)
-            nursery.start_soon(self.commands.run)
+            await nursery.start(self.commands.run)
             nursery.start_soon(self._sweep)
             nursery.start_soon(self.watchman.run)
             nursery.start_soon(self.care.run)

@@ -108,11 +108,12 @@ class CommandExecutor:
         self.durable.append_in(conn, RESULTS, *encode_body(Result(id_, status, words, self.utc_now())))
         return True
 
-    async def run(self) -> None:
-        """Apply what was decided before this start, then carry out commands as they come. Never returns."""
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Carry out commands as they come. Never returns. Started: what was decided before this start holds again."""
         settings = partial(self.store.read, lambda conn: list(conn.execute("SELECT * FROM site_setting")))
         for name, value in await patiently(settings, "settings"):
             self._apply_setting(str(name), str(value))
+        task_status.started()
         while True:
             self._wake = trio.Event()
             for id_, type_, version, body in await patiently(
