@@ -1,5 +1,6 @@
 """The command line: the one place where daemons, chaos and tools meet. What a command needs is imported when it runs."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -37,16 +38,11 @@ _COMMANDS = [
     ("backup", _tools, "backup:app", "Copies of a daemon's state, and how one is put back."),
     ("storage", _tools, "backup:storage_app", "What encrypts a daemon's databases."),
     ("doctor", _tools, "doctor:doctor", "What is wrong with a site or hub, and what to do."),
+    ("chaos", _tools, "chaos:app", "A bad network on demand, to see what holds."),
     ("install-service", _tools, "service:install_service", "Write the systemd unit of a daemon."),
 ]
 for _name, _group, _place, _help in _COMMANDS:
     app.command(f"daemons.commands.{_place}", name=_name, group=_group, help=_help)
-app.command(
-    "daemons.commands.chaos:app",
-    name="chaos",
-    group=_tools,
-    help="A bad network on demand, to see what holds.",
-)
 
 Config = Annotated[
     Path | None, Parameter(name=["--config", "-c"], help="A TOML file; see: pitlink config show.")

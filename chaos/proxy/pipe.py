@@ -204,20 +204,30 @@ class Pipe:
             await self._gate.park()
 
     async def _straight(self, count: int) -> None:
-        try:
-            sent = self.sink.send(memoryview(_buffer)[:count])
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self._on_error()
-            return
-        self._counts.sent[self.stream] += sent
-        if sent < count:
-            now = trio.current_time()
-            self._append(Parcel(now, bytes(memoryview(_buffer)[sent:count]), now))
-            self._block()
-            while self._flying and self.plan.is_plain:
-                await self._gate.park()
+        """Write what is in the buffer; what the sink does not take at once is copied, for the buffer is shared."""
+        rest = memoryview(_buffer)[:count]
+        is_copied = False
+        while True:
+            try:
+                sent = self.sink.send(rest)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self._on_error()
+                return
+            self._counts.sent[self.stream] += sent
+            if sent == len(rest):
+                return
+            rest = rest[sent:]
+            if not is_copied:
+                rest, is_copied = memoryview(bytes(rest)), True
+            await trio.lowlevel.wait_writable(self.sink)
+            if not self.plan.is_plain or self.is_forgotten or self.sink.fileno() < 0:
+                now = trio.current_time()
+                if not self.is_forgotten:
+                    self._append(Parcel(now, bytes(rest), now))
+                    self._flush(now)
+                return
 
     def _take(self, data: bytes, now: float) -> None:
         plan = self.plan
