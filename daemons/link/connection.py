@@ -4,22 +4,21 @@ The first of them to fail ends all. What outlives the connection (channels, topi
 """
 
 import contextlib
-import math
-from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import structlog
 import trio
-from attrs import define, field
 
+from daemons.link.heartbeat import Heartbeat
 from daemons.link.opening import opening_message
 from daemons.link.peer import Peer
 from daemons.link.requests import Answer, Requester, Responder
+from daemons.link.sources import FrameQueue, Pull
+from daemons.link.topictraffic import TopicTraffic
 from daemons.link.transport import Transport, TransportClosed, lone
 from daemons.store import StorageError, StorageFault
-from protocol.clockoffset import ClockOffset
 from protocol.codec import decode_frames, encode_frame
 from protocol.errors import CloseCode, RemoteProtocolError
 from protocol.frames import (
@@ -47,20 +46,13 @@ from protocol.frames import (
     Update,
 )  # fmt: skip
 from protocol.lanes import Lane, Scheduler
-from protocol.liveness import Dead, Liveness, SendPing
+from protocol.liveness import Liveness
 from protocol.received import ReceivedMeter
 from protocol.segments import Compressor, Decompressor
 
 _log = structlog.stdlib.get_logger("pitlink.link")
 
-WRITE_S = 30.0
-"""A single message that does not get into the socket for this long ends the connection."""
-
-_CONTROL_FRAMES_MAX = 4096
 _BYE_S = 0.5
-_PONGS_MAX = 16
-"""A peer that pings faster than it reads is answered to its last pings only."""
-
 _COMMAND_CHANNELS = ("command", "result")
 
 
@@ -73,35 +65,6 @@ class ConnectionEnded(Exception):
         self.words = words
         self.ours = ours
         self.retry_after_s = retry_after_s
-
-
-@define(eq=False)
-class _FrameQueue:
-    """A bounded FIFO of small frames as a lane's source. Full means a peer that floods us: a protocol error."""
-
-    frames: deque[bytes] = field(factory=deque, init=False)
-
-    def push(self, frame: Frame) -> None:
-        if len(self.frames) >= _CONTROL_FRAMES_MAX:
-            raise RemoteProtocolError("the peer causes more control frames than it reads")
-        self.frames.append(encode_frame(frame))
-
-    def pull(self, now: float, max_bytes: int) -> bytes | None:
-        if not self.frames:
-            return None
-        parts = [self.frames.popleft()]
-        size = len(parts[0])
-        while self.frames and size + len(self.frames[0]) <= max_bytes:
-            size += len(self.frames[0])
-            parts.append(self.frames.popleft())
-        return b"".join(parts)
-
-
-@define(eq=False)
-class _Pull:
-    """A plain function as a lane's source."""
-
-    pull: Callable[[float, int], bytes | None]
 
 
 def _first(group: BaseException) -> BaseException:
@@ -119,33 +82,25 @@ class Connection:
         self.peer = peer
         self.theirs = theirs
         self.generation = generation
-        self._opened_at = opened_at  # before their hello can have been composed
-        now = trio.current_time()
-        self.started_at = now
-        self.liveness = Liveness(now)
-        self.clock = ClockOffset()
-        self.scheduler = Scheduler(now, self._on_ready)
+        self.scheduler = Scheduler(trio.current_time(), self._on_ready)
         self.meter = ReceivedMeter()
         self._compressor = Compressor()
         self._decompressor = Decompressor()
         self._ready = trio.Event()
-        self._alive = trio.Event()  # replaced at each message: what a probe waits for
-        self._pongs: deque[tuple[int, int]] = deque(maxlen=_PONGS_MAX)
-        self._ping_id = 0  # waits for the writer; 0: none
-        self._written_by = math.inf  # what is being written must be in the socket then; `_beat` looks
-        # Their deadlines are moved while they wait: cheaper than to wake them for a look at the clock.
-        self._beat_scope = trio.CancelScope()
+        # Its deadline is moved while it waits: cheaper than to wake it for a look at the clock.
         self._look_scope = trio.CancelScope()
         self._ended: ConnectionEnded | None = None
         self._goodbye = True
         self._scope = trio.CancelScope()
-        self._control = _FrameQueue()
-        self._commands = _FrameQueue()
+        self._control = FrameQueue()
+        self._commands = FrameQueue()
         register = self.scheduler.register
         self._control_handle = register(Lane.CONTROL, self._control)
-        self._ping_handle = register(Lane.CONTROL, _Pull(self._pull_ping))
-        self._pong_handle = register(Lane.CONTROL, _Pull(self._pull_pong))
-        self._received_handle = register(Lane.CONTROL, _Pull(self._pull_received))
+        self.heartbeat = Heartbeat(
+            peer.environment, self.scheduler, theirs, opened_at, lambda: self.unacknowledged
+        )
+        self._topics = TopicTraffic(peer, self.scheduler, self.send_control)
+        self._received_handle = register(Lane.CONTROL, Pull(self._pull_received))
         self._commands_handle = register(Lane.COMMAND, self._commands)
         self.requester = Requester(
             theirs.limits.requests_in_flight,
@@ -154,11 +109,11 @@ class Connection:
             lambda: self._requests_handle.wake(),
         )
         self._requests_handle = register(Lane.COMMAND, self.requester)
-        self._acks_handle = register(Lane.CONTROL, _Pull(peer.durable.pull_acks))
+        self._acks_handle = register(Lane.CONTROL, Pull(peer.durable.pull_acks))
         self._channel_handles = {
             name: register(
                 Lane.COMMAND if name in _COMMAND_CHANNELS else Lane.EVENT,
-                _Pull(partial(peer.durable.pull, name)),
+                Pull(partial(peer.durable.pull, name)),
             )
             for name in peer.durable.statistics()
         }
@@ -175,13 +130,13 @@ class Connection:
             Credit: self._on_credit,
             Cancel: self._on_cancel,
             Push: self._on_push,
-            Ping: self._on_ping,
-            Pong: self._on_pong,
+            Ping: self.heartbeat.on_ping,
+            Pong: self.heartbeat.on_pong,
             Bye: self._on_bye,
             Hello: self._on_second_hello,
             Refuse: self._on_bye,  # what it saw in our hello
-            **dict.fromkeys((Update, Fresh, SyncPart), self._on_topic_data),
-            **dict.fromkeys((StateAck, SyncRequest), self._on_topic_answer),
+            **dict.fromkeys((Update, Fresh, SyncPart), self._topics.on_data),
+            **dict.fromkeys((StateAck, SyncRequest), self._topics.on_answer),
         }
 
     def __repr__(self) -> str:
@@ -209,10 +164,9 @@ class Connection:
 
     async def probe(self) -> bool:
         """Ping the peer and return True as soon as anything comes back. The caller's scope bounds the wait."""
-        alive = self._alive
         # Not one of the heartbeat's: id 0 asks for a pong, which needs no bookkeeping.
         self.send_control(Ping(0, int(trio.current_time() * 1e6)))
-        await alive.wait()
+        await self.heartbeat.wait_received()
         return True
 
     def end(
@@ -228,23 +182,18 @@ class Connection:
             self._ended = ConnectionEnded(code, words, ours=ours, retry_after_s=retry_after_s)
         self._scope.cancel(reason=words)
 
-    def peer_utc_now(self) -> float:
-        """Return the peer's UTC in seconds: from the pings, before the first of them from its hello.
+    @property
+    def liveness(self) -> Liveness:
+        """What is known of the peer's being there, and of the round trip."""
+        return self.heartbeat.liveness
 
-        The hello's is behind by the time it travelled, the pings' wrong by at most half the round trip.
-        """
-        now = trio.current_time()
-        known = self.clock.peer_time(now)
-        if known is not None:
-            return known.utc_s
-        return self.theirs.clock.utc_us * 1e-6 + (now - self.started_at)
+    def peer_utc_now(self) -> float:
+        """Return the peer's UTC in seconds; see Heartbeat."""
+        return self.heartbeat.peer_utc_now()
 
     def peer_utc_at_most(self) -> float:
         """Return the latest that the peer's UTC can be now: ages reckoned with it are never too small."""
-        now = trio.current_time()
-        known = self.clock.peer_time(now)
-        from_hello = self.theirs.clock.utc_us * 1e-6 + (now - self._opened_at)
-        return from_hello if known is None else known.utc_s + known.error_s
+        return self.heartbeat.peer_utc_at_most()
 
     @property
     def unacknowledged(self) -> bool:
@@ -269,7 +218,7 @@ class Connection:
                     self._begin(nursery)
                     nursery.start_soon(self._read)
                     nursery.start_soon(self._write)
-                    nursery.start_soon(self._beat)
+                    nursery.start_soon(self.heartbeat.run)
                     nursery.start_soon(self._look)
                     nursery.start_soon(self.peer.durable.run)
                     self.peer.connected(self)
@@ -335,13 +284,7 @@ class Connection:
             peer.handlers, nursery, self.scheduler, peer.limits, self.theirs.limits, self.send_command_lane,
             lambda: self.liveness.round_trips.smoothed_s / 2, peer.limiter,
         )  # fmt: skip
-        held = {position.topic: position for position in self.theirs.topics}
-        for topic, publisher in peer.publishers.items():
-            handle = self.scheduler.register(Lane.EVENT, publisher)
-            parts = self.scheduler.register(Lane.BULK, publisher.parts)
-            publisher.attach(held.get(topic), trio.current_time(), handle.wake, parts.wake)
-        for subscriber in peer.subscribers.values():
-            subscriber.attach(trio.current_time())
+        self._topics.begin(self.theirs)
 
     # --- reader --------------------------------------------------------------------------------------------------
 
@@ -353,17 +296,13 @@ class Connection:
     def _take(self, message: bytes) -> float:
         """Act upon one message, whole; return how many seconds to wait before the next one is read."""
         now = trio.current_time()
-        self.liveness.received(now)
-        self._alive.set()
-        self._alive = trio.Event()
+        self.heartbeat.received(now)
         payload, counted = self._decompressor.unwrap(message)
         if counted:
             self._count(now, len(message))
         for frame in decode_frames(payload):
             self._dispatch[type(frame)](frame)
-        if self.liveness.is_unacknowledged and not self.unacknowledged:
-            self.liveness.sent_unacknowledged(False, now)
-            self._beat_scope.deadline = self._beat_at()
+        self.heartbeat.taken(now)
         return self.peer.limiter.on_bytes(len(payload), now)
 
     def _count(self, now: float, size: int) -> None:
@@ -402,53 +341,11 @@ class Connection:
         assert self._responder is not None
         self._responder.on_cancel(frame)
 
-    def _on_ping(self, frame: Ping) -> None:
-        self._pongs.append((frame.id, int(trio.current_time() * 1e6)))
-        self._pong_handle.wake()
-
-    def _pull_pong(self, now: float, max_bytes: int) -> bytes | None:
-        """Answer the pings that wait, each with our clock when it came and when this leaves."""
-        pongs = list(self._pongs)
-        self._pongs.clear()
-        utc_us = int(self.peer.environment.utc_now() * 1e6)
-        frames = [encode_frame(Pong(id_, came_us, int(now * 1e6), utc_us)) for id_, came_us in pongs]
-        return b"".join(frames) or None
-
-    def _on_pong(self, frame: Pong) -> None:
-        if frame.id == 0:
-            return
-        now = trio.current_time()
-        left_at = self.liveness.pong(now, frame)
-        if left_at is not None:
-            self.clock.add(left_at, now, frame)
-
-    def _pull_ping(self, now: float, max_bytes: int) -> bytes | None:
-        if not self._ping_id:
-            return None
-        id_, self._ping_id = self._ping_id, 0
-        self.liveness.ping_left(id_, now)
-        return encode_frame(Ping(id_, int(now * 1e6)))
-
     def _on_bye(self, frame: Bye | Refuse) -> None:
         self.end(frame.code, frame.words, ours=False, retry_after_s=frame.retry_after_ms / 1000)
 
     def _on_second_hello(self, frame: Frame) -> None:
         raise RemoteProtocolError("an opening frame after the opening")
-
-    def _on_topic_data(self, frame: Update | Fresh | SyncPart) -> None:
-        subscriber = self.peer.subscribers.get(frame.topic)
-        if subscriber is None:
-            raise RemoteProtocolError("a topic that nobody here subscribes to")
-        for answer in subscriber.receive(frame, trio.current_time()):
-            self.send_control(answer)
-        for callback in self.peer.on_update:
-            callback(frame.topic)
-
-    def _on_topic_answer(self, frame: StateAck | SyncRequest) -> None:
-        publisher = self.peer.publishers.get(frame.topic)
-        if publisher is None:
-            raise RemoteProtocolError("an answer to a topic that nobody here publishes")
-        publisher.receive(frame, trio.current_time())
 
     # --- writer --------------------------------------------------------------------------------------------------
 
@@ -470,19 +367,14 @@ class Connection:
                 continue  # nothing was written since there was room
             message = self._compressor.wrap(pick.data, counted=pick.counted, compress=pick.compress)
             self.scheduler.sent(now, len(message), pick.counted)
-            is_more = pick.lanes != (Lane.CONTROL,)
-            if is_more and self.liveness.sent_unacknowledged(self.unacknowledged, now):
-                self._beat_scope.deadline = self._beat_at()  # it has to look earlier than it meant to
-            self._written_by = now + WRITE_S
+            self.heartbeat.writing(now, asks=pick.lanes != (Lane.CONTROL,))
             await self.transport.send(message)
-            self._written_by = math.inf
+            self.heartbeat.written()
             await self.transport.wait_room()
 
     def _look_again_at(self, now: float) -> float:
         """When something becomes due without anybody waking the writer."""
-        times = [self.scheduler.next_wake(now), self.meter.due_at()]
-        times += [publisher.wake_at(now) for publisher in self.peer.publishers.values()]
-        times += [subscriber.wake_at() for subscriber in self.peer.subscribers.values()]
+        times = [self.scheduler.next_wake(now), self.meter.due_at(), *self._topics.wake_times(now)]
         # What is due already has been woken: if it did not go, it waits for something else than time.
         return min((at for at in times if at is not None and at > now), default=float("inf"))
 
@@ -499,31 +391,4 @@ class Connection:
         due_at = self.meter.due_at()
         if due_at is not None and due_at <= now:
             self._received_handle.wake()
-        for publisher in self.peer.publishers.values():
-            publisher.tick(now)
-        for subscriber in self.peer.subscribers.values():
-            for answer in subscriber.tick(now):
-                self.send_control(answer)
-
-    # --- heartbeat -----------------------------------------------------------------------------------------------
-
-    async def _beat(self) -> None:
-        """Ask the peer when it is silent, and give up when it does not answer, or when nothing can be written."""
-        liveness = self.liveness
-        while True:
-            now = trio.current_time()
-            if now >= self._written_by:
-                raise TransportClosed(1006, f"nothing could be written for {WRITE_S:.0f} s")
-            liveness.sent_unacknowledged(self.unacknowledged, now)
-            match liveness.tick(now):
-                case SendPing(id=id_):
-                    self._ping_id = id_
-                    self._ping_handle.wake()
-                case Dead(words=words):
-                    raise RemoteProtocolError(words, CloseCode.PEER_SILENT)
-            with trio.move_on_at(self._beat_at()) as self._beat_scope:
-                await trio.sleep_forever()
-
-    def _beat_at(self) -> float:
-        # Pings are 20 s apart at most, so a write that begins meanwhile is looked at in time.
-        return min(self.liveness.wake_at(), self._written_by)
+        self._topics.tick(now)

@@ -168,7 +168,7 @@ async def test_pings_and_credits_without_end_cost_a_bounded_answer(tmp_path: Pat
                     await transport.send(frames(*[Ping(id_, 0) for id_ in range(1, 500)]))
                     await transport.send(frames(*[Credit(id_, 10**9) for id_ in range(500)]))
                 assert hub.peer.connection is not None
-                assert len(hub.peer.connection._pongs) <= 16
+                assert len(hub.peer.connection.heartbeat._pongs) <= 16
 
 
 UPGRADE = (

@@ -202,7 +202,7 @@ async def test_pings_tell_the_round_trip_and_the_peers_clock(tmp_path: Path) -> 
         await _until(lambda: there.liveness.round_trips.quantile_s(0.5) is not None)
         for connection in (here, there):
             assert 0 < connection.liveness.round_trips.smoothed_s < 5
-        known = here.clock.peer_time(trio.current_time())
+        known = here.heartbeat.clock.peer_time(trio.current_time())
         assert known is not None
         assert abs(known.utc_s - time.time() - 1000) <= known.error_s + 0.01
         assert abs(site.peer.peer_utc_now() - time.time() - 1000) < 1
