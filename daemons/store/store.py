@@ -217,7 +217,8 @@ async def open_store(
         failure: BaseException | None = None
         try:
             async with trio.open_nursery() as nursery:
-                await nursery.start(writer.run)
+                # Not by start(): cancelled in that moment, it would wait for a task that nobody tells to end.
+                nursery.start_soon(writer.run)
                 try:
                     yield store
                 except BaseException as error:  # noqa: ASYNC103

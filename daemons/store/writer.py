@@ -139,9 +139,8 @@ class Writer:
         self._closing = True
         self._wake.set()
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self) -> None:
         """Serve until closed."""
-        task_status.started()
         # Shielded without a deadline: a thread in fsync cannot be abandoned, and its callers must learn the
         # outcome.
         with trio.CancelScope(shield=True):

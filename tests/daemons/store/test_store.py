@@ -206,6 +206,19 @@ async def test_work_that_waits_is_committed_when_the_store_closes(tmp_path: Path
         assert sorted(await store.read(_names)) == ["a", "b", "c"]
 
 
+@both
+async def test_a_store_whose_opening_is_cancelled_ends(tmp_path: Path, inline: bool) -> None:
+    """A daemon that is told to stop while it starts: what writes is shielded, and must have been told too."""
+    with trio.CancelScope() as scope:
+        if inline:
+            scope.cancel()
+        else:  # while a thread opens the file
+            trio.lowlevel.current_trio_token().run_sync_soon(scope.cancel)
+        async with open_store(tmp_path / "store.db", migrations=TABLE, inline=inline):
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+
+
 async def test_errors_of_the_body_stay_themselves(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         async with open_store(tmp_path / "store.db", migrations=TABLE):
