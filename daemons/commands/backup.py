@@ -1,5 +1,6 @@
 """`pitlink backup` and `pitlink storage`: copies of a state folder, putting one back, and what encrypts it."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -197,10 +198,13 @@ def _change(place: _Place, new: DatabaseKey) -> int:
 
 
 def _read_key(path: Path) -> DatabaseKey:
+    from daemons.ops.secretfile import read_secret
+
+    text = read_secret(path, os.environ)
     try:
-        return DatabaseKey(path.read_text(encoding="ascii").strip())
-    except (OSError, ValueError) as exc:
-        raise ConfigError([Problem(str(path), f"cannot be used: {exc}", "openssl rand -hex 32")]) from exc
+        return DatabaseKey(text)
+    except ValueError as exc:
+        raise ConfigError([Problem(str(path), str(exc), "openssl rand -hex 32")]) from exc
 
 
 def _line(backup: Backup) -> str:

@@ -55,7 +55,7 @@ def doctor(
     name = _DAEMONS.get(daemon, daemon)
     flags = {"state_dir": state_dir}
     if name == "pits":
-        site = load_config(PitsConfig, config, flags=flags)
+        site = load_config(PitsConfig, config, flags=flags, closed=False)
         trio.run(partial(examine_pits, site, tell, user=_user(name, site.state_dir), thorough=not quick))
     else:
         try:
@@ -63,7 +63,7 @@ def doctor(
                 HubAddress.parse(url)
         except BadHubUrl as exc:
             raise ConfigError([Problem("--url", str(exc))]) from exc
-        hub = load_config(CloudConfig, config, flags=flags)
+        hub = load_config(CloudConfig, config, flags=flags, closed=False)
         tokens = TokenTable(hub.state_dir / TOKENS_FILE).load()
         examine = partial(
             examine_cloud,

@@ -1,5 +1,6 @@
 """Which daemon a command talks to, and what every such command shares: finding it, asking it, saying what went wrong."""
 
+import os
 import ssl
 import unicodedata
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from cyclopts import Parameter
 
 from daemons.ops.client import ADMIN_SOCKET, AdminClient, AdminError, Unreachable
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
+from daemons.ops.secretfile import read_secret
 
 __all__ = ["At", "CaFile", "TokenFile", "ask_daemon", "client_at", "folder_at", "printable"]
 
@@ -80,10 +82,10 @@ def client_at(at: str | None, token_file: Path | None, ca_file: Path | None) -> 
     if at.startswith("http://") and token_file is not None and not _is_here(at):
         raise ConfigError([Problem("--at", "a token is not sent without TLS", "use https://")])
     try:
-        token = "" if token_file is None else token_file.read_text(encoding="utf-8").strip()
+        token = "" if token_file is None else read_secret(token_file, os.environ)
         trust = None if ca_file is None else ssl.create_default_context(cafile=ca_file)
-    except (OSError, UnicodeDecodeError, ssl.SSLError) as exc:
-        raise ConfigError([Problem("--token-file, --ca-file", f"cannot be read: {exc}")]) from exc
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigError([Problem("--ca-file", f"cannot be read: {exc}")]) from exc
     return AdminClient(at.rstrip("/"), token, trust)
 
 

@@ -2,7 +2,8 @@
 
 What an option may be, its class says (`daemons.ops.options`). The environment's names are made of the path:
 `fetch.timeout_s` is PITLINK_FETCH_TIMEOUT_S. Secrets come from the environment, from a file named by
-`<option>_file`, or from systemd's credentials; they may stand in the TOML file only when nobody else can read it.
+`<option>_file`, or from systemd's credentials. A file with a secret must be closed to others, the TOML file too.
+Nothing that is said of a wrong value shows a secret.
 """
 
 import difflib
@@ -19,9 +20,10 @@ from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, runtime_
 import attrs
 
 from daemons.ops.errors import ConfigError, Problem
-from daemons.ops.options import Address, Leaf, Secret, facts_of, leaves
+from daemons.ops.options import Address, Leaf, Secret, facts_of, leaves, shown
+from daemons.ops.secretfile import is_credential, read_secret
 
-__all__ = ["describe", "load_config"]
+__all__ = ["describe", "load_config", "secret_files"]
 
 C = TypeVar("C")
 
@@ -39,10 +41,12 @@ def load_config(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
     agree: bool = True,
+    closed: bool = True,
 ) -> C:
     """Return the configuration. `flags` by path ("fetch.timeout_s"), None meaning not given.
 
-    Without `agree` options may contradict each other: for commands that use a few of them.
+    Without `agree` options may contradict each other: for commands that use a few of them. Without `closed` others may
+    be able to read files of secrets: for the doctor, who looks at them himself.
 
     Raises ConfigError with every problem: where, what, and a hint.
     """
@@ -51,8 +55,8 @@ def load_config(
     known = {leaf.path: leaf for leaf in leaves(cls)}
     given: dict[str, Any] = {}
     if file is not None:
-        given.update(_from_file(file, known, problems))
-    given.update(_from_environment(environ, known, problems))
+        given.update(_from_file(file, known, problems, environ, closed=closed))
+    given.update(_from_environment(environ, known, problems, closed=closed))
     for path, value in (flags or {}).items():
         if value is not None:
             given[path] = _convert(
@@ -85,9 +89,7 @@ def describe(config: object) -> Iterator[str]:
     """Yield a configuration as the lines of a TOML file, each option with its help; secrets masked."""
     section = ""
     for leaf in leaves(type(config)):
-        value = config
-        for name in leaf.path.split("."):
-            value = getattr(value, name)
+        value = _value(config, leaf.path)
         table, _, name = leaf.path.rpartition(".")
         if table != section:
             section = table
@@ -96,16 +98,40 @@ def describe(config: object) -> Iterator[str]:
         yield f"{line:44}  # {facts_of(leaf.attribute).help}"
 
 
+def secret_files(config: object) -> Iterator[tuple[str, Path]]:
+    """Yield the option and the file of each secret that came from a file of its own."""
+    for leaf in leaves(type(config)):
+        value = _value(config, leaf.path)
+        if isinstance(value, Secret) and value.source is not None:
+            yield leaf.path, value.source
+
+
+def _value(config: object, path: str) -> object:
+    for name in path.split("."):
+        config = getattr(config, name)
+    return config
+
+
 # --- where values come from ----------------------------------------------------------------------------------------
 
 
-def _from_file(file: Path, known: Mapping[str, Leaf], problems: list[Problem]) -> dict[str, Any]:
+def _from_file(
+    file: Path,
+    known: Mapping[str, Leaf],
+    problems: list[Problem],
+    environ: Mapping[str, str],
+    *,
+    closed: bool,
+) -> dict[str, Any]:
     try:
         with file.open("rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
             table = tomllib.load(stream)
     except FileNotFoundError:
         problems.append(Problem(str(file), "there is no such file", "--config names another one"))
+        return {}
+    except UnicodeDecodeError as exc:
+        problems.append(Problem(str(file), f"cannot be read: it is no UTF-8 (at byte {exc.start})"))
         return {}
     except (OSError, tomllib.TOMLDecodeError) as exc:
         problems.append(Problem(str(file), f"cannot be read: {exc}"))
@@ -115,7 +141,7 @@ def _from_file(file: Path, known: Mapping[str, Leaf], problems: list[Problem]) -
         leaf = known.get(path)
         base = path.removesuffix("_file")
         if leaf is None and base in known and known[base].type is Secret:
-            values[base] = _secret_file(Path(str(value)), f"{file}: {path}", problems)
+            values[base] = _secret_file(value, f"{file}: {path}", problems, environ, closed=closed)
         elif leaf is None:
             problems.append(Problem(f"{file}: {path}", "is no option", _near(path, known)))
         elif leaf.type is Secret and mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -137,7 +163,7 @@ def _flatten(table: Mapping[str, Any], prefix: str, known: Mapping[str, Leaf]) -
 
 
 def _from_environment(
-    environ: Mapping[str, str], known: Mapping[str, Leaf], problems: list[Problem]
+    environ: Mapping[str, str], known: Mapping[str, Leaf], problems: list[Problem], *, closed: bool
 ) -> dict[str, Any]:
     by_variable = {leaf.variable: leaf for leaf in known.values()}
     values: dict[str, Any] = {}
@@ -145,7 +171,8 @@ def _from_environment(
     for leaf in known.values():
         if leaf.type is Secret:
             if credentials and Path(credentials, leaf.path).is_file():
-                values[leaf.path] = _secret_file(Path(credentials, leaf.path), leaf.path, problems)
+                where = str(Path(credentials, leaf.path))
+                values[leaf.path] = _secret_file(where, leaf.path, problems, environ, closed=closed)
             by_variable.setdefault(f"{leaf.variable}_FILE", leaf)
     for name, text in environ.items():
         if not name.startswith(_PREFIX) or name in _NOT_CONFIG:
@@ -156,7 +183,7 @@ def _from_environment(
             hint = _near(name.removeprefix(_PREFIX), variables)
             problems.append(Problem(f"${name}", "sets no option", hint))
         elif found.type is Secret and name.endswith("_FILE"):
-            values[found.path] = _secret_file(Path(text), f"${name}", problems)
+            values[found.path] = _secret_file(text, f"${name}", problems, environ, closed=closed)
         else:
             values[found.path] = _convert(found, _read_text(found.type, text), f"${name}", problems)
     return values
@@ -175,12 +202,21 @@ def _read_text(kind: Any, text: str) -> Any:
         return text
 
 
-def _secret_file(path: Path, where: str, problems: list[Problem]) -> Any:
-    try:
-        return Secret(path.read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError) as exc:
-        problems.append(Problem(where, f"{path} cannot be read: {exc}"))
+def _secret_file(
+    name: object, where: str, problems: list[Problem], environ: Mapping[str, str], *, closed: bool
+) -> Any:
+    if not isinstance(name, str):
+        problems.append(Problem(where, "expected the path of a file, in quotes"))
         return _MISSING
+    path = Path(name)
+    try:
+        text = read_secret(path, environ, closed=closed)
+    except ConfigError as exc:
+        problems += [
+            Problem(where, f"{problem.path} {problem.words}", problem.hint) for problem in exc.problems
+        ]
+        return _MISSING
+    return Secret(text, None if is_credential(path, environ) else path)
 
 
 # --- what they must be ---------------------------------------------------------------------------------------------
@@ -215,7 +251,9 @@ def _as(kind: Any, value: Any) -> Any:
     if kind is float and type(value) is int:
         return float(value)
     if kind is Secret:
-        return value if isinstance(value, Secret) else Secret(_as(str, value))
+        if not isinstance(value, Secret | str):
+            raise TypeError("expected a text in quotes; what is there is not shown, as this is a secret")
+        return value if isinstance(value, Secret) else Secret(value)
     if kind is Address:
         return value if isinstance(value, Address) else Address.parse(_as(str, value))
     if kind is Path:
@@ -225,9 +263,9 @@ def _as(kind: Any, value: Any) -> Any:
         try:
             return kind(value)
         except ValueError:
-            raise ValueError(f"expected one of {names}, got {value!r}") from None
+            raise ValueError(f"expected one of {names}, got {shown(value)}") from None
     if type(value) is not kind:
-        raise TypeError(f"expected {_WORDS.get(kind, kind.__name__)}, got {value!r}")
+        raise TypeError(f"expected {_WORDS.get(kind, kind.__name__)}, got {shown(value)}")
     return value
 
 

@@ -4,15 +4,26 @@ A config class is a frozen attrs class whose fields are made by `option`. What a
 bounds) is what the loader checks, what `pitlink config show` prints and what the docs are made of.
 """
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
 from attrs import NOTHING, frozen
 
-from daemons.ops.masking import keep_secret
+from daemons.ops.masking import MASK, keep_secret, mask_text
 
 _KEY = "pitlink"
+
+_BEFORE_AT = re.compile(r"(?<=//)\S*@|^(?:(?!//)\S)*@")
+_DIGITS = re.compile(r"\b[0-9a-fA-F]{64}\b")
+
+
+def shown(value: object) -> str:
+    """Return a value for the words of an error, without what can be secret in it: users and passwords, tokens, keys."""
+    text = _DIGITS.sub(MASK, _BEFORE_AT.sub(f"{MASK}@", str(value)))
+    return mask_text(repr(text) if isinstance(value, str) else text)
 
 
 @frozen
@@ -56,9 +67,13 @@ def facts_of(attribute: "attrs.Attribute[Any]") -> Facts:
 
 @frozen(repr=False)
 class Secret:
-    """A secret text that shows itself nowhere: not in repr, not in logs, not in `config show`."""
+    """A secret text that shows itself nowhere: not in repr, not in logs, not in `config show`.
+
+    `source`: the file that it came from, if that is the operator's to guard.
+    """
 
     text: str = ""
+    source: Path | None = attrs.field(default=None, eq=False)
 
     def __attrs_post_init__(self) -> None:
         keep_secret(self.text)
@@ -84,9 +99,9 @@ class Address:
         """Raise ValueError unless `text` is host:port."""
         host, colon, port = text.rpartition(":")
         if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            raise ValueError(f"expected host:port, such as 127.0.0.1:8080, got {text!r}")
+            raise ValueError(f"expected host:port, such as 127.0.0.1:8080, got {shown(text)}")
         if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
-            raise ValueError(f"an IPv6 address is written [::1]:8080, got {text!r}")
+            raise ValueError(f"an IPv6 address is written [::1]:8080, got {shown(text)}")
         return cls(host.strip("[]"), int(port))
 
     def __str__(self) -> str:

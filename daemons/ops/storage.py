@@ -7,7 +7,8 @@ from pathlib import Path
 from attrs import frozen
 
 from daemons.ops.errors import ConfigError, Problem
-from daemons.ops.options import Secret, option
+from daemons.ops.options import Secret, option, shown
+from daemons.ops.secretfile import read_secret
 from daemons.store.connect import DatabaseKey
 
 __all__ = ["BackupConfig", "StorageConfig", "environment_key"]
@@ -55,18 +56,14 @@ class BackupConfig:
 def environment_key(environ: Mapping[str, str] | None = None) -> DatabaseKey:
     """Return the key for commands that read no configuration file: from the environment or systemd's credentials.
 
-    Raises ConfigError for what is no key.
+    Raises ConfigError for what is no key, and for a file that others can read.
     """
     environ = os.environ if environ is None else environ
     where, text = _VARIABLE, environ.get(_VARIABLE, "")
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     path = environ.get(f"{_VARIABLE}_FILE") or (credentials and os.path.join(credentials, _OPTION))
     if not text and path and (os.path.exists(path) or f"{_VARIABLE}_FILE" in environ):
-        where = str(path)
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ConfigError([Problem(where, f"cannot be read: {exc}")]) from exc
+        where, text = shown(Path(path)), read_secret(Path(path), environ)
     try:
         return DatabaseKey(text.strip())
     except ValueError as exc:

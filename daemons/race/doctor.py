@@ -21,6 +21,7 @@ from daemons.ops.authority import keys, sites
 from daemons.ops.authority.file import FILE_NAME, open_authority
 from daemons.ops.authority.sitekey import KEY_FILE
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
+from daemons.ops.config import secret_files
 from daemons.ops.doctor.finding import Finding, Verdict, bad, good, skipped, warning
 from daemons.ops.doctor.machine import disk, machine_clock, port_is_free, private_file, state_folder
 from daemons.ops.errors import ConfigError, RefusedToStart
@@ -49,6 +50,9 @@ async def examine_pits(
     tell(await _origin(config, health))
     if (config.state_dir / KEY_FILE).exists():
         tell(private_file("key file", config.state_dir / KEY_FILE))
+    _secrets(config, tell)
+    if config.client_key is not None:
+        tell(private_file("client_key", config.client_key))
     if not config.cloud_url:
         tell(skipped("hub", "no cloud_url is set: the field is served alone"))
         return
@@ -87,6 +91,7 @@ async def examine_cloud(
     tell(_authority(config.state_dir, config.storage.database_key, has_tokens=has_tokens))
     if config.tls_key is not None and config.tls_cert is not None:
         tell(private_file("TLS key", config.tls_key))
+    _secrets(config, tell)
     await _daemon(config.listen, "cloud", tell, is_tls=config.tls_cert is not None)
     if not url:
         tell(
@@ -119,6 +124,11 @@ def _machine(state_dir: Path, tell: Tell, user: str | None) -> None:
     for finding in disk(state_dir):
         tell(finding)
     tell(machine_clock())
+
+
+def _secrets(config: PitsConfig | CloudConfig, tell: Tell) -> None:
+    for option, path in secret_files(config):
+        tell(private_file(option, path))
 
 
 # --- the daemon itself -------------------------------------------------------------------------------------------------

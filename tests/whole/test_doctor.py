@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import trio
@@ -14,11 +15,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chaos.doubles.fpvtrackside import EventTree
 from daemons.ops.authority import keys, sites
 from daemons.ops.authority.sitekey import KEY_FILE, SiteKey, save_site_key
+from daemons.ops.config import load_config
 from daemons.ops.doctor.finding import Finding, Verdict
 from daemons.ops.options import Address, Secret
 from daemons.ops.tokens import TOKENS_FILE
+from daemons.race.config import CloudConfig, PitsConfig
 from daemons.race.doctor import examine_cloud, examine_pits
 from tests.whole.stage import SITE, Stage, open_stage
+
+C = TypeVar("C")
 
 EVENT = "3a96b1b6-7b6b-43a8-b93e-d918f43607d2"
 
@@ -64,6 +69,31 @@ async def test_a_site_that_is_well_and_its_link_is_left_alone(tmp_path: Path) ->
         assert found["daemon"].verdict is found["origin"].verdict is found["key"].verdict is Verdict.GOOD
         assert "connected already" in found["key"].words
         assert stage.cloud.members[SITE].site.peer.connection is before
+
+
+async def test_files_of_secrets_that_others_can_read_are_found(tmp_path: Path) -> None:
+    key_file, token_file = tmp_path / "storage.key", tmp_path / "token"
+    for path in (key_file, token_file):
+        path.write_text("a1" * 32)
+        path.chmod(0o644)
+    hub = _load(CloudConfig, f'state_dir = "{tmp_path}/hub"\n[storage]\nkey_file = "{key_file}"', tmp_path)
+    site = _load(PitsConfig, f'state_dir = "{tmp_path}/site"\ntoken_file = "{token_file}"', tmp_path)
+    for mode, verdict in ((0o644, Verdict.BAD), (0o600, Verdict.GOOD)):
+        found: list[Finding] = []
+        for path in (key_file, token_file):
+            path.chmod(mode)
+        await examine_cloud(evolve(hub, listen=Address("127.0.0.1", 1)), found.append, thorough=False)
+        await examine_pits(evolve(site, listen=Address("127.0.0.1", 1)), found.append, thorough=False)
+        told = {finding.check: finding for finding in found}
+        assert (told["storage.key"].verdict, told["token"].verdict) == (verdict, verdict)
+        if verdict is Verdict.BAD:
+            assert told["storage.key"].remedy == f"chmod 600 {key_file}"
+
+
+def _load(cls: type[C], text: str, folder: Path) -> C:
+    file = folder / "pitlink.toml"
+    file.write_text(text)
+    return load_config(cls, file, environ={}, closed=False)
 
 
 async def test_a_site_that_is_stopped_and_what_it_proves_itself_with(tmp_path: Path) -> None:
