@@ -43,7 +43,7 @@ class LinkLooks:
             counts = await self.store.read(dead_letter_counts)
             names = _named(f"{count} of {peer}" for peer, count in sorted(counts.items()))
             words = f"messages that could not be applied: {names}; list them with: pitlink ctl dead.list"
-            self._warn("dead-letters", words if counts else "")
+            self.health.warn("dead-letters", words if counts else "")
 
     def _look_at_clocks(self) -> None:
         off = []
@@ -53,7 +53,7 @@ class LinkLooks:
                 if abs(ahead_s) > CLOCK_S:
                     off.append(f"{peer.site} by {ahead_s:+.0f} s")
         words = f"the far clock differs from this one: {_named(off)}. Ages are right all the same; set the wrong one"
-        self._warn("clocks-differ", words if off else "", Severity.NOTICE)
+        self.health.warn("clocks-differ", words if off else "", Severity.NOTICE)
 
     def _look_at_outboxes(self) -> None:
         full = []
@@ -62,7 +62,7 @@ class LinkLooks:
                 if share >= OUTBOX_SHARE:
                     full.append(f"{name} of {peer.site} is {share:.0%} full")
         words = f"messages wait for a link: {_named(full)}. Full, nothing new is accepted"
-        self._warn("outboxes", words if full else "")
+        self.health.warn("outboxes", words if full else "")
 
     def _look_at_history(self) -> None:
         now = trio.current_time()
@@ -80,12 +80,6 @@ class LinkLooks:
         elif self._lost_at is not None and now - self._lost_at > HISTORY_SHOWN_S:
             self._lost_at = None
             self.health.clear("history")
-
-    def _warn(self, name: str, words: str, severity: Severity = Severity.DEGRADED) -> None:
-        if words:
-            self.health.set(name, severity, words)
-        else:
-            self.health.clear(name)
 
 
 def _named(parts: Iterable[str]) -> str:

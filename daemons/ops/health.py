@@ -48,6 +48,13 @@ class Health:
             _log.warning("health.warning", name=name, severity=str(severity), words=words)
         self._warnings[name] = Warning_(name, severity, words, since)
 
+    def warn(self, name: str, words: str, severity: Severity = Severity.DEGRADED) -> None:
+        """Raise a warning in these words, or take it back when there are none: for who looks again and again."""
+        if words:
+            self.set(name, severity, words)
+        else:
+            self.clear(name)
+
     def clear(self, name: str) -> None:
         """Take a warning back; nothing happens when there is none."""
         if self._warnings.pop(name, None) is not None:

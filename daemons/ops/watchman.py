@@ -77,7 +77,7 @@ class Watchman:
         """Look every 5 s. Never returns."""
         while True:
             self._look_at_clock()
-            self._warn("queues", self.queues(), Severity.DEGRADED)
+            self.health.warn("queues", self.queues())
             for look in self.looks:
                 try:
                     await look()
@@ -104,13 +104,7 @@ class Watchman:
         unset = (
             "" if self.is_clock_sane else "the clock of this machine was never set: is there a time server?"
         )
-        self._warn("clock", unset, Severity.DEGRADED)
-
-    def _warn(self, name: str, words: str, severity: Severity) -> None:
-        if words:
-            self.health.set(name, severity, words)
-        else:
-            self.health.clear(name)
+        self.health.warn("clock", unset)
 
     def _tell_status(self) -> None:
         worst = next(iter(self.health.warnings), None)

@@ -14,6 +14,7 @@ from daemons.race.slices import (
     WHOLE_BYTES_MAX,
     Shape,
     in_turns,
+    no_constant,
     shape_in_steps,
     shape_of,
     values_at_most,
@@ -56,15 +57,11 @@ def is_json_path(path: str) -> bool:
     return path == "/current" or path.casefold().endswith(".json")
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _shape(content: bytes) -> Shape:
     """Return the shape of the JSON of a UTF-8 body. Raises ValueError when there is none, or none that can be
     held."""
     try:
-        return shape_of(json.loads(content.decode("utf-8"), parse_constant=_no_constant))
+        return shape_of(json.loads(content.decode("utf-8"), parse_constant=no_constant))
     except RecursionError:
         raise ValueError("nested too deep") from None
 

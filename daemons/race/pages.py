@@ -15,6 +15,7 @@ from daemons.race.keeper import Freshness
 from daemons.race.stream import BoardFeed, BoardStream, SiteNews, freshness_json
 from daemons.race.times import utc_text
 from daemons.web.assets import Assets, is_known
+from daemons.web.refusals import json_response
 
 __all__ = ["Boards", "race_routes"]
 
@@ -44,7 +45,7 @@ def race_routes(
         keeper = known.get(site) if site is not None else None
         if keeper is None:
             words = f"there is no site {site!r} here" if site is not None else "name one: /api/sites/…/board"
-            return _json(404, {"code": "NO_SITE", "words": words, "sites": sorted(known)})
+            return json_response(404, {"code": "NO_SITE", "words": words, "sites": sorted(known)})
         return _board(request, keeper, keeper.freshness(utc_now()))
 
     return [
@@ -69,8 +70,3 @@ def _board(request: Request, keeper: BoardFeed, fresh: Freshness) -> Response:
     about["as_of"] = as_of_text
     body = json.dumps(about, ensure_ascii=False)[:-1].encode() + b', "board": ' + keeper.encoded() + b"}"
     return Response(body, 200, headers, "application/json")
-
-
-def _json(status: int, value: object) -> Response:
-    body = json.dumps(value, ensure_ascii=False).encode()
-    return Response(body, status, {"Cache-Control": "no-store"}, "application/json")

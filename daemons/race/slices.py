@@ -19,6 +19,7 @@ __all__ = [
     "WHOLE_BYTES_MAX",
     "Shape",
     "in_turns",
+    "no_constant",
     "shape_in_steps",
     "shape_of",
     "values_at_most",
@@ -77,11 +78,12 @@ async def in_turns(steps: Steps[R]) -> R:
         await trio.lowlevel.checkpoint()
 
 
-def _no_constant(name: str) -> None:
+def no_constant(name: str) -> None:
+    """Refuse NaN and Infinity, which Python's reader would take: its `parse_constant`. Raises ValueError."""
     raise ValueError(f"{name} is not JSON")
 
 
-_scan = json.JSONDecoder(parse_constant=_no_constant).raw_decode
+_scan = json.JSONDecoder(parse_constant=no_constant).raw_decode
 
 
 @define
