@@ -174,6 +174,8 @@ class DurableChannels:
             resumed.update(self._out.begin(peer_in, theirs))
             self._in.wake = lambda: wake(None)
             self._out.wake = wake
+            for outbox in self._out.outboxes.values():
+                outbox.tell_ready()
 
         def fence(conn: apsw.Connection) -> None:
             if generation <= self._in.generation:

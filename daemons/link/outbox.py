@@ -230,6 +230,11 @@ class Outbox:
         """Note what the outbox holds now that a transaction is durable."""
         self.held = Held(*counted, oldest_at)
 
+    def tell_ready(self) -> None:
+        """Say so if there is something to send: a skip needs no loading, and nobody else would."""
+        if self.sender.ready:
+            self._on_ready(self.config.name)
+
     # --- sending --------------------------------------------------------------------------------------------
 
     def load(self, conn: apsw.Connection, load: Load) -> None:

@@ -159,6 +159,7 @@ def drop(
             break
     if count:
         _change(outbox, conn, (count, freed, 0, 0, count))
+        outbox.store.after_commit(outbox.tell_ready)
     return count
 
 

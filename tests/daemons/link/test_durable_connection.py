@@ -8,11 +8,13 @@ from trio.testing import wait_all_tasks_blocked
 
 from daemons.link.durable import (
     POSITIONS_MAX,
+    Keep,
+    OutChannel,
 )
 from protocol.errors import CloseCode, LocalProtocolError, RemoteProtocolError
 from protocol.frames import Ack, InPosition, Limits, OutPosition, Skip
-from protocol.reliable import ALREADY_DONE
-from tests.daemons.link.durable_side import bodies, message, sending, side
+from protocol.reliable import ALREADY_DONE, EXPIRED, Bounds
+from tests.daemons.link.durable_side import Clock, bodies, message, sending, side
 
 
 async def test_hello_names_what_is_held_and_what_is_committed(tmp_path: Path) -> None:
@@ -154,3 +156,15 @@ async def test_unknown_channels_are_protocol_errors(tmp_path: Path) -> None:
             here.durable.on_skip(Skip("nope", 1, 1, 2, "x"))
         with pytest.raises(RemoteProtocolError, match="goes that way"):
             here.durable.on_ack(Ack("in", 1, 1))
+
+
+async def test_a_skip_alone_is_sent_without_waiting_for_a_message(tmp_path: Path) -> None:
+    clock = Clock()
+    old = OutChannel("event", Keep(), Bounds(age_s=5.0))
+    async with side(tmp_path, out=[old], clock=clock) as here:
+        await here.durable.send_many("event", [("t", 1, b"too old")] * 3)
+        clock.now += 10
+        await here.durable.sweep(clock.now)
+        await here.attach()
+        assert "event" in here.woken
+        assert here.frames("event") == [Skip("event", 1, 1, 3, EXPIRED)]
