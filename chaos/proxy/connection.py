@@ -11,7 +11,7 @@ from chaos.faults import Fin, LimitTime, NatTimeout, Placed, ResetPeer, Stream, 
 from chaos.proxy.counts import Counts
 from chaos.proxy.pipe import Pipe
 from chaos.proxy.plan import make_plan
-from chaos.proxy.wheel import Wheel
+from chaos.proxy.wheel import SLACK_S, Wheel
 from chaos.simnet.link import OneWay
 
 FORGOTTEN_S = 924.6
@@ -56,6 +56,7 @@ class Connection:
         self._counts = counts
         self._met_at: dict[str, float] = {}
         self._draws: dict[str, float] = {}
+        self._looks_at = float("inf")
         self._ended = 0
         self._changed = trio.lowlevel.ParkingLot()
 
@@ -75,6 +76,7 @@ class Connection:
                 self._met_at[name] = now
                 self._counts.applied[one.fault.type] += 1
         self.met = met
+        self._draws = {name: draw for name, draw in self._draws.items() if name in placed}
         for pipe in self.pipes:
             faults = [one for one in met.values() if one.stream.covers(pipe.stream)]
             mine = {name: line for (name, stream), line in lines.items() if stream is pipe.stream}
@@ -126,12 +128,18 @@ class Connection:
                 if not self.pipes or self.pipes[0].is_forgotten:
                     continue
                 since = max(pipe.active_at for pipe in self.pipes)
-            if since + after_s <= now:
+            if since + after_s <= now + SLACK_S:
                 end()
             else:
                 next_at = min(next_at, since + after_s)
-        if next_at < float("inf") and not self.scope.cancel_called:
-            self._wheel.at(next_at, self._end_in_time)
+        if next_at < self._looks_at and not self.scope.cancel_called:
+            self._looks_at = next_at
+            self._wheel.at(next_at, self._look)
+
+    def _look(self, now: float) -> None:
+        if now >= self._looks_at - SLACK_S:  # or else it was asked for before an earlier one
+            self._looks_at = float("inf")
+            self._end_in_time(now)
 
     # --- ends ----------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,9 @@ SLOW_BUFFER_BYTES = 16 * 1024
 UNDER_WAY_BYTES = 16 * 1024 * 1024
 """Of one pipe; past it the sender waits, as at a window that is full."""
 
+SLICED_BYTES = 16 * 1024
+"""Of one pipe that slices: a slice may be a byte, and each waits on its own."""
+
 _buffer = bytearray(READ_BYTES)
 """One for all: what is in it is written or copied before the task gives its turn away."""
 
@@ -84,6 +87,7 @@ class Pipe:
         self._flying: deque[Parcel] = deque()
         self._under_way_bytes = 0
         self._passed: dict[str, int] = {}
+        self._sliced_until = 0.0
         self._frozen_at = 0.0
         self._armed_for = math.inf
         self._is_full = False
@@ -101,6 +105,9 @@ class Pipe:
             for parcel in self._flying:
                 if parcel.arrival == math.inf:
                     parcel.arrival = now
+        if before.slicer is not None and plan.slicer != before.slicer:
+            self._sliced_until = 0.0
+            self.hasten(0.0, now)
         self._passed = {name: self._passed.get(name, 0) for name in plan.limits}
         if plan.lines and not before.lines:
             # its memory stays small afterwards, which costs speed: the kernel takes none of it back by itself
@@ -187,12 +194,14 @@ class Pipe:
             return now if self._under_way_bytes < UNDER_WAY_BYTES else math.inf
         if self.plan.frozen or self._under_way_bytes >= UNDER_WAY_BYTES:
             return math.inf
+        if self.plan.slicer and self._under_way_bytes >= SLICED_BYTES:
+            return math.inf
         return max((line.room_at(SLOW_READ_BYTES, now) for line in self.plan.lines), default=now)
 
     def _read_bytes(self) -> int:
         if self.plan.is_plain:
             return READ_BYTES
-        return SLOW_READ_BYTES if self.plan.lines else DELAYED_READ_BYTES
+        return SLOW_READ_BYTES if self.plan.lines or self.plan.slicer else DELAYED_READ_BYTES
 
     async def _heard_out(self) -> None:
         """Wait while the end of the source, like its bytes, would vanish."""
@@ -235,8 +244,11 @@ class Pipe:
             self.has_swallowed = True
             self._counts.swallowed[self.stream] += len(data)
             return
+        begins = max(now, self._sliced_until) if plan.slicer else now
         for after_s, piece in plan.pieces(data):
-            at = now + after_s
+            at = begins + after_s
+            if plan.slicer:
+                self._sliced_until = at + plan.slicer.delay_s
             for line in plan.lines:
                 departure, _ = line.carry(len(piece), at)
                 at = line.real(departure)
@@ -283,7 +295,7 @@ class Pipe:
             if not self._deliver(flying[0], now):
                 break
         self._arm()
-        if self._under_way_bytes < UNDER_WAY_BYTES:
+        if self._under_way_bytes < (SLICED_BYTES if self.plan.slicer else UNDER_WAY_BYTES):
             self._gate.unpark_all()
 
     def _deliver(self, parcel: Parcel, now: float) -> bool:

@@ -220,6 +220,30 @@ async def test_slices_come_one_after_the_other() -> None:
         assert trio.current_time() - began > 0.14
 
 
+async def test_slices_keep_their_distance_across_writes_and_go_at_once_when_the_fault_is_removed() -> None:
+    async with open_bench() as bench:
+        client, server = await bench.pair()
+        put(bench, Slicer(1, 0, 0.1))
+        for byte in b"abc":
+            await client.send_all(bytes([byte]))
+            await trio.sleep(0.01)
+        began = trio.current_time()
+        assert await read(server, 3) == b"abc"
+        assert trio.current_time() - began > 0.12
+        await client.send_all(bytes(4000))
+        await trio.sleep(0.05)
+        bench.proxy.remove("fault")
+        assert len(await read(server, 4000)) == 4000
+
+
+async def test_faults_set_again_and_again_leave_one_timer() -> None:
+    async with open_bench() as bench:
+        await bench.pair()
+        for number in range(50):
+            put(bench, NatTimeout(30 + number))
+        assert len(bench.board.wheel._due) <= 2
+
+
 async def test_exactly_so_many_bytes_pass() -> None:
     async with open_bench() as bench:
         client, server = await bench.pair()
