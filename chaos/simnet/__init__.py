@@ -7,7 +7,16 @@ from .network import SimNetwork
 from .path import Path
 from .program import Program
 from .timeline import Deadlock, Livelock
-from .world import NeverHappened, Run, ThreadUnderVirtualTime, World, check_happened, run_world, seeds
+from .world import (
+    NeverHappened,
+    Run,
+    ThreadUnderVirtualTime,
+    World,
+    check_happened,
+    run_world,
+    seeded_world,
+    seeds,
+)
 
 __all__ = [
     "EVERYDAY",
@@ -27,6 +36,7 @@ __all__ = [
     "outage_s",
     "random_faults",
     "run_world",
+    "seeded_world",
     "seeds",
     "swizzle",
 ]

@@ -22,7 +22,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Generic, NoReturn, TypeVar
 
 import trio
@@ -99,6 +99,27 @@ class World:
         self.happened[name] += happened
 
 
+@contextlib.contextmanager
+def seeded_world(seed: int, *, conditions: Conditions | None = None) -> Iterator[World]:
+    """Tie this process to a seed and to virtual time for the length of the block.
+
+    For whoever drives Trio himself (guest mode): the run takes `world.clock`, and its main task calls
+    `world.net.install()` first. Everybody else: `run_world`.
+    """
+    with contextlib.ExitStack() as stack:
+        path = os.environ.get("PITLINK_SIM_TRACE")
+        trace = Trace(stack.enter_context(open(path, "w")) if path else None)
+        stack.enter_context(seeded_process(seed))
+        clock = trio.testing.MockClock(autojump_threshold=0)
+        net = SimNetwork(seed, default=conditions, trace=trace)
+        world = World(seed, net, clock)
+        net.timeline.on_jump = _Collector()
+        stack.enter_context(replaced(trio.to_thread, "run_sync", _refuse_thread))
+        stack.enter_context(replaced(trio, "sleep", net.timeline.sleep))
+        stack.enter_context(virtual_wall_clock(world.utc_now, clock.current_time))
+        yield world
+
+
 def run_world(
     seed: int,
     main: Callable[[World], Awaitable[T]],
@@ -114,29 +135,19 @@ def run_world(
     """
     began = time.perf_counter()
     try:
-        with contextlib.ExitStack() as stack:
-            path = os.environ.get("PITLINK_SIM_TRACE")
-            trace = Trace(stack.enter_context(open(path, "w")) if path else None)
-            stack.enter_context(seeded_process(seed))
-            clock = trio.testing.MockClock(autojump_threshold=0)
-            net = SimNetwork(seed, default=conditions, trace=trace)
-            world = World(seed, net, clock)
-            net.timeline.on_jump = _Collector()
-            stack.enter_context(replaced(trio.to_thread, "run_sync", _refuse_thread))
-            stack.enter_context(replaced(trio, "sleep", net.timeline.sleep))
-            stack.enter_context(virtual_wall_clock(world.utc_now, clock.current_time))
+        with seeded_world(seed, conditions=conditions) as world:
 
             async def install_and_run() -> T:
-                net.install()
+                world.net.install()
                 return await main(world)
 
-            value = trio.run(install_and_run, clock=clock)
+            value = trio.run(install_and_run, clock=world.clock)
             check_happened(world.happened, must_happen)
             return Run(
                 value,
                 seed,
-                trace.hexdigest(),
-                clock.current_time(),
+                world.net.trace.hexdigest(),
+                world.clock.current_time(),
                 time.perf_counter() - began,
                 world.happened,
             )

@@ -349,16 +349,20 @@ class Side:
             await trio.sleep(SWEEP_S)
 
     async def _back_up(self) -> None:
-        assert self._store is not None
         while True:
             await trio.sleep(self.rng.expovariate(1 / 600))
             if self.plan.restore:
-                self._backup_number += 1
-                path = self.folder / f"{self.name}-{self._backup_number}.db"
-                await self._store.backup_to(path)
-                self._backups.append(path)
-                if len(self._backups) > BACKUPS:
-                    self._backups.pop(0).unlink()
+                await self.back_up()
+
+    async def back_up(self) -> None:
+        """Make a backup of the file as it is now. Only while the program is up."""
+        assert self._store is not None
+        self._backup_number += 1
+        path = self.folder / f"{self.name}-{self._backup_number}.db"
+        await self._store.backup_to(path)
+        self._backups.append(path)
+        if len(self._backups) > BACKUPS:
+            self._backups.pop(0).unlink()
 
     # --- while it is down ----------------------------------------------------------------------------------------
 
@@ -368,7 +372,10 @@ class Side:
             self.world.skew_s[self.name] = self.rng.uniform(-30, 30)
         if self.calm or not self._backups or self.rng.random() >= self.plan.restore:
             return
-        at = self.rng.randrange(len(self._backups))
+        self.put_back(self.rng.randrange(len(self._backups)))
+
+    def put_back(self, at: int) -> None:
+        """Put back one of the backups. Only while the program is down."""
         for newer in self._backups[at + 1 :]:  # of a history that ends here
             newer.unlink()
         del self._backups[at + 1 :]
@@ -452,25 +459,50 @@ async def _site(side: Side) -> None:
 # --- a run -----------------------------------------------------------------------------------------------------------
 
 
+def make_sides(
+    world: World, plan: Plan, folder: Path, oracles: dict[str, ChannelOracle], kind: type[Side] = Side
+) -> tuple[Side, Side]:
+    """Return hub and pits with a path between them; their programs wait to be run."""
+    hub = kind(world, "hub", "site", OutChannel("command"), "event", plan, folder, oracles)
+    event = OutChannel("event", plan.keep, plan.bounds)
+    pits = kind(world, "pits", "hub", event, "command", plan, folder, oracles)
+    net = world.net
+    for side, main in ((hub, _hub), (pits, _site)):
+        net.add_host(side.name)
+        side.program = Program(net, side.name, partial(main, side), while_down=side.while_down)
+    conditions = plan.conditions
+    net.link("pits", "hub").set(
+        latency_s=conditions.latency_s, jitter_s=conditions.jitter_s, split=conditions.split
+    )
+    return hub, pits
+
+
+async def converge(hub: Side, pits: Side) -> None:
+    """Wait until both ends, healed and calm, have told each other everything. Raises AssertionError when they do not."""
+    with trio.move_on_after(CONVERGED_S) as bound:
+        await trio.sleep(1)  # what was being accepted is
+        while not (hub.settled and pits.settled):
+            await trio.sleep(1)
+        await trio.sleep(2)  # a skip of what is done is under way, and nobody waits for its acknowledgement
+    assert not bound.cancelled_caught, f"not converged {CONVERGED_S:.0f} s after healing: {hub} {pits}"
+    for sender, receiver in ((pits, hub), (hub, pits)):
+        await _compare_positions(sender, receiver)
+
+
+def judge(world: World, hub: Side, pits: Side, figures: Figures) -> None:
+    """Look into both files, behind the end of both programs. Raises AssertionError with every broken rule."""
+    for sender, receiver in ((pits, hub), (hub, pits)):
+        _judge(world, sender, receiver, figures)
+
+
 async def run_link(world: World, hours: float) -> Figures:
     """Run `hours` of it, heal, and judge. Raises AssertionError for every broken rule."""
     plan = Plan.draw(world.rng("plan"))
     scratch = "/dev/shm" if os.path.isdir("/dev/shm") else None
     with tempfile.TemporaryDirectory(prefix="pitlink-sim-", dir=scratch) as folder:
         oracles = {name: ChannelOracle(name) for name in ("event", "command")}
-        hub = Side(world, "hub", "site", OutChannel("command"), "event", plan, Path(folder), oracles)
-        event = OutChannel("event", plan.keep, plan.bounds)
-        pits = Side(world, "pits", "hub", event, "command", plan, Path(folder), oracles)
+        hub, pits = make_sides(world, plan, Path(folder), oracles)
         net = world.net
-        for side, main in ((hub, _hub), (pits, _site)):
-            net.add_host(side.name)
-            side.program = Program(net, side.name, partial(main, side), while_down=side.while_down)
-        link = net.link("pits", "hub")
-        link.set(
-            latency_s=plan.conditions.latency_s,
-            jitter_s=plan.conditions.jitter_s,
-            split=plan.conditions.split,
-        )
         figures = Figures("link", world.seed)
 
         def on_fault(name: str) -> None:
@@ -481,7 +513,7 @@ async def run_link(world: World, hours: float) -> Figures:
             for side in (hub, pits):
                 nursery.start_soon(side.program.run)
             for oracle in oracles.values():
-                nursery.start_soon(_watch, oracle)
+                nursery.start_soon(watch, oracle)
             with trio.move_on_after(hours * 3600):
                 await random_faults(
                     net,
@@ -493,18 +525,9 @@ async def run_link(world: World, hours: float) -> Figures:
                 )
             hub.calm = pits.calm = True
             net.heal_all()
-            with trio.move_on_after(CONVERGED_S) as bound:
-                await trio.sleep(1)  # what was being accepted is
-                while not (hub.settled and pits.settled):
-                    await trio.sleep(1)
-            assert not bound.cancelled_caught, (
-                f"not converged {CONVERGED_S:.0f} s after healing: {hub} {pits}"
-            )
-            for sender, receiver in ((pits, hub), (hub, pits)):
-                await _compare_positions(sender, receiver)
+            await converge(hub, pits)
             nursery.cancel_scope.cancel()
-        for sender, receiver in ((pits, hub), (hub, pits)):
-            _judge(world, sender, receiver, figures)
+        judge(world, hub, pits, figures)
         figures.hours = trio.current_time() / 3600
         figures.counts["starts"] = hub.program.starts + pits.program.starts
         figures.counts["restores"] = hub.restores + pits.restores
@@ -512,7 +535,8 @@ async def run_link(world: World, hours: float) -> Figures:
         return figures
 
 
-async def _watch(oracle: ChannelOracle) -> None:
+async def watch(oracle: ChannelOracle) -> None:
+    """Raise AssertionError as soon as a rule is broken."""
     await oracle.broken.wait()
     raise AssertionError(oracle.violations[0])
 
