@@ -115,6 +115,8 @@ def _failure(command: list[str], root: Path, seconds: float) -> str:
     lines = [
         line
         for line in done.stdout.splitlines()
-        if re.match(r"\w*(Error|Exception|Deadlock|Livelock)\b", line)
+        if re.match(r"[ |]*\w*(Error|Deadlock|Livelock|NeverHappened)\b", line)
     ]
-    return (lines[-1] if lines else f"exit {done.returncode}: {(done.stdout + done.stderr)[-300:]}")[:160]
+    return (
+        lines[-1].strip(" |") if lines else f"exit {done.returncode}: {(done.stdout + done.stderr)[-300:]}"
+    )[:160]
