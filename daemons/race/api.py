@@ -19,13 +19,14 @@ from daemons.ops.trace import bound
 from daemons.race.desk import CommandDesk, TooManyCommands
 from daemons.race.fetched import Fetched
 from daemons.race.hub import HubSite
+from daemons.race.issuing import issue_audited
 from daemons.race.record import EventRecord
 from daemons.store.errors import StorageError
 from daemons.web.assets import is_known
 from daemons.web.refusals import json_response as _json
 from daemons.web.refusals import refusal_response, storage_response
 from protocol.errors import HTTP_STATUS, ErrorCode, RemoteProtocolError, RequestError
-from protocol.messages import action_from_map, action_to_map
+from protocol.messages import action_from_map
 
 ID_DIGITS_MAX = 18
 """Of the id of an event: what SQLite's integers hold."""
@@ -59,7 +60,7 @@ def api_routes(
     utc_now: Callable[[], float],
     fetch_s: float,
 ) -> list[BaseRoute]:
-    """Return the routes under /api/sites. Commands, also those refused, leave rows of the audit."""
+    """Return the routes under /api/sites. Commands, also those refused, leave rows of the audit before they go out."""
 
     async def commander(request: Request, site: str) -> Identity:
         authorization = request.headers.get("authorization")
@@ -109,10 +110,7 @@ def api_routes(
             return _json(200, await desk.listed())
         try:
             action = action_from_map(json.loads(await _command_body(request)))
-            fields = action_to_map(action)
-            id_ = await desk.issue(action, identity.name)
-            await trail.note(identity.who, f"command.{fields['do']}", name, after={**fields, "id": id_})
-            return _json(202, {"id": id_})
+            return _json(202, {"id": await issue_audited(trail, desk, action, identity)})
         except RequestError as exc:
             return _refused_command(exc)
         except (ValueError, RecursionError, RemoteProtocolError) as exc:

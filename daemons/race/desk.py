@@ -7,7 +7,7 @@ it), SENT (it has) or UNKNOWN (its time is over and nothing was heard).
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from daemons.link.durable import DurableChannels
 from daemons.link.limiter import per_type
 from daemons.ops.environment import Environment
 from daemons.ops.metrics import SLOW_S, Histogram
+from daemons.ops.storecare import patiently
 from daemons.race.executor import CHANNEL
 from daemons.store import Migration, Store
 from protocol.errors import ErrorCode, RequestError
@@ -50,6 +51,14 @@ MIGRATIONS = (
         CREATE INDEX command_by_site ON command (site, issued_at);
         """,
     ),
+    Migration(
+        "desk",
+        2,
+        """
+        ALTER TABLE command ADD COLUMN to_note INTEGER NOT NULL DEFAULT 0;  -- decided, and not in the audit yet
+        CREATE INDEX command_to_note ON command (site, issued_at) WHERE to_note;
+        """,
+    ),
 )
 
 LIFETIME_S = 300.0
@@ -66,7 +75,10 @@ class TooManyCommands(RequestError):
 
 @define(eq=False)
 class CommandDesk:
-    """Issues commands to one site and takes its results."""
+    """Issues commands to one site and takes its results.
+
+    `note` is told each result, as `listed` says it, at least once and also after a restart: `run` must be running then.
+    """
 
     store: Store
     durable: DurableChannels
@@ -79,25 +91,36 @@ class CommandDesk:
     issued: int = field(default=0, init=False)
     results: Counter[str] = field(factory=Counter, init=False)  # by status
     latency: Histogram = field(factory=lambda: Histogram(SLOW_S), init=False)
+    note: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+    _decided: trio.Event = field(factory=trio.Event, init=False)
 
-    async def issue(self, action: Action, issuer: str, lifetime_s: float = LIFETIME_S) -> str:
-        """Queue a command; return its id once that is durable. Raises OutboxFull when too many wait for the site,
-        TooManyCommands when too many of this type came.
-        """
-        fields = action_to_map(action)
-        wait_s = per_type(self._paces, str(fields["do"]), self.rates(), trio.current_time())
+    def admit(self, action: Action) -> str:
+        """Return the id for a command that may be issued now. Raises TooManyCommands: too many of this type came."""
+        type_ = str(action_to_map(action)["do"])
+        wait_s = per_type(self._paces, type_, self.rates(), trio.current_time())
         if wait_s:
             self.limited += 1
-            raise TooManyCommands(str(fields["do"]), wait_s)
+            raise TooManyCommands(type_, wait_s)
+        return str(uuid.UUID(bytes=self.environment.urandom(16), version=4))
+
+    async def issue(
+        self, action: Action, issuer: str, lifetime_s: float = LIFETIME_S, *, id_: str | None = None
+    ) -> str:
+        """Queue a command; return its id once that is durable. `id_`: of one that was admitted already.
+
+        Raises OutboxFull when too many wait for the site, and without an id as `admit`.
+        """
+        id_ = self.admit(action) if id_ is None else id_
+        fields = action_to_map(action)
         now = self.environment.utc_now()
-        id_ = str(uuid.UUID(bytes=self.environment.urandom(16), version=4))
         command = Command(id_, issuer, now + lifetime_s, 0, action)
         row = (id_, self.site, issuer, now, now + lifetime_s, json.dumps(fields))
 
         def work(conn: apsw.Connection) -> None:
             epoch, seq = self.durable.append_in(conn, CHANNEL, *encode_body(command))
             conn.execute(
-                "INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)", (*row, epoch, seq)
+                "INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0)",
+                (*row, epoch, seq),
             )
 
         await self.store.transact(work)
@@ -116,8 +139,9 @@ class CommandDesk:
         if not isinstance(result, Result):
             raise ValueError(f"{message.type} is no result")
         conn.execute(
-            "UPDATE command SET status = ?, words = ?, decided_at = ? WHERE id = ? AND site = ? AND status IS NULL",
-            (result.status, result.words, result.at, result.id, self.site),
+            "UPDATE command SET status = ?, words = ?, decided_at = ?, to_note = ? "
+            "WHERE id = ? AND site = ? AND status IS NULL",
+            (result.status, result.words, result.at, self.note is not None, result.id, self.site),
         )
         if not conn.changes():
             return
@@ -132,16 +156,29 @@ class CommandDesk:
     def _count(self, status: ResultStatus, issued_at: float) -> None:
         self.results[status] += 1
         self.latency.observe(self.environment.utc_now() - issued_at)
+        self._decided.set()
+
+    async def run(self) -> None:
+        """Tell `note` of results as they come. Never returns."""
+        while self.note is not None:
+            self._decided = trio.Event()
+            for command in await patiently(partial(self._select, "to_note"), "results"):
+                await patiently(partial(self.note, command), "an audit row")
+                await patiently(partial(self.store.transact, _noted(command["id"])), "a noted result")
+            await self._decided.wait()
 
     async def listed(self) -> list[dict[str, Any]]:
         """Return the site's last commands, newest first, as they stand."""
+        return await self._select("TRUE")
+
+    async def _select(self, condition: str) -> list[dict[str, Any]]:
         now = self.environment.utc_now()
 
         def read(conn: apsw.Connection) -> list[tuple[Any, ...]]:
             return list(
                 conn.execute(
                     "SELECT id, issuer, issued_at, expires_at, action, epoch, seq, status, words, decided_at "
-                    "FROM command WHERE site = ? ORDER BY issued_at DESC LIMIT ?",
+                    f"FROM command WHERE site = ? AND {condition} ORDER BY issued_at DESC LIMIT ?",
                     (self.site, LISTED_MAX),
                 )
             )
@@ -163,3 +200,7 @@ class CommandDesk:
             "words": words,
             "decided_at": decided_at,
         }
+
+
+def _noted(id_: str) -> Callable[[apsw.Connection], object]:
+    return lambda conn: conn.execute("UPDATE command SET to_note = 0 WHERE id = ?", (id_,)) and None

@@ -66,8 +66,9 @@ class Controls:
 class CommandExecutor:
     """Takes commands from the channel and carries them out. `run` must be running.
 
-    `hub_now()` is the hub's UTC in seconds as the link knows it, None when it does not (never connected). `note` is told
-    how each command ended before its result is sent, for the audit.
+    `hub_now()` is the hub's UTC in seconds as the link knows it, None when it does not (never connected). `note` is for
+    the audit: it is told of each command before that is carried out (no status), and how it ended before its result is
+    sent. What cannot be noted is not done.
     """
 
     store: Store
@@ -75,7 +76,7 @@ class CommandExecutor:
     controls: Controls
     hub_now: Callable[[], float | None]
     utc_now: Callable[[], float]
-    note: Callable[[Command, ResultStatus, str], Awaitable[None]] | None = None
+    note: Callable[[Command, ResultStatus | None, str], Awaitable[None]] | None = None
     _pause_until: float | None = field(default=None, init=False)
     _wake: trio.Event = field(factory=trio.Event, init=False)
 
@@ -132,11 +133,11 @@ class CommandExecutor:
 
     async def _carry_out(self, id_: str, command: object) -> None:
         assert isinstance(command, Command)
-        now = self.hub_now()  # of what was taken before a restart it is not known, and it came in time
-        if now is not None and now > command.expires_at:
-            _log.info("command.expired", id=id_, late_s=round(now - command.expires_at, 3))
-            words = "it came too late"
-            await self._close(id_, ResultStatus.EXPIRED, words, command)
+        if not self._is_late(command):
+            await self._note(command, None, "")
+        if self._is_late(command):  # also by the time that a full disk took
+            _log.info("command.expired", id=id_, expired_at=command.expires_at)
+            await self._close(command, ResultStatus.EXPIRED, "it came too late")
             return
         _log.info("command.run", id=id_, action=repr(command.action), issuer=command.issuer)
         try:
@@ -144,15 +145,20 @@ class CommandExecutor:
             status = ResultStatus.DONE
         except ValueError as exc:
             status, words = ResultStatus.FAILED, str(exc)
-        await self._close(id_, status, words, command)
+        await self._close(command, status, words)
 
-    async def _close(
-        self, id_: str, status: ResultStatus, words: str, command: Command | None = None
-    ) -> None:
-        if self.note is not None and command is not None:
-            await patiently(partial(self.note, command, status, words), "an audit row")
-        decide = partial(self.store.transact, lambda conn: self._decide(conn, id_, status, words))
+    def _is_late(self, command: Command) -> bool:
+        now = self.hub_now()  # of what was taken before a restart it is not known, and it came in time
+        return now is not None and now > command.expires_at
+
+    async def _close(self, command: Command, status: ResultStatus, words: str) -> None:
+        await self._note(command, status, words)
+        decide = partial(self.store.transact, lambda conn: self._decide(conn, command.id, status, words))
         await patiently(decide, "a result")
+
+    async def _note(self, command: Command, status: ResultStatus | None, words: str) -> None:
+        if self.note is not None:
+            await patiently(partial(self.note, command, status, words), "an audit row")
 
     async def act_here(self, action: Action) -> str:
         """Do what an operator asks for at the site itself; return the words. Raises ValueError as a command would fail."""

@@ -16,7 +16,6 @@ from daemons.race.cache import SqliteCache
 from daemons.race.desk import CommandDesk, TooManyCommands
 from daemons.race.hub import HubSite
 from daemons.race.siteactions import channels_status
-from daemons.store.errors import StorageError
 from protocol import messages
 from protocol.errors import RequestError
 
@@ -115,17 +114,19 @@ class HubOffice:
 
     def _command(self, params: Mapping[str, Any], identity: Identity, action: messages.Action) -> Done:
         desk = self._member(params).desk
+        try:
+            id_ = desk.admit(action)
+        except TooManyCommands as exc:
+            raise ActionRefused(exc.words, 429, retry_after_s=exc.retry_after_s) from exc
 
         async def apply() -> dict[str, Any]:
             try:
-                id_ = await desk.issue(action, identity.name)
-            except TooManyCommands as exc:
-                raise ActionRefused(str(exc), 429) from exc
-            except (OutboxFull, StorageError) as exc:
+                await desk.issue(action, identity.who, id_=id_)
+            except OutboxFull as exc:
                 raise ActionRefused(str(exc), 503) from exc
             return await _result(desk, id_, params["wait_s"])
 
-        return Done(after=messages.action_to_map(action), apply=apply)
+        return Done(after={**messages.action_to_map(action), "id": id_}, apply=apply, outcome="begun")
 
     async def rules(self, params: Mapping[str, Any], identity: Identity) -> Any:
         try:

@@ -2,7 +2,7 @@
 
 members
 ├── sweep                         bounds of age and keeping
-└── one site each                 fetches, watches, board; the audit's head is told to it
+└── one site each                 fetches, watches, board; results are audited, the audit's head is told to it
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +33,7 @@ from daemons.race.cache import SqliteCache
 from daemons.race.config import CloudConfig
 from daemons.race.desk import CommandDesk
 from daemons.race.hub import HubSite
+from daemons.race.issuing import note_result
 from daemons.race.keeper import BoardKeeper
 from daemons.race.record import EventRecord
 from daemons.race.remote import RemoteOrigin
@@ -218,6 +219,7 @@ class Members(Mapping[str, Member]):
         commands = CommandDesk(
             self.store, durable, name, environment, rates=lambda: limits.now.commands_per_s
         )
+        commands.note = partial(note_result, self.trail, name)
         await durable.open()
         heads = auditheads.HeadExchange(name, self.trail)
         peer = self._peer(name, durable, heads)
@@ -227,6 +229,7 @@ class Members(Mapping[str, Member]):
         )
         await site.load()
         nursery.start_soon(site.run)
+        nursery.start_soon(commands.run)
         nursery.start_soon(heads.run, peer)
         listener = SiteListener(
             peer,

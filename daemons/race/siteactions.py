@@ -10,6 +10,7 @@ from daemons.link.deadactions import dead_letter_actions
 from daemons.link.durable import DurableChannels
 from daemons.link.requests import Reply
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
+from daemons.ops.authority.audit import Outcome
 from daemons.ops.authority.identity import Identity
 from daemons.ops.authority.trail import AuditTrail
 from daemons.race.executor import CommandExecutor
@@ -127,16 +128,16 @@ async def answer_rules(gate: PathGate, params: Mapping[str, Any]) -> Reply:
 
 
 async def note_command(
-    trail: AuditTrail, command: messages.Command, status: messages.ResultStatus, words: str
+    trail: AuditTrail, command: messages.Command, status: messages.ResultStatus | None, words: str
 ) -> None:
-    """Audit a command of the hub's. Raises StorageError."""
+    """Audit a command of the hub's: that it is carried out now (no status), or how it ended. Raises StorageError."""
     action = messages.action_to_map(command.action)
-    await trail.note(
-        f"link {command.issuer}",
-        f"command.{action['do']}",
-        after={**action, "id": command.id, "words": words},
-        outcome="done" if status is messages.ResultStatus.DONE else "failed",
-    )
+    after = {**action, "id": command.id}
+    outcome: Outcome = "begun"
+    if status is not None:
+        after["words"] = words
+        outcome = "done" if status is messages.ResultStatus.DONE else "failed"
+    await trail.note(f"link {command.issuer}", f"command.{action['do']}", after=after, outcome=outcome)
 
 
 def channels_status(durable: DurableChannels) -> dict[str, Any]:

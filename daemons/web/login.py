@@ -27,6 +27,8 @@ from daemons.web.refusals import json_response, refusal_response, retry_later, s
 __all__ = ["login_routes"]
 
 BODY_BYTES_MAX = 4096
+NO_KEYS_AGAIN_S = "60"
+"""Somebody has to type a command first."""
 
 Work = Callable[[Request], Awaitable[Response]]
 
@@ -76,7 +78,7 @@ def _guarded(work: Work) -> Work:
             return retry_later(503, "too many sign in at once", 2.0)
         except NoKeys:
             words = "nobody can sign in here yet: this hub has no keys"
-            return json_response(503, {"code": "NO_KEYS", "words": words})
+            return json_response(503, {"code": "NO_KEYS", "words": words}, {"Retry-After": NO_KEYS_AGAIN_S})
         except StorageError as exc:
             return storage_response(exc)
 

@@ -1,7 +1,9 @@
 """The admin APIs of pits and cloud, and their audits, over the real link."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import httpx
@@ -132,10 +134,21 @@ async def test_the_allowlist_is_switched_kept_and_never_widened(tmp_path: Path) 
         with pytest.raises(AdminError, match="no site 'elsewhere'"):
             await at_hub.act("site.allowlist.switch", site="elsewhere", pattern="/", enabled=True)
         rows = [row for row in await cloud.audit() if row["action"] == "site.allowlist.switch"]
-        assert [row["outcome"] for row in rows] == ["done"] * 4 + ["refused"]
+        assert [row["outcome"] for row in rows] == ["begun"] * 4 + ["refused"]
         assert rows[0]["who"] == "token root" and rows[0]["target"] == SITE
-        told = [row for row in await pits.audit() if row["who"] == "link root"]
-        assert [row["outcome"] for row in told] == ["done"] + ["failed"] * 3
+        await until_rows(cloud, lambda row: row["who"] == f"link {SITE}", 4)
+        results = [row for row in await cloud.audit() if row["who"] == f"link {SITE}"]
+        assert [row["outcome"] for row in results] == ["done"] + ["failed"] * 3
+        assert [row["after"]["id"] for row in results] == [row["after"]["id"] for row in rows[:4]]
+        told = [row for row in await pits.audit() if row["who"] == "link token root"]
+        assert [row["outcome"] for row in told] == ["begun", "done"] + ["begun", "failed"] * 3
+
+
+async def until_rows(daemon: AdminClient, is_one: Callable[[dict[str, Any]], bool], count: int) -> None:
+    """Wait until the audit has so many of these rows."""
+    with trio.fail_after(15):
+        while sum(map(is_one, await daemon.audit(last=500))) < count:
+            await trio.sleep(0.02)
 
 
 async def admin_token(stage: Stage, role: Role = Role.ADMIN) -> str:
@@ -247,11 +260,14 @@ async def test_commands_by_the_api_leave_rows_at_both_ends(tmp_path: Path) -> No
         pits, cloud = doors(tmp_path)
         id_ = await stage.command(do="purge", prefix="/x")
         await stage.result_of(id_)
-        (row,) = await cloud.audit()
-        assert (row["who"], row["action"], row["target"]) == ("bearer caller", "command.purge", SITE)
-        assert row["after"]["id"] == id_
-        (row,) = await pits.audit()
-        assert (row["who"], row["action"], row["outcome"]) == ("link caller", "command.purge", "done")
+        await until_rows(cloud, lambda row: True, 2)
+        begun, done = await cloud.audit()
+        assert (begun["who"], begun["action"], begun["target"]) == ("bearer caller", "command.purge", SITE)
+        assert (begun["outcome"], begun["after"]["id"]) == ("begun", id_)
+        assert (done["who"], done["action"], done["target"]) == (f"link {SITE}", "command.purge", SITE)
+        assert (done["outcome"], done["after"]["issuer"]) == ("done", "bearer caller")
+        told = [(row["who"], row["action"], row["outcome"]) for row in await pits.audit()]
+        assert told == [("link bearer caller", "command.purge", outcome) for outcome in ("begun", "done")]
         reader = await admin_token(stage, Role.VIEWER)
         headers = {"Authorization": f"Bearer {reader}"}
         answer = await stage.callers.post(

@@ -34,7 +34,7 @@ async def test_pause_and_resume(tmp_path: Path) -> None:
         done = await stage.result_of(await stage.command(do="pause"))
         assert (done["status"], done["issuer"], done["action"]) == (
             "DONE",
-            "caller",
+            "bearer caller",
             {"do": "pause", "until": None},
         )
         refused = await stage.origin(FILE)

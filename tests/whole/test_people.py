@@ -115,7 +115,7 @@ async def test_a_person_signs_in_works_and_is_disabled(tmp_path: Path) -> None:
             headers = {"Authorization": f"Bearer {told['token']}"}
             issued = await client.post(COMMANDS, headers=headers, json={"do": "resume"})
             assert issued.status_code == 202
-            assert (await stage.result_of(issued.json()["id"]))["issuer"] == "anna"
+            assert (await stage.result_of(issued.json()["id"]))["issuer"] == "user anna"
             console.do(lambda conn: disable_user(conn, "anna", time.time()))
             assert await _ask(stage, told["token"]) == (401, "ended")
             answer = await client.post("/api/refresh", json={"refresh_token": told["refresh_token"]})

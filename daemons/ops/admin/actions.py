@@ -35,12 +35,16 @@ _KINDS: dict[Kind, tuple[tuple[type, ...], str]] = {
 
 
 class ActionRefused(Exception):
-    """It cannot be done, and the words say why: safe to show. `status`: the HTTP status that says the same."""
+    """It cannot be done, and the words say why: safe to show. `status`: the HTTP status that says the same.
 
-    def __init__(self, words: str, status: int = 409) -> None:
+    `retry_after_s`: when to try again, for 429 and 503.
+    """
+
+    def __init__(self, words: str, status: int = 409, *, retry_after_s: float | None = None) -> None:
         super().__init__(words)
         self.words = words
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 @frozen
@@ -90,7 +94,8 @@ class Done:
     """What an action did, or is about to do. `before`, `after`, `target` go to the audit: JSON-able, never a secret.
 
     `persist(conn)` runs in the audit row's transaction (it may read and write the authority file, and nothing else);
-    `apply()` when that is durable. What `apply` raises makes a second row, "failed".
+    `apply()` when that is durable. What `apply` raises makes a second row, "failed"; so does cancelling it.
+    `outcome`: "begun" for what others are to do; whoever hears what became of it adds a row.
     """
 
     result: Any = None
@@ -99,6 +104,7 @@ class Done:
     after: Any = None
     persist: Callable[[apsw.Connection], object] | None = None
     apply: Callable[[], object] | None = None
+    outcome: Literal["done", "begun"] = "done"
 
 
 Run = Callable[[Mapping[str, Any], Identity], Awaitable[Any]]

@@ -42,11 +42,11 @@ class AdminDesk:
             await self.trail.note_refused(identity.who, name, target, exc.words)
             raise
         except StorageError as exc:
-            await self._failed(identity, name, target, str(exc))
+            await self.trail.note_failure(identity.who, name, target, exc)
             raise ActionRefused(str(exc), 503) from exc
         except Exception as exc:
             _log.exception("action.failed", action=name, who=identity.who)
-            await self._failed(identity, name, target, type(exc).__name__)
+            await self.trail.note_failure(identity.who, name, target, exc)
             raise ActionRefused("the action failed; the daemon's log says more", 500) from exc
         done = found if isinstance(found, Done) else Done(found)
         if not action.changes:
@@ -59,31 +59,26 @@ class AdminDesk:
         after = done.after if done.after is not None else _said(params)
         try:
             await self.trail.note(
-                identity.who, action.name, target, before=done.before, after=after, persist=done.persist
-            )
+                identity.who, action.name, target,
+                before=done.before, after=after, outcome=done.outcome, persist=done.persist,
+            )  # fmt: skip
         except StorageError as exc:
             raise ActionRefused(f"it was not done, because it cannot be audited: {exc}", 503) from exc
         if done.apply is None:
             return done.result
         try:
-            made = done.apply()
-            if inspect.isawaitable(made):
-                made = await made
+            async with self.trail.noting_failure(identity.who, action.name, target):
+                made = done.apply()
+                if inspect.isawaitable(made):
+                    made = await made
+        except ActionRefused:
+            raise
+        except StorageError as exc:
+            raise ActionRefused(str(exc), 503) from exc
         except Exception as exc:
-            words = exc.words if isinstance(exc, ActionRefused) else type(exc).__name__
-            if not isinstance(exc, ActionRefused):
-                _log.exception("action.failed", action=action.name, who=identity.who)
-            await self._failed(identity, action.name, target, words)
-            if isinstance(exc, ActionRefused):
-                raise
+            _log.exception("action.failed", action=action.name, who=identity.who)
             raise ActionRefused("the action failed; the daemon's log says more", 500) from exc
         return made if done.result is None else done.result
-
-    async def _failed(self, identity: Identity, name: str, target: str, words: str) -> None:
-        try:
-            await self.trail.note(identity.who, name, target, after={"words": words}, outcome="failed")
-        except StorageError:
-            _log.warning("audit.failure_lost", action=name, who=identity.who)  # health says it as well
 
 
 def _check_role(action: Action, identity: Identity) -> None:

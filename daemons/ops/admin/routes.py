@@ -5,10 +5,12 @@ POST /admin/actions/{name} with the parameters as a JSON object.
 """
 
 import json
+import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import structlog
 import trio
 from attrs import asdict, frozen
 from starlette.requests import Request
@@ -28,9 +30,12 @@ from daemons.store.errors import StorageError
 
 __all__ = ["AdminSources", "Held", "admin_routes"]
 
+_log = structlog.stdlib.get_logger("pitlink.ops")
+
 ACTION_S = 60.0
 """The longest an action may take; what it has begun by then is cancelled."""
 
+RETRY_AFTER_S = 5.0
 ROWS_MAX = 1000
 LINES_MAX = 4000
 
@@ -140,7 +145,7 @@ class _Guarded:
         except Refusal as exc:
             response = _refusal(exc.status, exc.code, exc.words)
         except StorageError as exc:
-            response = _refusal(503, "storage", str(exc))
+            response = _busy(503, str(exc))
         if not is_begun:
             await response(scope, receive, send)
         elif not is_over:  # revoked in the middle of a stream
@@ -153,11 +158,14 @@ class _Guarded:
         try:
             found: Response = await self._answer(request, identity)
         except Refusal as exc:
+            _log.info("admin.refused", who=identity.who, path=request.url.path, code=exc.code)
             return _refusal(exc.status, exc.code, exc.words)
         except ActionRefused as exc:
+            if exc.status in (429, 503):
+                return _busy(exc.status, exc.words, exc.retry_after_s)
             return _refusal(exc.status, "refused", exc.words)
         except StorageError as exc:
-            return _refusal(503, "storage", str(exc))
+            return _busy(503, str(exc))
         return found
 
 
@@ -190,6 +198,12 @@ def _row(row: AuditRow) -> dict[str, Any]:
 def _json(status: int, value: object) -> Response:
     body = json.dumps(value, ensure_ascii=False, default=str).encode()
     return Response(body, status, {"Cache-Control": "no-store"}, media_type="application/json")
+
+
+def _busy(status: int, words: str, after_s: float | None = None) -> Response:
+    response = _refusal(status, "BUSY", words)
+    response.headers["Retry-After"] = str(max(1, math.ceil(RETRY_AFTER_S if after_s is None else after_s)))
+    return response
 
 
 def _refusal(status: int, code: str, words: str) -> Response:

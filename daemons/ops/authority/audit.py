@@ -32,7 +32,8 @@ __all__ = [
     "verify",
 ]
 
-Outcome = Literal["done", "refused", "failed"]
+Outcome = Literal["begun", "done", "refused", "failed"]
+"""`begun`: it is on its way, and what becomes of it has a row of its own."""
 
 _TABLE = """
 CREATE TABLE audit_row (

@@ -1,6 +1,7 @@
 """The audit of a running daemon: rows are added beside the event loop, refused ones of one person not without end."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import apsw
@@ -23,6 +24,8 @@ _log = structlog.stdlib.get_logger("pitlink.ops")
 
 REFUSED_PER_S = 0.1
 REFUSED_BURST = 30.0
+FAILURE_S = 5.0
+"""How long one who is cancelled still waits for the row that says so."""
 """Rows a second that one who is refused can cause; what is past it is only counted and logged."""
 
 
@@ -85,6 +88,23 @@ class AuditTrail:
             await self.note(who, action, target, after={"words": words}, outcome="refused")
         except StorageError:
             _log.warning("audit.refusal_lost", who=who, action=action)  # health says it as well
+
+    @asynccontextmanager
+    async def noting_failure(self, who: str, action: str, target: str) -> AsyncIterator[None]:
+        """Add a row "failed" when the block raises or is cancelled: its deed has a row already. Raises nothing else."""
+        try:
+            yield
+        except BaseException as exc:
+            with trio.move_on_after(FAILURE_S, shield=True):
+                await self.note_failure(who, action, target, exc)
+            raise
+
+    async def note_failure(self, who: str, action: str, target: str, failure: BaseException) -> None:
+        """Add a row "failed". Never raises StorageError."""
+        try:
+            await self.note(who, action, target, after={"words": _why(failure)}, outcome="failed")
+        except StorageError:
+            _log.warning("audit.failure_lost", who=who, action=action)  # health says it as well
 
     def head(self) -> Head:
         """Return the head as it is now, whoever added to it."""
@@ -185,3 +205,13 @@ class AuditTrail:
                 Severity.DEGRADED,
                 f"{peer} does not accept the audit of this daemon: {words}",
             )
+
+
+def _why(exc: BaseException) -> str:
+    """Return the words of what has words for people, of others no more than the kind."""
+    if isinstance(exc, trio.Cancelled):
+        return "given up before its end; it may have been done"
+    if isinstance(exc, StorageError):
+        return str(exc)
+    words = getattr(exc, "words", None)
+    return words if isinstance(words, str) else type(exc).__name__

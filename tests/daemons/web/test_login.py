@@ -188,6 +188,7 @@ async def test_a_hub_without_keys_says_so(tmp_path: Path) -> None:
     async with open_desk(tmp_path, keys=False) as desk:
         answer = await desk.login()
         assert (answer.status_code, answer.json()["code"]) == (503, "NO_KEYS")
+        assert answer.headers["retry-after"] == "60"
         desk.file.write_now(lambda conn: init_keys(conn, NOW, counting(1)))
         assert (await desk.login()).status_code == 200
 

@@ -63,11 +63,20 @@ class Office:
 
         return Done(target="x", apply=apply)
 
+    async def slow(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        return Done(target="x", apply=trio.sleep_forever)
+
+    async def busy(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        def apply() -> None:
+            raise ActionRefused("not now", params["status"], retry_after_s=params["after_s"])
+
+        return Done(target="x", apply=apply)
+
 
 @asynccontextmanager
-async def open_office(folder: Path) -> AsyncIterator[Office]:
+async def open_office(folder: Path, *, inline: bool = False) -> AsyncIterator[Office]:
     """Make an office without a door."""
-    with open_authority(folder, migrations=AUTHORITY_MIGRATIONS) as file:
+    with open_authority(folder, migrations=AUTHORITY_MIGRATIONS, inline=inline) as file:
         health = Health(lambda: 1000.0)
         trail = AuditTrail(file, lambda: 1000.0, health)
         registry = Registry()

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from daemons.ops.admin.actions import Action, ActionRefused, Param
 from daemons.ops.authority.identity import Forbidden, Identity, Role
@@ -113,6 +115,20 @@ async def test_a_bug_is_logged_and_audited_without_its_words(tmp_path: Path, err
         assert "pl_secret" not in str(office.rows())
         error_logs.expect("action.failed")
         error_logs.expect("action.failed")
+
+
+async def test_what_is_given_up_half_way_is_noted_as_failed(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """After the 60 s that an action has, or when who asked for it is revoked meanwhile."""
+    async with open_office(tmp_path, inline=True) as office:
+        office.desk.registry.add(Action("slow", office.slow, "Take for ever."))
+        with trio.move_on_after(60) as waiting:
+            await office.desk.perform("slow", {}, OPERATOR)
+        assert waiting.cancelled_caught
+        done, failed = told(office)
+        assert (done[2], failed[2]) == ("done", "failed")
+        assert "given up before its end" in str(failed[4])
 
 
 async def test_what_cannot_be_audited_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

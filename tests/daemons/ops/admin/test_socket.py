@@ -17,10 +17,12 @@ import trio
 from starlette.applications import Starlette
 from starlette.requests import Request
 
+from daemons.ops.admin.actions import Action, Param
 from daemons.ops.admin.routes import admin_routes
 from daemons.ops.authority.identity import ALL_SITES, Identity, Role, Unauthorised
 from daemons.ops.client import ADMIN_SOCKET, AdminClient, AdminError, Unreachable
 from daemons.ops.errors import RefusedToStart
+from daemons.store.errors import StorageError, StorageFault
 from daemons.web.adminsocket import open_admin_socket
 from daemons.web.front import open_listeners, serve_http
 from tests.daemons.ops.admin.office import Office, open_door, open_office, sources
@@ -292,6 +294,35 @@ async def test_who_may_what_on_a_hubs_port(tmp_path: Path) -> None:
             assert (await http.get("/admin/actions/level.set", headers=headers)).status_code == 405
             answer = await http.get("/admin/actions", headers={"Authorization": "Bearer viewer"})
             assert answer.json() == []
+
+
+async def test_what_can_be_tried_again_says_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with hub_port(tmp_path) as (office, url, _, _):
+        office.desk.registry.add(
+            Action(
+                "busy", office.busy, "Be busy.", params=(Param("status", "whole"), Param("after_s", "number", required=False)),
+            )
+        )  # fmt: skip
+        headers = {"Authorization": "Bearer operator"}
+        async with httpx.AsyncClient(base_url=url, trust_env=False, headers=headers) as http:
+            for status, given, told in (
+                (503, None, "5"),
+                (429, 7.2, "8"),
+                (429, 0.01, "1"),
+                (409, None, None),
+            ):
+                answer = await http.post("/admin/actions/busy", json={"status": status, "after_s": given})
+                assert (answer.status_code, answer.headers.get("retry-after")) == (status, told)
+                assert answer.json()["code"] == ("refused" if status == 409 else "BUSY")
+
+            def broken(self: object, work: object) -> None:
+                raise StorageError(StorageFault.FAILED, tmp_path, "broken")
+
+            monkeypatch.setattr(type(office.trail.file), "read", broken)
+            for path in ("status", "audit"):
+                answer = await http.get(f"/admin/{path}")
+                assert (answer.status_code, answer.json()["code"]) == (503, "BUSY")
+                assert answer.headers["retry-after"] == "5"
 
 
 async def test_the_client_comes_by_address_and_token_too(tmp_path: Path) -> None:
