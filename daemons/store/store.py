@@ -218,7 +218,7 @@ async def open_store(
         try:
             async with trio.open_nursery() as nursery:
                 # Not by start(): cancelled in that moment, it would wait for a task that nobody tells to end.
-                nursery.start_soon(writer.run)
+                nursery.start_soon(writer.run)  # noqa: ASYNC113 (work waits in a queue until it runs)
                 try:
                     yield store
                 except BaseException as error:  # noqa: ASYNC103
