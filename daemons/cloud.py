@@ -197,7 +197,7 @@ class Cloud:
             *login_routes(self.sign_in, self.authoriser),
             *self.admin.routes(self.authoriser),
             *enrolment_routes(self.authority, self.hub, utc_now),
-            *health_routes(self.health, ready=figures.is_ready, about=figures.about),
+            *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=True),
             UplinkSink().route(),
             metrics_route(figures.readings),
         ]

@@ -280,7 +280,7 @@ class Pits:
         return [
             *race_routes(lambda: {self.config.site: self.keeper}, assets, utc_now=utc_now),
             self.hints.route(NOTIFY_PATH),
-            *health_routes(self.health, ready=figures.is_ready, about=figures.about),
+            *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=False),
             metrics_route(figures.readings),
         ]
 

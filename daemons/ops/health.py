@@ -77,14 +77,20 @@ Check = Callable[[], tuple[bool, str]]
 """Says whether the daemon is ready for work, and in words why not."""
 
 
-def health_routes(health: Health, *, ready: Check, about: Callable[[], dict[str, object]]) -> list[BaseRoute]:
-    """Return `/healthz` (503 while failing) and `/readyz` (503 while not ready). `about` adds a daemon's own figures."""
+def health_routes(
+    health: Health, *, ready: Check, about: Callable[[], dict[str, object]], is_public: bool
+) -> list[BaseRoute]:
+    """Return `/healthz` (503 while failing) and `/readyz` (503 while not ready). `about` adds a daemon's own figures.
+
+    `is_public`: for who reaches it from the Internet, without any words: they name files, people's tokens and disks.
+    """
+
+    def tell(warning: Warning_) -> dict[str, object]:
+        told: dict[str, object] = {"name": warning.name, "severity": str(warning.severity)}
+        return told if is_public else {**told, "words": warning.words, "since": warning.since}
 
     async def healthz(request: Request) -> Response:
-        warnings = [
-            {"name": w.name, "severity": str(w.severity), "words": w.words, "since": w.since}
-            for w in health.warnings
-        ]
+        warnings = [tell(warning) for warning in health.warnings]
         is_degraded = any(w.severity is not Severity.NOTICE for w in health.warnings)
         status = "failing" if health.is_failing else "degraded" if is_degraded else "ok"
         body = {"status": status, "warnings": warnings, **about()}
@@ -92,8 +98,9 @@ def health_routes(health: Health, *, ready: Check, about: Callable[[], dict[str,
 
     async def readyz(request: Request) -> Response:
         is_ready, words = ready()
-        return JSONResponse(
-            {"ready": is_ready, "words": words}, 200 if is_ready else 503, {"Cache-Control": "no-store"}
-        )
+        body: dict[str, object] = {"ready": is_ready}
+        if not is_public:
+            body["words"] = words
+        return JSONResponse(body, 200 if is_ready else 503, {"Cache-Control": "no-store"})
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]

@@ -21,6 +21,7 @@ from daemons.ops.authority import keys, sites
 from daemons.ops.authority.file import FILE_NAME, open_authority
 from daemons.ops.authority.sitekey import KEY_FILE
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
+from daemons.ops.client import ADMIN_SOCKET, AdminClient, AdminError, Unreachable
 from daemons.ops.config import secret_files
 from daemons.ops.doctor.finding import Finding, Verdict, bad, good, skipped, warning
 from daemons.ops.doctor.machine import disk, machine_clock, port_is_free, private_file, state_folder
@@ -37,6 +38,7 @@ __all__ = ["examine_cloud", "examine_pits", "live_pages"]
 Tell = Callable[[Finding], None]
 """Hears each finding as soon as it is known."""
 
+SOCKET_S = 5.0
 STREAM_S = 5.0
 """A stream's first event comes at once; a proxy that buffers holds it back."""
 
@@ -46,7 +48,7 @@ async def examine_pits(
 ) -> None:
     """Examine a site, whether its daemon runs or not. `thorough`: also what takes half a minute."""
     _machine(config.state_dir, tell, user)
-    health = await _daemon(config.listen, "pits", tell, is_tls=False)
+    health = await _daemon(config, "pits", tell, is_tls=False)
     tell(await _origin(config, health))
     if (config.state_dir / KEY_FILE).exists():
         tell(private_file("key file", config.state_dir / KEY_FILE))
@@ -92,7 +94,7 @@ async def examine_cloud(
     if config.tls_key is not None and config.tls_cert is not None:
         tell(private_file("TLS key", config.tls_key))
     _secrets(config, tell)
-    await _daemon(config.listen, "cloud", tell, is_tls=config.tls_cert is not None)
+    await _daemon(config, "cloud", tell, is_tls=config.tls_cert is not None)
     if not url:
         tell(
             skipped(
@@ -134,8 +136,11 @@ def _secrets(config: PitsConfig | CloudConfig, tell: Tell) -> None:
 # --- the daemon itself -------------------------------------------------------------------------------------------------
 
 
-async def _daemon(listen: Address, name: str, tell: Tell, *, is_tls: bool) -> dict[str, Any] | None:
+async def _daemon(
+    config: PitsConfig | CloudConfig, name: str, tell: Tell, *, is_tls: bool
+) -> dict[str, Any] | None:
     """Look at the daemon's port: is it the daemon that has it? Return what the daemon says of its health."""
+    listen = config.listen
     try:
         health = await _local_health(listen, is_tls=is_tls)
     except Unreached:
@@ -167,15 +172,28 @@ async def _daemon(listen: Address, name: str, tell: Tell, *, is_tls: bool) -> di
         )
         return None
     tell(good("daemon", f"{name} runs, on port {listen.port}"))
-    for one in health.get("warnings", []):
-        words = f"{name} says: {one['words']}"
+    for one in await _warnings(health, config.state_dir):
         if one["name"] in ("origin", "link"):
             continue  # looked at here as well, with more to say
-        is_bad = one["severity"] == "failing"
-        tell(
-            Finding(str(one["name"]), Verdict.BAD if is_bad else Verdict.WARNING, words, "see docs/admin.md")
-        )
+        verdict = Verdict.BAD if one["severity"] == "failing" else Verdict.WARNING
+        if "words" in one:
+            words, remedy = f"{name} says: {one['words']}", "see docs/logs.md"
+        else:
+            words, remedy = f"{name} has a warning", "as its user, or root: pitlink status says more"
+        tell(Finding(str(one["name"]), verdict, words, remedy))
     return health
+
+
+async def _warnings(health: dict[str, Any], state_dir: Path) -> list[dict[str, Any]]:
+    """Return what the daemon warns of. A hub's port says no words to strangers: its admin socket does, to its user."""
+    told: list[dict[str, Any]] = health.get("warnings", [])
+    if told and "words" not in told[0]:
+        with trio.move_on_after(SOCKET_S):
+            try:
+                told = (await AdminClient(state_dir / ADMIN_SOCKET).status())["warnings"]
+            except (Unreachable, AdminError):
+                pass
+    return told
 
 
 async def _local_health(listen: Address, *, is_tls: bool) -> dict[str, Any] | None:

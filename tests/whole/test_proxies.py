@@ -194,6 +194,10 @@ async def test_pages_streams_and_links_come_through(
         assert wrong.verdict is Verdict.BAD
         live = await live_pages(stage.way)
         assert live.verdict is Verdict.GOOD, live
+        async with open_asker(stage.way.address, stage.way.context) as asker:
+            for path in ("/metrics", "/%6detrics", "/metrics?x=1"):
+                answer = await asker.ask("GET", path)
+                assert (answer.status, b"pitlink_" in answer.body) == (404, False), path
 
 
 async def test_a_client_certificate_proves_its_site_and_a_forged_header_does_not(

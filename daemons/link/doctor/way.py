@@ -226,7 +226,11 @@ async def _look_at_hub(way: Way, answer: Answer) -> Finding:
         role = str(health["daemon"])
     except (ValueError, KeyError, TypeError):
         raise _Stopped(_not_the_hub(where, answer)) from None
-    warnings = [str(one.get("words", "")) for one in health.get("warnings", []) if isinstance(one, dict)]
+    warnings = [
+        str(one.get("words") or one.get("name", ""))
+        for one in health.get("warnings", [])
+        if isinstance(one, dict)
+    ]
     if answer.status == 503:
         return warning(
             "hub",

@@ -16,7 +16,9 @@ async def test_warnings_keep_since_when_and_only_failing_is_503() -> None:
     now = 100.0
     health = Health(lambda: now)
     ready = (True, "ready")
-    app = Starlette(routes=health_routes(health, ready=lambda: ready, about=lambda: {"site": "field"}))
+    app = Starlette(
+        routes=health_routes(health, ready=lambda: ready, about=lambda: {"site": "field"}, is_public=False)
+    )
     told = await _get(app, "/healthz")
     assert (told.status_code, told.json()) == (200, {"status": "ok", "warnings": [], "site": "field"})
 
@@ -34,7 +36,24 @@ async def test_warnings_keep_since_when_and_only_failing_is_503() -> None:
     health.clear("disk")
     assert (await _get(app, "/healthz")).status_code == 200
     ready = (False, "nothing to read")
-    assert ((await _get(app, "/readyz")).status_code) == 503
+    told = await _get(app, "/readyz")
+    assert (told.status_code, told.json()["words"]) == (503, "nothing to read")
+
+
+async def test_the_public_hears_no_words() -> None:
+    health = Health(lambda: 100.0)
+    ready = (False, "/var/lib/pitlink-cloud/cloud.db: full")
+    about: dict[str, object] = {"daemon": "cloud"}
+    routes = health_routes(health, ready=lambda: ready, about=lambda: about, is_public=True)
+    health.set("bearer-tokens", Severity.NOTICE, "2 old bearer tokens are let in (anna, otto)")
+    app = Starlette(routes=routes)
+    assert (await _get(app, "/healthz")).json() == {
+        "status": "ok",
+        "warnings": [{"name": "bearer-tokens", "severity": "notice"}],
+        "daemon": "cloud",
+    }
+    told = await _get(app, "/readyz")
+    assert (told.status_code, told.json()) == (503, {"ready": False})
 
 
 async def test_metrics_are_read_when_asked_for() -> None:
