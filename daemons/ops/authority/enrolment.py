@@ -26,6 +26,7 @@ __all__ = ["ENROL_PATH", "enrolment_routes"]
 _log = structlog.stdlib.get_logger("pitlink.ops")
 
 ENROL_PATH = "/api/enroll"
+RETRY_AFTER_S = "5"
 _BODY_BYTES_MAX = 4096
 
 
@@ -52,7 +53,9 @@ def enrolment_routes(file: AuthorityFile, hub: str, utc_now: Callable[[], float]
             return _answer({"code": refusal.code, "words": refusal.words}, status)
         except StorageError as exc:
             _log.error("site.enrolment_failed", words=str(exc))
-            return _answer({"code": "storage", "words": "the hub cannot write just now: try again"}, 503)
+            answer = _answer({"code": "BUSY", "words": "the hub cannot write just now: try again"}, 503)
+            answer.headers["Retry-After"] = RETRY_AFTER_S
+            return answer
         _log.info("site.enrolled", site=row.name)
         return _answer({"site": row.name, "hub": hub}, 200)
 
