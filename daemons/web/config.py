@@ -53,6 +53,6 @@ class FrontConfig:
     trusted_proxies: tuple[str, ...] = option(
         (),
         check=check_proxies,
-        help="Addresses or networks of reverse proxies, or 'local' for a Unix socket: their X-Forwarded-For is "
-        "believed, their connections are not counted.",
+        help="Addresses or networks of reverse proxies: their X-Forwarded-For is believed, their connections are "
+        "not counted.",
     )

@@ -15,18 +15,13 @@ __all__ = ["check_proxies", "client_key", "client_of", "is_proxy"]
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-LOCAL = "local"
-"""How the peer of a Unix socket is called."""
-
 CLIENT_PREFIX_V6 = 64
 """What one customer of a provider has at least: all its addresses count as one client."""
 
 
 def check_proxies(proxies: Iterable[str]) -> None:
-    """Raise ValueError unless each is an address or a network (192.0.2.7, fd00::/8), or LOCAL."""
+    """Raise ValueError unless each is an address or a network (192.0.2.7, fd00::/8)."""
     for text in proxies:
-        if text == LOCAL:
-            continue
         try:
             ipaddress.ip_network(text)
         except ValueError as exc:
@@ -53,9 +48,7 @@ def is_proxy(address: str, proxies: Sequence[str]) -> bool:
     if not proxies:
         return False
     parsed = _parse(address)
-    if parsed is None:
-        return address in proxies
-    return any(parsed in network for network in _networks(tuple(proxies)))
+    return parsed is not None and any(parsed in network for network in _networks(tuple(proxies)))
 
 
 def client_of(head: Head, peer: str, proxies: Sequence[str]) -> str:
