@@ -94,11 +94,14 @@ def verify(
 
 
 @app.command(name="heads")
-def show_heads(
-    *, state_dir: Annotated[Path, Parameter(help="The daemon's state folder.")] = Path("cloud-state")
-) -> int:
+def show_heads(*, at: At = None) -> int:
     """Show the heads of other daemons' audits that are kept here: for `pitlink audit verify --head` there."""
-    with _trail(state_dir) as trail:
+    folder = folder_at(at)
+    if folder is None:
+        raise ConfigError(
+            [Problem("--at", "heads are read on the daemon's machine", "name its state folder")]
+        )
+    with _trail(folder) as trail:
         rows = trail.file.read(heads.list_kept)
         own = trail.head()
     print(f"{'own':20} {own}")

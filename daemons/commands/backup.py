@@ -1,18 +1,22 @@
 """`pitlink backup` and `pitlink storage`: copies of a state folder, putting one back, and what encrypts it."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 from daemons.store.archive import Backup
 from daemons.store.connect import DatabaseKey
-from daemons.store.errors import StorageError
+from daemons.store.errors import StorageError, StorageFault
+
+if TYPE_CHECKING:
+    from daemons.ops.authority.audit import AuditEntry
 
 __all__ = ["app", "storage_app"]
 
@@ -50,8 +54,51 @@ class _Place:
 def _in_words() -> Iterator[None]:
     try:
         yield
-    except StorageError as exc:
+    except (StorageError, OSError) as exc:
         raise RefusedToStart(str(exc)) from exc
+
+
+@contextmanager
+def _noted(place: _Place, action: str, target: Path, *, new_key: DatabaseKey | None = None) -> Iterator[None]:
+    """Leave a row before the work, and one more when it fails. The audit may have the new key at either moment.
+
+    A full or broken disk does not stop a backup, which may be the last: that is said.
+    """
+    from daemons.commands.hubfile import entry
+
+    keys = (place.key,) if new_key is None else (place.key, new_key)
+    try:
+        _append(place.state, keys, entry(action, str(target)))
+    except StorageError as exc:
+        if new_key is not None:
+            raise
+        print(f"pitlink: this leaves no row of the audit: {exc}", file=sys.stderr)
+    try:
+        yield
+    except (StorageError, OSError) as exc:
+        with suppress(StorageError):  # what went wrong is what is to be said
+            _append(
+                place.state, keys, entry(action, str(target), after={"words": str(exc)}, outcome="failed")
+            )
+        raise
+
+
+def _append(state: Path, keys: tuple[DatabaseKey, ...], row: "AuditEntry") -> None:
+    """Add a row to the audit in a state folder, if there is one, by the first of the keys that opens it."""
+    from daemons.ops.authority import audit
+    from daemons.ops.authority.file import FILE_NAME, open_authority
+    from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
+
+    if not (state / FILE_NAME).exists():
+        return
+    for key in keys:
+        try:
+            with open_authority(state, migrations=AUTHORITY_MIGRATIONS, key=key) as file:
+                file.write_now(lambda conn: audit.append(conn, row))
+            return
+        except StorageError as exc:
+            if exc.fault is not StorageFault.KEY or key == keys[-1]:
+                raise
 
 
 @app.command
@@ -66,11 +113,17 @@ def take(
 ) -> int:
     """Make a backup now and read it back, whether the daemon runs or not."""
     from daemons.store import archive
+    from daemons.store.owner import give_folder, give_like
 
     place = _Place(daemon, config, state_dir)
     into = folder or place.into
     with _in_words():
-        backup = archive.take_backup(place.state, into, at=time.time(), name=place.name, key=place.key)
+        with _noted(place, "backup.take", into):
+            is_new = not into.exists()
+            backup = archive.take_backup(place.state, into, at=time.time(), name=place.name, key=place.key)
+            if is_new:
+                give_like(into, place.state)
+            give_folder(backup.path, into)  # of root's making: the daemon is to prune it one day
         print(f"{backup.path}  {_size(backup.bytes)}, read back and good")
         for gone in archive.prune(into, place.name, place.keep, backup.path) if prune else ():
             print(f"removed {gone}")
@@ -144,14 +197,8 @@ def restore(
 def _note(place: _Place, backup: Backup) -> None:
     """Leave a row in the restored audit: what follows is another history than the one that was cut off."""
     from daemons.commands.hubfile import entry
-    from daemons.ops.authority import audit
-    from daemons.ops.authority.file import FILE_NAME, open_authority
-    from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 
-    if (place.state / FILE_NAME).exists():
-        row = entry("backup.restore", backup.path.name, after={"as_of": backup.at})
-        with open_authority(place.state, migrations=AUTHORITY_MIGRATIONS, key=place.key) as file:
-            file.write_now(lambda conn: audit.append(conn, row))
+    _append(place.state, (place.key,), entry("backup.restore", backup.path.name, after={"as_of": backup.at}))
 
 
 # --- storage -------------------------------------------------------------------------------------------------------
@@ -181,7 +228,8 @@ def decrypt(daemon: Daemon, /, *, config: Config = None, state_dir: StateDir = N
 def _change(place: _Place, new: DatabaseKey) -> int:
     from daemons.store.restore import change_key
 
-    with _in_words():
+    action = "storage.encrypt" if new else "storage.decrypt"
+    with _in_words(), _noted(place, action, place.state, new_key=new):
         changed = change_key(place.state, place.key, new)
     for path in changed:
         print(f"{path} is {'encrypted by the new key' if new else 'plain'}")

@@ -33,7 +33,8 @@ def enroll(
     /,
     *,
     code: Annotated[
-        str, Parameter(help="The code that the hub's operator was shown; asked for if missing.")
+        str,
+        Parameter(help="The code that the hub's operator was shown; best left out: it is asked for then."),
     ] = "",
     state_dir: Annotated[Path, Parameter(help="The state folder of this site's daemon.")] = Path(
         "pits-state"
@@ -87,11 +88,16 @@ def enroll(
 
 
 def _ask() -> str:
-    if not sys.stdin.isatty():
+    """Return the code that is typed, or comes through a pipe: in a command line others on this machine would see it."""
+    try:
+        typed = input("Code: " if sys.stdin.isatty() else "").strip()
+    except EOFError:
+        typed = ""
+    if not typed:
         raise ConfigError(
-            [Problem("--code", "is missing", "the hub's operator gets one from: pitlink site add")]
+            [Problem("code", "is missing", "the hub's operator gets one from: pitlink site add")]
         )
-    return input("Code: ")
+    return typed
 
 
 def enrol_at(address: HubAddress, code: str, folder: Path, ca_file: Path | None = None) -> SiteKey:

@@ -13,10 +13,10 @@ from cyclopts import Parameter
 from daemons.ops.authority import audit
 from daemons.ops.authority.file import FILE_NAME, AuthorityFile, open_authority
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
-from daemons.ops.errors import RefusedToStart
+from daemons.ops.errors import ConfigError, RefusedToStart
 from daemons.store.errors import StorageError
 
-__all__ = ["HubState", "entry", "hub_authority", "moment", "operator"]
+__all__ = ["HubState", "entry", "failing_into", "hub_authority", "moment", "operator"]
 
 HubState = Annotated[Path, Parameter(name="--state-dir", help="The hub's state folder.")]
 
@@ -49,9 +49,22 @@ def operator() -> str:
     return f"unix {name} (sudo of {behind})" if behind else f"unix {name}"
 
 
-def entry(action: str, target: str, *, before: Any = None, after: Any = None) -> audit.AuditEntry:
+def entry(
+    action: str, target: str, *, before: Any = None, after: Any = None, outcome: audit.Outcome = "done"
+) -> audit.AuditEntry:
     """Return the audit row of what this command does now."""
-    return audit.AuditEntry(time.time(), operator(), action, target, before, after)
+    return audit.AuditEntry(time.time(), operator(), action, target, before, after, outcome)
+
+
+@contextmanager
+def failing_into(file: AuthorityFile, action: str, target: str) -> Iterator[None]:
+    """Leave a "failed" row when what has its row already does not come about after all."""
+    try:
+        yield
+    except (RefusedToStart, ConfigError, StorageError) as exc:
+        row = entry(action, target, after={"words": str(exc)}, outcome="failed")
+        file.write_now(lambda conn: audit.append(conn, row))
+        raise
 
 
 def moment(utc_s: float | None) -> str:

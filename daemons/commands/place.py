@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 import trio
 from cyclopts import Parameter
@@ -79,10 +80,13 @@ def client_at(at: str | None, token_file: Path | None, ca_file: Path | None) -> 
     if folder is not None:
         return AdminClient(folder / ADMIN_SOCKET)
     assert at is not None
-    if at.startswith("http://") and token_file is not None and not _is_here(at):
+    if token_file is None:
+        hint = "--token-file FILE; on the hub's machine: pitlink token issue NAME --role operator --site '*'"
+        raise ConfigError([Problem("--token-file", "a hub's port lets nobody in without a token", hint)])
+    if at.startswith("http://") and not _is_here(at):
         raise ConfigError([Problem("--at", "a token is not sent without TLS", "use https://")])
     try:
-        token = "" if token_file is None else read_secret(token_file, os.environ)
+        token = read_secret(token_file, os.environ)
         trust = None if ca_file is None else ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as exc:
         raise ConfigError([Problem("--ca-file", f"cannot be read: {exc}")]) from exc
@@ -90,8 +94,10 @@ def client_at(at: str | None, token_file: Path | None, ca_file: Path | None) -> 
 
 
 def _is_here(url: str) -> bool:
-    host = url.removeprefix("http://").partition("/")[0].rpartition(":")[0] or url.removeprefix("http://")
-    return host in ("localhost", "127.0.0.1", "[::1]")
+    try:
+        return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    except ValueError:
+        return False
 
 
 def ask_daemon(work: Callable[[], Awaitable[T]]) -> T:

@@ -8,7 +8,7 @@ from typing import Annotated
 import apsw
 from cyclopts import App, Parameter
 
-from daemons.commands.hubfile import HubState, entry, hub_authority, moment
+from daemons.commands.hubfile import HubState, entry, failing_into, hub_authority, moment
 from daemons.ops.authority import audit, keys, sites
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 
@@ -68,8 +68,8 @@ def add(
         return 0
     print(code)
     print(
-        f"\nAt the site, within {hours:g} h:  pitlink enroll HUB --code {code}\n"
-        "where HUB is this hub's address, such as https://cloud.example.org"
+        f"\nAt the site, within {hours:g} h:  pitlink enroll HUB\n"
+        "where HUB is this hub's address, such as https://cloud.example.org; it asks for the code."
     )
     return 0
 
@@ -128,22 +128,26 @@ def list_sites(*, state_dir: HubState = _DEFAULT) -> int:
 @app.command
 def revoke(name: str, /, *, state_dir: HubState = _DEFAULT) -> int:
     """Put a site out: its key, certificate and tokens are good no more, its link is closed within a second."""
-    from daemons.ops.tokens import TOKENS_FILE, TokenTable
+    from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 
-    has_token = any(token.site == name for token in TokenTable(state_dir / TOKENS_FILE).load())
-    with hub_authority(state_dir, make=has_token) as file:
+    table = TokenTable(state_dir / TOKENS_FILE)
+    old = [token.name for token in table.load() if token.role is Role.SITE and token.site == name]
+    with hub_authority(state_dir, make=bool(old)) as file:
 
         def work(conn: apsw.Connection) -> bool:
             before = sites.find_site(conn, name)
-            if before is None and not has_token:
+            if before is None and not old:
                 return False
             sites.revoke_site(conn, name, time.time())
             told = "bearer token" if before is None else before.words
-            audit.append(conn, entry("site.revoke", name, before=told, after="revoked"))
+            after = {"proof": "revoked", "old_tokens_removed": old}
+            audit.append(conn, entry("site.revoke", name, before=told, after=after))
             return True
 
         if not file.write_now(work):
             raise RefusedToStart(f"there is no site {name!r}: pitlink site list shows those that there are")
+        with failing_into(file, "site.revoke", name):  # good no more by now; gone, so that nobody wonders
+            table.remove_site(name)
     print(f"Site {name} is out. To let it in again: pitlink site add {name}")
     return 0
 

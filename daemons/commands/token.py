@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import apsw
 from cyclopts import App, Parameter
 
-from daemons.commands.hubfile import HubState, entry, hub_authority, moment
+from daemons.commands.hubfile import HubState, entry, failing_into, hub_authority, moment
 from daemons.ops import tokens as bearer
 from daemons.ops.authority import audit
 from daemons.ops.authority.file import FILE_NAME
@@ -114,7 +114,6 @@ def revoke(
     now = time.time()
     old = bearer.TokenTable(state_dir / bearer.TOKENS_FILE)
     removed = [token for token in old.load() if token.name == name]
-    old.remove(name)
 
     def work(conn: apsw.Connection) -> list[TokenRow]:
         found = revoke_token(conn, name, now)
@@ -127,6 +126,8 @@ def revoke(
 
     with hub_authority(state_dir, make=bool(removed)) as file:
         found = file.write_now(work)
+        with failing_into(file, "token.revoke", name):  # the row is there before anything is gone
+            old.remove(name)
     if not found and not removed:
         raise ConfigError([Problem("NAME", f"no good token is called {name!r}", "see pitlink token list")])
     for row in found:
@@ -147,12 +148,24 @@ def make(
     """Make a bearer token of the old kind, which the next release will not know: use issue, and site add."""
     if site != ALL_SITES:
         check_sites([site])
-    made = bearer.TokenTable(state_dir / bearer.TOKENS_FILE).add(
-        name or f"{role} {site}", bearer.Role(role), site
-    )
+    table, called = bearer.TokenTable(state_dir / bearer.TOKENS_FILE), name or f"{role} {site}"
+    made: list[str] = []
+
+    def work(conn: apsw.Connection) -> None:
+        known = {"role": role, "sites": [site], "kind": "bearer"}
+        audit.append(conn, entry("token.make", called, after=known))
+        made.append(table.add(called, bearer.Role(role), site))
+
+    with hub_authority(state_dir, make=True) as file:
+        try:
+            file.write_now(work)
+        except BaseException:
+            if made:  # a token without a row, which nobody has been shown
+                table.remove(called)
+            raise
     better = "pitlink site add" if role == "site" else "pitlink token issue"
     print(f"pitlink: this release is the last to know such tokens; better: {better}", file=sys.stderr)
-    print(made)
+    print(made[0])
     return 0
 
 

@@ -15,7 +15,7 @@ from daemons.ops.authority.file import AuthorityFile
 from daemons.ops.authority.identity import Forbidden, Identity, Refusal, Role, Unauthorised
 from daemons.ops.authority.siteproof import SCHEME, Challenge, Claim, NonceBook, check_proof, read_claim
 from daemons.ops.authority.sites import SiteRow, check_site_name, find_site, minimum_of
-from daemons.ops.errors import ConfigError
+from daemons.store.errors import StorageError
 
 __all__ = ["Admission", "Admitted"]
 
@@ -74,7 +74,7 @@ class Admission:
                 self.identify(admitted._authorization)
             except Refusal:
                 return "this site's token was revoked at the hub"
-            except ConfigError:
+            except StorageError:
                 return None  # somebody edits the file just now: it is looked at again when it has changed
         elif row is None:
             return "this site is not known at the hub any more"
@@ -113,7 +113,7 @@ class Admission:
         if scheme.lower() == SCHEME.lower():
             return self._prove_by_key(site, row, token.strip(), known)
         if authorization:
-            return self._prove_by_bearer(site, authorization)
+            return self._prove_by_bearer(site, row, authorization)
         if certificate is not None and row is not None and row.by_certificate:
             return _prove_by_certificate(row, certificate)
         raise Unauthorised(f"prove to be {site!r}: sign the nonce", "missing")
@@ -132,12 +132,15 @@ class Admission:
         self.nonces.use(nonce, site)  # only now: nobody but the key's holder can use one up
         return Identity("site", site, Role.SITE, (site,), row.key.hex()[:16])
 
-    def _prove_by_bearer(self, site: str, authorization: str) -> Identity:
+    def _prove_by_bearer(self, site: str, row: SiteRow | None, authorization: str) -> Identity:
         identity = self.identify(authorization)
         if identity.kind != "bearer" or identity.role is not Role.SITE:
             raise Forbidden("this token is not a site's", "role")
         if site not in identity.sites:
             raise Forbidden(f"this token is not for site {site!r}", "site")
+        if row is not None and (row.generation > 1 or row.key is not None or row.by_certificate):
+            # Whoever has kept an old token, or a copy of it, does not come back with it.
+            raise Unauthorised(f"old tokens of the site {site!r} are good no more: enrol it", "revoked")
         _log.warning("site.bearer", site=site, words="an old token let this site in: let it enrol a key")
         return identity
 

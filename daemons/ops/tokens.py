@@ -7,8 +7,8 @@ SHA-256 is all its hash needs. The file is read again when it has changed.
 import hashlib
 import hmac
 import json
-import os
 import secrets
+import stat
 import tomllib
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
+from daemons.store.owner import owner_words, write_private
 
 __all__ = ["BEARER_PREFIX", "TOKENS_FILE", "Role", "Token", "TokenTable", "hash_token", "make_token"]
 
@@ -54,7 +55,7 @@ def hash_token(token: str) -> str:
 
 @define(eq=False)
 class TokenTable:
-    """The tokens of a hub, in a TOML file of mode 0600."""
+    """The tokens of a hub, in a TOML file of mode 0600. Changes keep its owner and mode."""
 
     path: Path
     _tokens: dict[str, Token] = field(factory=dict, init=False)
@@ -70,6 +71,8 @@ class TokenTable:
             self.changes += self._read_state is not None
             self._tokens, self._read_state = {}, None
             return []
+        except OSError as exc:
+            raise self._unreadable(exc) from exc
         state = (status.st_mtime_ns, status.st_size)
         if state != self._read_state:
             self._tokens = {token.sha256: token for token in self._parse()}
@@ -83,10 +86,15 @@ class TokenTable:
                 rows = tomllib.load(file).get("token", [])
             return [Token(row["name"], Role(row["role"]), row["site"], row["sha256"]) for row in rows]
         except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as exc:
-            problem = Problem(
-                str(self.path), f"the token table cannot be read: {exc}", "pitlink token make makes one"
-            )
-            raise ConfigError([problem]) from exc
+            raise self._unreadable(exc) from exc
+
+    def _unreadable(self, exc: Exception) -> ConfigError:
+        """Return the error; what the file holds is in its words only as far as it is no secret: names and hashes."""
+        where, hint = str(self.path), "mend it, or put it back from a backup (pitlink backup)"
+        if isinstance(exc, PermissionError):
+            return ConfigError([Problem(where, "it belongs to another user", owner_words(self.path))])
+        words = exc.strerror if isinstance(exc, OSError) else exc
+        return ConfigError([Problem(where, f"the token table cannot be read: {words}", hint)])
 
     def add(self, name: str, role: Role, site: str) -> str:
         """Make a token, keep its hash, return it. Raises ConfigError when the name is taken."""
@@ -107,6 +115,14 @@ class TokenTable:
             self._write(left)
         return len(left) != len(tokens)
 
+    def remove_site(self, site: str) -> list[Token]:
+        """Remove the tokens that prove a site; return them."""
+        tokens = self.load()
+        gone = [token for token in tokens if token.role is Role.SITE and token.site == site]
+        if gone:
+            self._write([token for token in tokens if token not in gone])
+        return gone
+
     def _write(self, tokens: list[Token]) -> None:
         lines = ["# Tokens of this hub, by the SHA-256 of each. Made by: pitlink token make"]
         for token in tokens:
@@ -117,15 +133,10 @@ class TokenTable:
                 "sha256": token.sha256,
             }
             lines += ["", "[[token]]", *(f"{key} = {json.dumps(value)}" for key, value in fields.items())]
-        part = self.path.with_name(self.path.name + ".part")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write("\n".join(lines) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, self.path)
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o600
+            write_private(self.path, ("\n".join(lines) + "\n").encode(), mode=mode)
         except OSError as exc:
             raise RefusedToStart(f"{self.path} cannot be written: {exc.strerror}") from exc
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from daemons.store.errors import StorageError, StorageFault
+from daemons.store.owner import create_private
 
 if sys.platform == "win32":
     import msvcrt
@@ -31,7 +32,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
     path = folder / "lock"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = _open(path)
     except OSError as error:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         fault = StorageFault.DISK_FULL if is_full else StorageFault.UNWRITABLE
@@ -50,6 +51,13 @@ def hold_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        return create_private(path)  # a command that root gives does not keep the daemon out of its folder
+    except FileExistsError:
+        return os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
 
 
 _PREAD = hasattr(os, "pread")

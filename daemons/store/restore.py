@@ -1,6 +1,5 @@
 """Putting a backup back, and changing what encrypts a state folder. Both want the daemon stopped, and see to it."""
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from daemons.store.connect import PLAIN, DatabaseKey, connect, is_encrypted
 from daemons.store.copying import copy_database, replace_durably, sync_folder
 from daemons.store.errors import StorageError, StorageFault, storage_error
 from daemons.store.lock import hold_folder
+from daemons.store.owner import give_like, write_private
 
 __all__ = ["change_key", "restore_backup"]
 
@@ -38,12 +38,13 @@ def restore_backup(
                 raise StorageError(StorageFault.UNWRITABLE, state, words)
             for name in databases:
                 _bring(path / name, state / f"{name}.restored", source_key, key, read_only=True)
+                give_like(state / f"{name}.restored", state)
             if present:
                 aside = _move_aside(state, present, at)
             for name in databases:
                 replace_durably(state / f"{name}.restored", state / name)
             for name, mode, body in files:
-                _write(state / name, mode, body)
+                write_private(state / name, body, mode=mode & 0o700)
             sync_folder(state)
     except OSError as error:
         raise storage_error(error, state) from error
@@ -70,6 +71,7 @@ def change_key(state: Path, old: DatabaseKey, new: DatabaseKey) -> list[Path]:
                 log = path.with_name(f"{path.name}-wal")
                 if log.exists():  # it would be read into the new file; closed by its last user, it goes
                     raise StorageError(StorageFault.LOCKED, path, "another program has it open")
+                give_like(part, path)
                 replace_durably(part, path)
             except OSError as error:
                 raise storage_error(error, path) from error
@@ -116,15 +118,6 @@ def _move_aside(state: Path, present: list[Path], at: float) -> Path:
     aside.mkdir(mode=0o700)
     for path in present:
         shutil.move(path, aside / path.name)
+    give_like(aside, state)
     sync_folder(aside)
     return aside
-
-
-def _write(path: Path, mode: int, body: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)  # not written through: it could be a link that leads elsewhere
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode & 0o700), "wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)

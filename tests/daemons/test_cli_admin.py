@@ -110,6 +110,7 @@ def test_tampering_is_said_with_exit_code_1(tmp_path: Path) -> None:
     assert "The daemon does not run" in whole and "The audit is whole." in whole
     head = whole.split("Its head is ")[1].strip()
     assert "keys.init" in said("audit", "show", folder=hub)
+    assert head in said("audit", "heads", folder=hub)
     assert head in said("audit", "heads", "--state-dir", str(hub))
     conn = apsw.Connection(str(hub / "authority.db"))
     conn.execute("DROP TRIGGER audit_row_is_kept; DELETE FROM audit_row WHERE number = 2")

@@ -4,11 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import pytest
 
+from daemons.commands import token
 from daemons.ops.authority import audit
 from daemons.ops.authority.file import open_authority
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
+from daemons.ops.errors import RefusedToStart
+from daemons.ops.tokens import TOKENS_FILE, TokenTable
 
 pytestmark = pytest.mark.process
 
@@ -44,12 +48,12 @@ def test_keys_tokens_and_their_audit(hub: Hub) -> None:
     assert code == 3 and f"pitlink keys init --state-dir {hub.folder}" in words
     assert "signs with k-" in hub.said("keys", "init")
     assert "pitlink keys rotate" in hub.refused("keys", "init")[1]
-    token = hub.said("token", "issue", "grafana", "--site", "*", "--role", "viewer").strip()
-    assert token.count(".") == 2
+    made = hub.said("token", "issue", "grafana", "--site", "*", "--role", "viewer").strip()
+    assert made.count(".") == 2
     assert "pitlink token revoke 'grafana'" in hub.refused("token", "issue", "grafana", "--site", "*")[1]
     assert "verifies until" in hub.said("keys", "rotate")
     listed = hub.said("token", "list")
-    assert "grafana" in listed and "good, until" in listed and token not in listed
+    assert "grafana" in listed and "good, until" in listed and made not in listed
     assert "Revoked: grafana" in hub.said("token", "revoke", "grafana")
     assert hub.refused("token", "revoke", "grafana")[0] == 2
     hub.said("token", "issue", "grafana", "--site", "*")
@@ -70,7 +74,7 @@ def test_keys_tokens_and_their_audit(hub: Hub) -> None:
     ]
     assert rows[5].entry.after["sessions_ended"] == 0 and len(rows[5].entry.after["tokens_revoked"]) == 1
     assert all(row.entry.who.startswith("unix ") for row in rows)
-    assert token.rpartition(".")[2] not in repr(rows)
+    assert made.rpartition(".")[2] not in repr(rows)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +133,38 @@ def test_old_bearer_tokens_are_made_with_a_warning_and_removed(hub: Hub) -> None
     assert "old bearer token" in hub.said("token", "list")
     assert "Removed: the old bearer token" in hub.said("token", "revoke", "old")
     assert "There are none" in hub.said("token", "list")
+    with open_authority(hub.folder, migrations=AUTHORITY_MIGRATIONS) as file:
+        rows = [row.entry for row in file.read(audit.rows)]
+    assert [row.action for row in rows] == ["token.make", "token.revoke"]
+    assert rows[0].after == {"role": "caller", "sites": ["*"], "kind": "bearer"} == rows[1].before
+    assert told.stdout.strip() not in repr(rows)
+
+
+def test_without_a_row_no_old_token_is_made_or_removed(hub: Hub) -> None:
+    hub.said("token", "make", "--role", "caller", "--site", "*", "--name", "old")
+    hub.refused("token", "make", "--role", "caller", "--site", "*", "--name", "old")
+    conn = apsw.Connection(str(hub.folder / "authority.db"))
+    conn.execute("CREATE TRIGGER broken BEFORE INSERT ON audit_row BEGIN SELECT RAISE(ABORT, 'no'); END")
+    hub.run("token", "make", "--role", "caller", "--site", "*", "--name", "other")
+    hub.run("token", "revoke", "old")
+    assert [token.name for token in TokenTable(hub.folder / TOKENS_FILE).load()] == ["old"]
+    conn.execute("DROP TRIGGER broken")
+    conn.close()
+    with open_authority(hub.folder, migrations=AUTHORITY_MIGRATIONS) as file:
+        assert [row.entry.action for row in file.read(audit.rows)] == ["token.make"]
+
+
+def test_a_token_whose_row_is_there_and_whose_file_cannot_be_changed_has_a_row_that_says_so(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.said("token", "make", "--role", "caller", "--site", "*", "--name", "old")
+
+    def refuse(table: TokenTable, name: str) -> bool:
+        raise RefusedToStart("the disk is full")
+
+    monkeypatch.setattr(TokenTable, "remove", refuse)
+    with pytest.raises(RefusedToStart):
+        token.revoke("old", state_dir=hub.folder)
+    with open_authority(hub.folder, migrations=AUTHORITY_MIGRATIONS) as file:
+        outcomes = [(row.entry.action, row.entry.outcome) for row in file.read(audit.rows)]
+    assert outcomes == [("token.make", "done"), ("token.revoke", "done"), ("token.revoke", "failed")]

@@ -47,7 +47,7 @@ async def test_a_site_is_let_in_enrols_and_is_put_out_while_the_hub_runs(tmp_pat
         added = say("site", "add", "late", *state)
         code = added.splitlines()[0]
         assert re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", code)
-        assert f"pitlink enroll HUB --code {code}" in added
+        assert "pitlink enroll HUB\n" in added and added.count(code) == 1
         assert "not enrolled, a code is open" in say("site", "list", *state)
         await joined.until(lambda: "late" in joined.cloud.members, 1.0)
         with pytest.raises(RefusedToStart, match="this code is not known"):

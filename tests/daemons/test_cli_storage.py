@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from daemons.ops.authority import audit
-from daemons.ops.authority.file import open_authority
+from daemons.ops.authority.file import AuthorityFile, open_authority
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.store.connect import DatabaseKey, is_encrypted
+from daemons.store.lock import hold_folder
 
 pytestmark = pytest.mark.process
 
@@ -59,7 +60,9 @@ def test_a_hub_is_backed_up_listed_verified_and_put_back_elsewhere(machine: Mach
     assert "what was revoked or disabled since" in told
     with open_authority(elsewhere, migrations=AUTHORITY_MIGRATIONS) as file:
         assert file.read(audit.verify) == []
-        assert [row.entry.action for row in file.read(audit.rows)] == ["keys.init", "backup.restore"]
+        assert actions(file) == ["keys.init", "backup.take", "backup.restore"]
+    with open_authority(hub, migrations=AUTHORITY_MIGRATIONS) as file:
+        assert actions(file) == ["keys.init", "backup.take"]
     again = ("backup", "restore", "cloud", backup, "--state-dir", elsewhere)
     assert "--replace moves what is there aside" in machine.refused(*again)
     assert "replaced-" in machine.said(*again, "--replace")
@@ -97,3 +100,28 @@ def test_a_hub_is_encrypted_and_its_commands_want_the_key(machine: Machine, tmp_
     machine.said("user", "list", "--state-dir", hub)
     with open_authority(hub, migrations=AUTHORITY_MIGRATIONS, key=DatabaseKey()) as file:
         assert file.read(audit.verify) == []
+        rows = [row.entry for row in file.read(audit.rows)]
+    assert [row.action for row in rows] == [
+        *("keys.init", "storage.encrypt", "keys.rotate", "backup.take", "storage.decrypt"),
+    ]
+    assert KEY not in repr(rows)
+
+
+def test_what_fails_is_in_the_audit_as_well(machine: Machine, tmp_path: Path) -> None:
+    hub, key = tmp_path / "hub", tmp_path / "key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    with hold_folder(hub):  # as by a hub that runs
+        encrypt = ("storage", "encrypt", "cloud", "--new-key-file", key, "--state-dir", hub)
+        assert "works in this folder" in machine.refused(*encrypt)
+    blocked = tmp_path / "no-folder"
+    blocked.write_text("a file")
+    machine.refused("backup", "take", "cloud", "--state-dir", hub, "--folder", blocked / "x")
+    with open_authority(hub, migrations=AUTHORITY_MIGRATIONS) as file:
+        rows = [(row.entry.action, row.entry.outcome) for row in file.read(audit.rows)][1:]
+    tried = ["storage.encrypt", "storage.encrypt", "backup.take", "backup.take"]
+    assert rows == list(zip(tried, ["done", "failed"] * 2, strict=True))
+
+
+def actions(file: AuthorityFile) -> list[str]:
+    return [row.entry.action for row in file.read(audit.rows)]

@@ -16,10 +16,11 @@ from daemons.ops.authority.file import AuthorityFile
 from daemons.ops.authority.identity import Identity, Refusal, Role, Unauthorised
 from daemons.ops.authority.keys import list_keys
 from daemons.ops.authority.tokens import Proof, verify
+from daemons.ops.errors import ConfigError
 from daemons.ops.health import Health, Severity
 from daemons.ops.metrics import Reading
 from daemons.ops.tokens import BEARER_PREFIX, TokenTable
-from daemons.store.errors import StorageError
+from daemons.store.errors import StorageError, StorageFault
 
 __all__ = ["Authoriser", "has_keys", "identity_readings", "warn_of_bearers"]
 
@@ -124,7 +125,11 @@ class Authoriser:
         return proof
 
     def _old(self, authorization: str) -> Proof:
-        known = self.bearers.verify(authorization)
+        try:
+            known = self.bearers.verify(authorization)
+        except ConfigError as exc:
+            # Damaged: nobody is let in by it, and nobody is told that their token is wrong.
+            raise StorageError(StorageFault.CORRUPT, self.bearers.path, "cannot be read") from exc
         if known is None:
             raise Unauthorised("this hub does not know this token", "unknown")
         return Proof(Identity("bearer", known.name, _ROLES[known.role], (known.site,)), float("inf"))

@@ -49,14 +49,17 @@ class AuthorityChanges:
                 self._again = True
 
     async def _watch_tokens(self) -> None:
-        known = self.tokens.changes
+        known, is_failing = self.tokens.changes, False
         while True:
             await trio.sleep(TOKENS_LOOK_INLINE_S if self.authority.inline else TOKENS_LOOK_S)
             try:
                 self.tokens.load()
             except ConfigError as exc:  # while somebody edits it
-                _log.warning("tokens.unreadable", words=str(exc))
+                if not is_failing:
+                    _log.warning("tokens.unreadable", words=str(exc))
+                is_failing = True
                 continue
+            is_failing = False
             if self._again or self.tokens.changes != known:
                 known = self.tokens.changes
                 self._tell()

@@ -45,6 +45,8 @@ def enrolment_routes(file: AuthorityFile, hub: str, utc_now: Callable[[], float]
     async def enrol(request: Request) -> Response:
         try:
             wish = await _read(request)
+            # Read first: strangers who try codes do not take the file's lock, for which commands and sign-ins wait.
+            file.read(lambda conn: sites.check_code(conn, wish.code, wish.key, utc_now()))
             row = await file.write(lambda conn: _enrol(conn, wish, utc_now()))
         except Refusal as refusal:
             client = request.client.host if request.client else ""

@@ -7,7 +7,7 @@ process has changed. What changes authority writes its audit row in the same tra
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +19,8 @@ from attrs import define, field
 from daemons.ops.storage import environment_key
 from daemons.store.connect import DatabaseKey, connect, forget_index, keep_log
 from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
-from daemons.store.migrations import Migration, migrate
+from daemons.store.migrations import TOUCH, Migration, migrate
+from daemons.store.owner import create_private
 
 __all__ = ["FILE_NAME", "AuthorityFile", "open_authority"]
 
@@ -123,7 +124,7 @@ class AuthorityFile:
             self._failing = trio.Event()
             await trio.sleep(PROBE_S)
             try:
-                await self.write(lambda conn: conn.execute("UPDATE migration SET number = number"))
+                await self.write(lambda conn: conn.execute(TOUCH))
             except StorageError as error:  # noted; so it is tried again
                 _log.debug("authority.not_writable", error=error.detail)
 
@@ -200,7 +201,8 @@ def _connect(
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Only when missing: closing any descriptor of a file drops all locks that this process has on it (POSIX).
         if not path.exists():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            with suppress(FileExistsError):  # another process was first
+                os.close(create_private(path))
         for _ in range(2):
             conn = connect(path, key)
             conns.append(conn)

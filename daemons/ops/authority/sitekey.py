@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from daemons.ops.authority.sites import normal_code
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
+from daemons.store.owner import owner_words, write_private
 
 __all__ = [
     "KEY_FILE",
@@ -54,41 +55,22 @@ class SiteKey:
 
 
 def save_site_key(path: Path, key: SiteKey) -> None:
-    """Write a key durably, mode 0600, over what was there. Raises RefusedToStart."""
+    """Write a key durably, mode 0600, over what was there; root's is the folder's owner's. Raises RefusedToStart."""
     pem = key.private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     head = (
         f"This is the secret of a site: it must not leave this machine.\nsite: {key.site}\nhub: {key.hub}\n"
     )
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(
-            part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600
-        )
-        with open(descriptor, "wb") as file:
-            os.chmod(part, 0o600)  # also where a part of an earlier try was there, with other bits
-            file.write(head.encode() + pem)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        _sync_folder(path.parent)
+        write_private(path, head.encode() + pem)
     except OSError as exc:
         raise RefusedToStart(f"{path} cannot be written: {exc.strerror}") from exc
 
 
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def load_site_key(path: Path) -> SiteKey | None:
-    """Read a key; None when there is none. Raises ConfigError: damaged, or readable by others."""
+    """Read a key; None when there is none. Raises ConfigError: damaged, readable by others, or not by this user."""
     try:
         if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise ConfigError([Problem(str(path), "is a secret that others can read", f"chmod 600 {path}")])
@@ -97,6 +79,11 @@ def load_site_key(path: Path) -> SiteKey | None:
         private = serialization.load_pem_private_key((begin + rest).encode(), password=None)
     except FileNotFoundError:
         return None
+    except PermissionError:
+        problem = Problem(
+            str(path), "the site's key belongs to another user than the one who reads it", owner_words(path)
+        )
+        raise ConfigError([problem]) from None
     except (OSError, ValueError, TypeError) as exc:
         why = (
             exc.strerror if isinstance(exc, OSError) else "it is damaged"

@@ -22,6 +22,7 @@ __all__ = [
     "MIGRATIONS",
     "SiteRow",
     "add_site",
+    "check_code",
     "check_code_form",
     "check_site_name",
     "enrol",
@@ -193,10 +194,9 @@ def is_code_open(conn: apsw.Connection, name: str, now: float) -> bool:
     return conn.execute(query, (name, now)).fetchone() is not None
 
 
-def enrol(conn: apsw.Connection, typed: str, key: bytes, now: float) -> SiteRow:
-    """Make `key` (32 bytes) the key of the site that the code is for, and return it. The code is used up.
+def check_code(conn: apsw.Connection, typed: str, key: bytes, now: float) -> tuple[SiteRow, bool]:
+    """Return the site that this code lets `key` (32 bytes) in as, and whether it has done so before. Writes nothing.
 
-    The same code with the same key is good again until it expires: the site may not have heard the answer.
     Raises Unauthorised: unknown, replayed (another key has used it), expired, revoked.
     """
     found = conn.execute(
@@ -212,16 +212,26 @@ def enrol(conn: apsw.Connection, typed: str, key: bytes, now: float) -> SiteRow:
     row = find_site(conn, name)
     if row is None or row.is_revoked:
         raise Unauthorised(f"the site {name!r} was revoked", "revoked")
-    if used_by is None:
-        conn.execute("UPDATE site_code SET key = ? WHERE site = ? AND key IS NULL", (key, name))
+    if used_by is not None and row.key != key:
+        raise Unauthorised(f"the site {name!r} has enrolled with another key since", "replayed")
+    return row, used_by is not None
+
+
+def enrol(conn: apsw.Connection, typed: str, key: bytes, now: float) -> SiteRow:
+    """Make `key` (32 bytes) the key of the site that the code is for, and return it. The code is used up.
+
+    The same code with the same key is good again until it expires: the site may not have heard the answer.
+    Raises Unauthorised as `check_code`.
+    """
+    row, is_known = check_code(conn, typed, key, now)
+    if not is_known:
+        conn.execute("UPDATE site_code SET key = ? WHERE site = ? AND key IS NULL", (key, row.name))
         conn.execute(
             """UPDATE site SET key = ?, enrolled_at = ?, by_certificate = 0, fingerprint = NULL
                 WHERE name = ?""",
-            (key, now, name),
+            (key, now, row.name),
         )
-    elif row.key != key:
-        raise Unauthorised(f"the site {name!r} has enrolled with another key since", "replayed")
-    return _known(conn, name)
+    return _known(conn, row.name)
 
 
 def revoke_site(conn: apsw.Connection, name: str, now: float) -> SiteRow | None:
