@@ -11,6 +11,9 @@ from daemons.store.errors import StorageError, StorageFault
 LAYOUT = 1
 """PRAGMA user_version: how the table of migrations itself is laid out."""
 
+TOUCH = "UPDATE migration SET number = number + 1; UPDATE migration SET number = number - 1"
+"""Writes a page and changes nothing. In one statement it would not: SQLite does not write a row that stays the same."""
+
 
 @frozen
 class Migration:
