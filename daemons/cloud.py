@@ -240,4 +240,4 @@ def _check_somebody(tokens: TokenTable, authority: AuthorityFile, folder: Path) 
 
 def main(config: CloudConfig) -> int:
     """Run the daemon as a process; return its exit code."""
-    return run_process(open_cloud(config), config.log_level)
+    return run_process(partial(open_cloud, config), config.log_level)

@@ -340,4 +340,4 @@ async def open_pits(
 
 def main(config: PitsConfig) -> int:
     """Run the daemon as a process; return its exit code."""
-    return run_process(open_pits(config), config.log_level)
+    return run_process(partial(open_pits, config), config.log_level)

@@ -1,4 +1,7 @@
-"""A small disk of its own for tests: an ext4 file system in a file, or a tmpfs; filled and emptied at will. Needs root."""
+"""A small disk of its own for tests: an ext4 file system in a file, or a tmpfs; filled and emptied at will. Needs root.
+
+The one in a file can fail as cards do: the kernel makes it read-only, until it is unmounted, checked and mounted anew.
+"""
 
 import os
 import shutil
@@ -15,9 +18,30 @@ __all__ = ["SmallDisk", "small_disk"]
 class SmallDisk:
     """A mounted disk at `path`. `fill` leaves no byte for others, `free` gives the room back."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, image: Path | None = None) -> None:
         self.path = path
+        self._image = image
         self._ballast = path / "ballast"
+
+    def fail(self) -> None:
+        """Have the kernel make it read-only as after an error, whoever has files open; skips the test if it cannot."""
+        if self._image is None or not _run((["mount", "-o", "remount,abort", str(self.path)],)):
+            pytest.skip("no disk here can fail")
+
+    def unmount(self) -> None:
+        """Take it away under whoever has files open."""
+        subprocess.run(["umount", "-l", str(self.path)], check=True, capture_output=True)
+
+    def is_held(self) -> bool:
+        """Has anybody files open on a disk that was unmounted?"""
+        loops = subprocess.run(["losetup", "-j", str(self._image)], check=True, capture_output=True)
+        return bool(loops.stdout.strip())
+
+    def mend(self) -> None:
+        """Check it, and mount it again."""
+        subprocess.run(["fsck.ext4", "-fy", str(self._image)], check=False, capture_output=True)
+        mount = ["mount", "-o", "loop,noatime", str(self._image), str(self.path)]
+        subprocess.run(mount, check=True, capture_output=True)
 
     def fill(self, leave: int = 0) -> None:
         """Use up all room but `leave` bytes; again at any time, as others may have given room back."""
@@ -32,6 +56,15 @@ class SmallDisk:
     def free(self) -> None:
         """Give the room back."""
         self._ballast.unlink()
+
+    @contextmanager
+    def covered_by(self, folder: Path) -> Iterator[None]:
+        """Mount a folder over it."""
+        subprocess.run(["mount", "--bind", str(folder), str(self.path)], check=True, capture_output=True)
+        try:
+            yield
+        finally:
+            self.unmount()
 
 
 @contextmanager
@@ -48,10 +81,11 @@ def small_disk(folder: Path, megabytes: int = 8) -> Iterator[SmallDisk]:
         ["mount", "-o", "loop,noatime", str(image), str(point)],
     )
     ram = (["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(point)],)
-    if not (_run(loop) or _run(ram)):
+    is_file = _run(loop)
+    if not is_file and not _run(ram):
         pytest.skip("no small disk can be mounted here")
     try:
-        yield SmallDisk(point)
+        yield SmallDisk(point, image if is_file else None)
     finally:
         subprocess.run(["umount", "-l", str(point)], check=True, capture_output=True)
 

@@ -2,7 +2,7 @@
 code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
@@ -34,3 +34,14 @@ class RefusedToStart(Exception):
     """Something outside stands in the way (a port in use, another daemon on the same folder): clear it,
     start again.
     """
+
+
+class StartAgain(Exception):
+    """What the daemon holds open is of no use any more: it is closed, and opened anew in the same process.
+
+    `why_not` says in words what is still in the way, "" when nothing is; it blocks.
+    """
+
+    def __init__(self, words: str, why_not: Callable[[], str]) -> None:
+        super().__init__(words)
+        self.why_not = why_not

@@ -13,14 +13,19 @@ from typing import Protocol
 import structlog
 import trio
 
-from daemons.ops.errors import ConfigError, RefusedToStart
+from daemons.ops.errors import ConfigError, RefusedToStart, StartAgain
 from daemons.ops.logs import LogLevel, configure_logs
 from daemons.ops.slowsteps import LOOP_STEPS
 from daemons.store import StorageError
 
-__all__ = ["Daemon", "Exit", "notify", "run_daemon", "run_process"]
+__all__ = ["Daemon", "Exit", "notify", "run_daemon", "run_process", "serve_daemon"]
 
 _log = structlog.stdlib.get_logger("pitlink.ops")
+
+EXTEND_S = 60.0
+OPENING_MAX_S = 3600.0
+"""systemd is asked for another minute, for so long at most, while databases are looked through: cards are slow."""
+AGAIN_S = 2.0
 
 STOP_S = 1.8
 """From the signal to the end; what is not done by then is cancelled. A second signal does not wait."""
@@ -65,21 +70,63 @@ class Daemon(Protocol):
     def figures_at_start(self) -> dict[str, object]: ...
 
 
-def run_process(opened: AbstractAsyncContextManager[Daemon], log_level: LogLevel) -> Exit:
+Open = Callable[[], AbstractAsyncContextManager[Daemon]]
+
+
+def run_process(open_daemon: Open, log_level: LogLevel) -> Exit:
     """Run a daemon as a process, from opening it to its orderly end; return the exit code."""
     configure_logs(log_level)
-    return run_daemon(partial(_serve, opened))
+    return run_daemon(partial(serve_daemon, open_daemon))
 
 
-async def _serve(opened: AbstractAsyncContextManager[Daemon], stop: trio.Event) -> None:
-    async with opened as daemon, trio.open_nursery() as nursery:
-        await nursery.start(lambda *, task_status: daemon.run(task_status=task_status))
-        _log.info("daemon.ready", **daemon.figures_at_start())
-        notify("READY=1")
-        nursery.start_soon(daemon.prove)
-        await stop.wait()
-        await daemon.stop()
-        nursery.cancel_scope.cancel(reason="orderly stop")
+async def serve_daemon(open_daemon: Open, stop: trio.Event) -> None:
+    """Open a daemon and run it until `stop`; when it raises StartAgain, open it anew as soon as that is of use."""
+    while not stop.is_set():
+        over: list[BaseException] = []
+        try:
+            await _serve(open_daemon, stop)
+        except* StartAgain as group:
+            over = _leaves(group)
+        for exc in over[:1]:
+            assert isinstance(exc, StartAgain)
+            _log.warning("daemon.closed", words=str(exc))
+            await _until_usable(exc, stop)
+
+
+async def _serve(open_daemon: Open, stop: trio.Event) -> None:
+    async with trio.open_nursery() as outer:
+        ready = trio.Event()
+        outer.start_soon(_extend_start, ready)
+        async with open_daemon() as daemon, trio.open_nursery() as nursery:
+            await nursery.start(lambda *, task_status: daemon.run(task_status=task_status))
+            ready.set()
+            _log.info("daemon.ready", **daemon.figures_at_start())
+            notify("READY=1")
+            nursery.start_soon(daemon.prove)
+            await stop.wait()
+            await daemon.stop()
+            nursery.cancel_scope.cancel(reason="orderly stop")
+
+
+async def _extend_start(ready: trio.Event) -> None:
+    """Have systemd wait while the daemon opens; how long that takes is its files' size and its disk's business."""
+    with trio.move_on_after(OPENING_MAX_S):
+        while not ready.is_set():
+            notify(f"EXTEND_TIMEOUT_USEC={int(EXTEND_S * 1e6)}")
+            with trio.move_on_after(EXTEND_S / 3):
+                await ready.wait()
+
+
+async def _until_usable(again: StartAgain, stop: trio.Event) -> None:
+    told = ""
+    while not stop.is_set() and (words := await trio.to_thread.run_sync(again.why_not)):
+        if words != told:
+            told = words
+            _log.warning("daemon.waits", words=words)
+            notify(f"STATUS={words}")
+        notify("WATCHDOG=1")  # all there is to do is wait
+        with trio.move_on_after(AGAIN_S):
+            await stop.wait()
 
 
 def run_daemon(main: Callable[[trio.Event], Awaitable[None]]) -> Exit:

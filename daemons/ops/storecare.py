@@ -1,11 +1,15 @@
 """Care of a daemon's storage while it runs: says when the disk fails and finds out when it is well again, makes backups.
 
 store care
-├── probe                     while commits fail: writes something that changes nothing, until that works
+├── probe                     while commits fail: writes something that changes nothing, until that works; ends the
+│                             daemon for a new start when only what it holds open is in the way
 └── backups                   looks each minute whether one is due
 """
 
+import errno
+import os
 import shutil
+import tempfile
 from collections.abc import Awaitable, Callable, Container
 from functools import partial
 from pathlib import Path
@@ -15,6 +19,7 @@ import structlog
 import trio
 from attrs import define, field
 
+from daemons.ops.errors import StartAgain
 from daemons.ops.health import Health, Severity
 from daemons.ops.storage import BackupConfig
 from daemons.store import StorageError, StorageFault, Store
@@ -30,6 +35,9 @@ T = TypeVar("T")
 
 LOOK_S = 60.0
 PROBE_S = 2.0
+STUCK_MAX = 3
+"""Probes that fail although the disk takes writes, after which the databases are opened anew."""
+_LASTING = frozenset({StorageFault.FAILED, StorageFault.UNWRITABLE})
 FIRST_S = 3600.0
 """After its first start a daemon makes its first backup so much later, or after the period, if that is shorter."""
 RETRY_S = 900.0
@@ -130,7 +138,7 @@ class StoreCare:
         while True:
             await self._failing.wait()
             self._failing = trio.Event()
-            seen = 0
+            seen = stuck = 0
             while self.store.fault is not None or self._faults != seen or await self._beside(self._is_full):
                 seen = self._faults
                 await trio.sleep(PROBE_S)
@@ -139,8 +147,42 @@ class StoreCare:
                 except StorageError as error:
                     if error.fault is StorageFault.CLOSED:
                         return
+                    if error.fault in _LASTING and not self._is_corrupt and not self.inline:
+                        words = await self._beside(self.why_not_usable)
+                        stuck = 0 if words else stuck + 1
+                        self._judge(error, words, stuck)
             if not self._is_corrupt:
                 self.health.clear("store")
+
+    def _judge(self, error: StorageError, words: str, stuck: int) -> None:
+        """Say what the disk is like; end the daemon when its files are of no use any more. Raises StartAgain."""
+        if words:
+            self.health.set("store", Severity.DEGRADED, words)
+        if stuck >= STUCK_MAX:
+            raise StartAgain(
+                f"the disk takes writes again, the open database does not: {error}", self.why_not_usable
+            )
+        if not self.store.path.exists():  # its disk was unmounted: it can be mended once nobody holds it
+            raise StartAgain(words, self.why_not_usable)
+
+    def why_not_usable(self) -> str:
+        """Return in words why the database could not be opened and written to now, "" when it could. Blocks."""
+        path = self.store.path
+        if not path.exists() or not path.stat().st_size:
+            return f"{path} is not there: is its disk mounted?"
+        try:
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".probe-") as file:
+                file.write(b"\0" * 4096)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as exc:
+            if exc.errno == errno.EROFS:
+                return (
+                    f"the disk of {path.parent} is read-only, as one becomes that has failed: nothing new is kept. "
+                    "Save the newest backup elsewhere; then unmount, check and mount it (docs/storage.md)"
+                )
+            return f"{path.parent} takes no writes: {exc.strerror}"
+        return ""
 
     def _is_full(self) -> bool:
         """Is there still no room? A small write may find some in the log where the next does not."""
@@ -211,6 +253,10 @@ class StoreCare:
         while True:
             if not self.inline:  # a simulated daemon's disk is the tester's
                 self._tell_space(await self._beside(self._free))
+                try:
+                    await self.store.probe()  # a daemon with nothing to write finds out as well
+                except StorageError:
+                    pass  # told by _on_fault
             if self.config.every_h and self._is_due(self.utc_now()):
                 try:
                     await self.take()

@@ -5,6 +5,7 @@ nonce and tag, so a page that was changed is refused. The key is 32 random bytes
 guessed. What of a file is not encrypted: eight bytes of its header (page size and fixed numbers), and the log's framing.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -200,6 +201,8 @@ def _keep_room(path: Path) -> None:
             held = _held[path] = os.open(index, os.O_RDWR | os.O_CLOEXEC)
         os.posix_fallocate(held, 0, _INDEX_BYTES)
     except OSError as error:
+        if error.errno == errno.EROFS:  # the holes were filled before it became so; who only reads goes on
+            return
         raise StorageError(
             StorageFault.DISK_FULL, path, f"no room for its index: {error.strerror}"
         ) from error
@@ -208,7 +211,12 @@ def _keep_room(path: Path) -> None:
 def forget_index(path: Path) -> None:
     """Give up what is held for a database whose last connection is closed. Nothing happens while its index is there."""
     held = _held.get(path)
-    if held is not None and os.fstat(held).st_nlink == 0:  # of a file that is gone: its locks are nobody's
+    if held is None:
+        return
+    status = os.fstat(held)
+    index = _inode(path.with_name(f"{path.name}-shm"))
+    # Of a file that is gone, or that another disk is mounted over: its locks are nobody's.
+    if status.st_nlink == 0 or index != (status.st_dev, status.st_ino):
         os.close(_held.pop(path))
 
 

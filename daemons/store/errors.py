@@ -29,7 +29,8 @@ _REMEDY = {
     StorageFault.LOCKED: "stop the other program, or name another state folder",
     StorageFault.UNWRITABLE: "check the folder's owner and permissions, and that its disk is mounted",
     StorageFault.NEWER: "start the version that wrote it, or a newer one",
-    StorageFault.KEY: "set the key it was made with as storage.key (or PITLINK_STORAGE_KEY_FILE); "
+    StorageFault.KEY: "set the key it was made with as storage.key (or PITLINK_STORAGE_KEY_FILE; for a service's key: "
+    "systemd-run --pipe --wait -p User=USER -p LoadCredential=storage.key:FILE pitlink …, see docs/storage.md); "
     "pitlink storage encrypt and decrypt change a file",
     StorageFault.CLOSED: "the daemon is stopping; try again when it is back",
     StorageFault.FAILED: "check the disk and the system's log; nothing unsaved was acknowledged",

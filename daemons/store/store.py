@@ -22,7 +22,7 @@ from daemons.store.connect import PLAIN, DatabaseKey, connect, forget_index, kee
 from daemons.store.copying import Checkpoint, copy_database
 from daemons.store.errors import DISK_ERRORS, StorageError, StorageFault, storage_error
 from daemons.store.lock import hold_folder
-from daemons.store.migrations import Migration, migrate
+from daemons.store.migrations import TOUCH, Migration, migrate
 from daemons.store.writer import Batch, Item, Job, Savepoint, T, Work, Writer
 
 # Measured with rows of 1 KB: 20 % less work a row than 4096; 16384 would double what a small commit writes.
@@ -124,7 +124,7 @@ class Store:
 
     async def probe(self) -> None:
         """Write something that changes nothing, durably. Raises StorageError when that fails."""
-        await self.transact(lambda conn: conn.execute("UPDATE migration SET number = number"))
+        await self.transact(lambda conn: conn.execute(TOUCH))
 
     def statistics(self) -> StoreStatistics:
         """Return what the writer has to do and has done."""

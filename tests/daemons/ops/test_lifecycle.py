@@ -4,12 +4,16 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 
-from daemons.ops.lifecycle import notify
+from daemons.ops.errors import RefusedToStart, StartAgain
+from daemons.ops.lifecycle import OPENING_MAX_S, notify, serve_daemon
 
 _PROGRAM = """
 import os, signal, sys, trio
@@ -116,3 +120,127 @@ def test_systemd_is_told_when_it_asks_to_be(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         notify("READY=1")
         assert listener.recv(100) == b"READY=1"
+
+
+class _Fake:
+    """A daemon that serves until cancelled, or raises what it was given."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self._failure = failure
+
+    async def run(self, *, task_status: trio.TaskStatus[object]) -> None:
+        task_status.started()
+        if self._failure is not None:
+            raise self._failure
+        await trio.sleep_forever()
+
+    async def prove(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    def figures_at_start(self) -> dict[str, object]:
+        return {}
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+    """Return what tells what systemd has heard."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+
+        def heard() -> list[str]:
+            lines: list[str] = []
+            while True:
+                try:
+                    lines.append(listener.recv(300).decode())
+                except BlockingIOError:
+                    return lines
+
+        yield heard
+
+
+async def test_systemd_waits_while_a_daemon_looks_through_its_databases(
+    autojump_clock: object, systemd: Callable[[], list[str]]
+) -> None:
+    """On a slow card that takes longer than the unit's TimeoutStartSec."""
+    heard: list[str] = []
+
+    @asynccontextmanager
+    async def open_slowly() -> AsyncIterator[_Fake]:
+        for _ in range(15):
+            await trio.sleep(20.5)
+            heard.extend(systemd())
+        yield _Fake()
+
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(serve_daemon, open_slowly, stop))
+        await trio.sleep(600)
+        stop.set()
+    assert heard == ["EXTEND_TIMEOUT_USEC=60000000"] * 16  # three times in what each asks for
+    assert systemd() == ["READY=1"], "and no more once it is ready"
+
+
+async def test_systemd_does_not_wait_for_ever(
+    autojump_clock: object, systemd: Callable[[], list[str]]
+) -> None:
+    @asynccontextmanager
+    async def hang() -> AsyncIterator[_Fake]:
+        await trio.sleep_forever()
+        yield _Fake()
+
+    heard: list[str] = []
+    with trio.move_on_after(3 * OPENING_MAX_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(serve_daemon, hang, trio.Event()))
+            while True:
+                await trio.sleep(60)
+                heard += systemd()
+    assert len(heard) == OPENING_MAX_S / 20
+
+
+async def test_a_daemon_that_asks_to_be_opened_anew_is_when_nothing_is_in_the_way(
+    systemd: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemons.ops.lifecycle.AGAIN_S", 0.01)
+    reasons = ["its disk is away", "its disk is away", "it is being checked", ""]
+    again = StartAgain("its disk is away", lambda: reasons.pop(0))
+    daemons = [_Fake(again), _Fake()]
+    opened: list[_Fake] = []
+    stop = trio.Event()
+
+    @asynccontextmanager
+    async def open_next() -> AsyncIterator[_Fake]:
+        assert len(opened) == 0 or not reasons
+        opened.append(daemons[len(opened)])
+        yield opened[-1]
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(serve_daemon, open_next, stop))
+        with trio.fail_after(10):
+            while len(opened) < 2:
+                await trio.sleep(0.01)
+        stop.set()
+    told = [line for line in systemd() if not line.startswith("EXTEND")]
+    assert told[:6] == [
+        "READY=1",
+        "STATUS=its disk is away",
+        "WATCHDOG=1",
+        "WATCHDOG=1",
+        "STATUS=it is being checked",
+        "WATCHDOG=1",
+    ]
+
+
+async def test_what_else_goes_wrong_is_raised_and_nothing_is_opened_anew() -> None:
+    @asynccontextmanager
+    async def open_once() -> AsyncIterator[_Fake]:
+        yield _Fake(RefusedToStart("port 1 is taken"))
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await serve_daemon(open_once, trio.Event())
+    assert caught.group_contains(RefusedToStart)

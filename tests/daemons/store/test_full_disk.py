@@ -14,6 +14,7 @@ from daemons.store import Migration, StorageError, StorageFault, fetch, open_sto
 from daemons.store.archive import backups_in, take_backup, verify_backup
 from daemons.store.connect import PLAIN, DatabaseKey
 from daemons.store.copying import check_database
+from daemons.store.migrations import TOUCH
 from daemons.store.restore import restore_backup
 from tests.smalldisk import small_disk
 
@@ -63,6 +64,29 @@ async def test_the_store(tmp_path: Path, key: DatabaseKey) -> None:
         check_database(path, key)
         async with open_store(path, migrations=TABLE, key=key) as store:
             assert await store.read(_numbers) == [1, 4]
+
+
+@keys
+async def test_a_probe_is_refused_by_a_disk_that_takes_no_writes(tmp_path: Path, key: DatabaseKey) -> None:
+    """A row that is written as it was is not written at all: that would be taken for a disk that is well."""
+    with small_disk(tmp_path) as disk:
+        async with open_store(disk.path / "state" / "store.db", migrations=TABLE, key=key) as store:
+            with open_authority(disk.path / "state", migrations=TABLE, key=key) as file:
+                await store.transact(lambda conn: _insert(conn, 1))
+                versions = await store.read(_versions), file.read(_versions)
+                await store.probe()
+                file.write_now(lambda conn: conn.execute(TOUCH))
+                assert (await store.read(_versions), file.read(_versions)) == versions
+                disk.fail()
+                with pytest.raises(StorageError):
+                    await store.probe()
+                with pytest.raises(StorageError):
+                    file.write_now(lambda conn: conn.execute(TOUCH))
+                assert await store.read(_numbers) == [1], "who only reads goes on"
+
+
+def _versions(conn: apsw.Connection) -> list[object]:
+    return fetch(conn, "SELECT * FROM migration")
 
 
 @keys
