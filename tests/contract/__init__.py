@@ -1,0 +1,1 @@
+"""What every daemon must do, whatever it is for. A new daemon is one more `Kind` in `kinds.py`, and must pass."""
