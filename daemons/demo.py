@@ -84,11 +84,9 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
     caller_token = _prepare(folder, environment)
     cloud_config = CloudConfig(state_dir=folder / "cloud", listen=Address("127.0.0.1", options.port))
     async with contextlib.AsyncExitStack() as stack:
-        nursery = await stack.enter_async_context(trio.open_nursery())
+        nursery = await _open_nursery(stack)
         cloud = await stack.enter_async_context(open_cloud(cloud_config, environment=environment))
-        daemons = await stack.enter_async_context(trio.open_nursery())
-        stack.callback(daemons.cancel_scope.cancel)
-        await daemons.start(cloud.run)
+        await (await _open_nursery(stack)).start(cloud.run)
         assert cloud.front is not None
         hub_port, relay = cloud.front.ports[0], None
         if options.bad_uplink != "clean":
@@ -105,7 +103,7 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
             share_private=options.share_private,
         )
         pits = await stack.enter_async_context(open_pits(pits_config, environment=environment))
-        await daemons.start(pits.run)
+        await (await _open_nursery(stack)).start(pits.run)
         assert pits.front is not None
         notifier = Notifier(f"http://127.0.0.1:{pits.front.ports[0]}{NOTIFY_PATH}", environment.utc_now)
         await nursery.start(notifier.run)
@@ -130,8 +128,13 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
                 async with trio.open_nursery() as stopping:
                     stopping.start_soon(cloud.stop)
                     stopping.start_soon(pits.stop)
-            daemons.cancel_scope.cancel(reason="the demo ends")
-            nursery.cancel_scope.cancel(reason="the demo ends")
+
+
+async def _open_nursery(stack: contextlib.AsyncExitStack) -> trio.Nursery:
+    """Return a nursery that is cancelled and joined when the stack comes to it: what opened before outlives its tasks."""
+    nursery = await stack.enter_async_context(trio.open_nursery())
+    stack.callback(nursery.cancel_scope.cancel, reason="the demo ends")
+    return nursery
 
 
 def _prepare(folder: Path, environment: Environment) -> str:
