@@ -29,7 +29,7 @@ from daemons.race.siteactions import note_command
 from daemons.store import open_store
 from daemons.store.errors import StorageError, StorageFault
 from protocol.frames import Message
-from protocol.messages import Command, Purge, Result, ResultStatus, encode_body
+from protocol.messages import Action, Command, Pause, Purge, Result, ResultStatus, encode_body
 
 ANN = Identity("user", "ann", Role.OPERATOR, ("field",))
 ID = "0a1b2c3d-0000-4000-8000-00000000000%d"
@@ -169,7 +169,7 @@ async def test_one_too_many_is_noted_as_refused(tmp_path: Path, autojump_clock: 
 
 @asynccontextmanager
 async def open_site(folder: Path, hub_now: Callable[[], float | None]) -> AsyncIterator[tuple[Any, Any, Any]]:
-    """Give what is purged, a way to send commands, and the audit."""
+    """Give what is purged or paused, a way to send commands, and the audit."""
     environment = Environment()
     migrations = (*schema.MIGRATIONS, *executor.MIGRATIONS)
     with open_authority(folder, migrations=AUTHORITY_MIGRATIONS, inline=True) as file:
@@ -182,13 +182,15 @@ async def open_site(folder: Path, hub_now: Callable[[], float | None]) -> AsyncI
             trail = trail_of(file)
             purged: list[str] = []
             nothing: Callable[..., None] = lambda *_: None  # noqa: E731
-            controls = Controls(nothing, purged.append, nothing, nothing)
+            paused: Callable[[bool], None] = lambda is_paused: purged.append(f"paused: {is_paused}")  # noqa: E731
+            controls = Controls(paused, purged.append, nothing, nothing)
             commands = CommandExecutor(
                 store, durable, controls, hub_now, environment.utc_now, partial(note_command, trail)
             )
 
-            async def send(number: int, expires_at: float) -> None:
-                body = encode_body(Command(ID % number, "user ann", expires_at, 0, Purge(f"/{number}")))
+            async def send(number: int, expires_at: float, action: Action | None = None) -> None:
+                wish = action or Purge(f"/{number}")
+                body = encode_body(Command(ID % number, "user ann", expires_at, 0, wish))
 
                 def take(conn: apsw.Connection) -> None:
                     commands.effect(conn, Message("command", 1, number, *body))
@@ -223,3 +225,14 @@ async def test_a_site_notes_a_command_before_it_acts(
         ]
         assert told(trail)[1][3]["words"] == "it came too late"
         assert told(trail)[0][0] == "link user ann"
+
+
+async def test_what_was_decided_before_a_restart_holds_before_anything_is_asked(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_site(tmp_path, lambda: 100.0) as (heard, send, _):
+        await send(1, 200.0, Pause())
+        await trio.sleep(1)
+        assert heard == ["paused: True"]
+    async with open_site(tmp_path, lambda: 100.0) as (heard, _, _):
+        assert heard == ["paused: True"]
