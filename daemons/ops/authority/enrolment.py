@@ -54,7 +54,7 @@ def enrolment_routes(file: AuthorityFile, hub: str, utc_now: Callable[[], float]
             status = 400 if refusal.code == "malformed" else refusal.status
             return _answer({"code": refusal.code, "words": refusal.words}, status)
         except StorageError as exc:
-            _log.error("site.enrolment_failed", words=str(exc))
+            _log.warning("site.enrolment_failed", words=str(exc))
             answer = _answer({"code": "BUSY", "words": "the hub cannot write just now: try again"}, 503)
             answer.headers["Retry-After"] = RETRY_AFTER_S
             return answer

@@ -13,12 +13,11 @@ from daemons.ops.authority.enrolment import ENROL_PATH, enrolment_routes
 from daemons.ops.authority.file import AuthorityFile
 from daemons.ops.authority.sitekey import SiteKey, prove_possession
 from daemons.store.errors import StorageError, StorageFault
-from tests.conftest import ErrorLogs
 from tests.daemons.ops.authority.forge import NOW, counting, hub_file
 
 
 async def test_a_hub_whose_disk_is_full_says_when_to_try_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error_logs: ErrorLogs
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with hub_file(tmp_path) as file:
         file.write_now(lambda conn: sites.add_site(conn, "field", NOW))
@@ -42,4 +41,3 @@ async def test_a_hub_whose_disk_is_full_says_when_to_try_again(
                 assert answer.headers["retry-after"] == "5"
                 assert str(tmp_path) not in answer.text
             assert (await client.post(ENROL_PATH, json=wish)).status_code == 200
-    error_logs.expect("site.enrolment_failed")
