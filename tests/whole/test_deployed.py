@@ -92,6 +92,17 @@ done
 echo "killed $(systemctl is-active pitlink-cloud) $(systemctl show -p NRestarts --value pitlink-cloud)"
 systemctl stop pitlink-cloud pitlink-pits pitlink-pits@north
 echo "stopped $(systemctl show -p Result --value pitlink-cloud pitlink-pits pitlink-pits@north | sort -u | xargs)"
+key=/etc/credstore/pitlink-cloud.storage.key
+(umask 077; python3 -c 'import secrets; print(secrets.token_hex(32))' > $key)
+{PITLINK} storage encrypt cloud --new-key-file $key --state-dir {STATE} > /root/encrypted
+echo "encrypted $? $(stat -c %U {STATE}/*.db | sort -u | xargs)"
+systemctl start pitlink-cloud
+echo "encrypted hub $(systemctl is-active pitlink-cloud)"
+runuser -u pitlink-cloud -- {PITLINK} site list --state-dir {STATE} 2>&1
+echo "without key $?"
+systemd-run -q --pipe --wait -p User=pitlink-cloud -p LoadCredential=storage.key:$key {PITLINK} site list --state-dir {STATE}
+echo "with key $?"
+systemctl stop pitlink-cloud
 journalctl --no-pager -u 'pitlink-*'
 """
 
@@ -152,4 +163,8 @@ def test_a_booted_systemd_starts_watches_and_stops_the_hardened_units(tmp_path: 
     assert "accepts it; the site is connected already" in told or "accepts this site's key" in told, told
     assert "killed active 1" in told, told
     assert "stopped success" in told, told
+    assert "encrypted 0 pitlink-cloud" in told, told
+    assert "encrypted hub active" in told, told
+    assert "without key 3" in told and "systemd-run --pipe --wait" in told, told
+    assert "with key 0" in told, told
     assert "Traceback" not in told, told
