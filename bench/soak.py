@@ -36,6 +36,7 @@ from daemons.link.outbox import Keep, OutboxFull, OutChannel
 from daemons.link.peer import Peer
 from daemons.ops.environment import Environment
 from daemons.ops.logs import LogLevel, configure_logs
+from daemons.ops.memory import give_back_memory
 from daemons.ops.options import Address
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.race.bodies import validator_for
@@ -69,6 +70,7 @@ async def _hub(folder: Path) -> None:
     async with open_cloud(config) as cloud, trio.open_nursery() as nursery:
         await nursery.start(cloud.run)
         assert cloud.front is not None
+        nursery.start_soon(give_back_memory)  # as every daemon does
         print(json.dumps({"port": cloud.front.ports[0]}), flush=True)
         async for _ in trio.wrap_file(sys.stdin):
             rows = await cloud.store.read(

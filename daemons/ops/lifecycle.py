@@ -15,6 +15,7 @@ import trio
 
 from daemons.ops.errors import ConfigError, RefusedToStart, StartAgain
 from daemons.ops.logs import LogLevel, configure_logs
+from daemons.ops.memory import give_back_memory
 from daemons.ops.slowsteps import LOOP_STEPS
 from daemons.store import StorageError
 
@@ -151,6 +152,7 @@ async def _supervise(main: Callable[[trio.Event], Awaitable[None]]) -> None:
         async with trio.open_nursery() as nursery:
             # before anything that a signal should end
             await nursery.start(_obey_signals, stop, nursery.cancel_scope)
+            nursery.start_soon(give_back_memory)
             await main(stop)
             nursery.cancel_scope.cancel(reason="the daemon has ended")
 

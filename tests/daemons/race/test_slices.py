@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from daemons.race.slices import Shape, in_turns, shape_in_steps, shape_of, values_at_most
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=4), inner, max_size=6),
     max_leaves=40,
 )
