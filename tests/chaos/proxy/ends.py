@@ -36,9 +36,12 @@ class Bench:
         return self.clients[-1]
 
     async def pair(self) -> tuple[trio.SocketStream, trio.SocketStream]:
-        """Return both ends of a connection."""
+        """Return both ends of a connection that the relay carries."""
         client = await self.dial()
-        return client, await self.server.next()
+        server = await self.server.next()
+        while not all(connection.pipes for connection in self.proxy.connections):
+            await trio.sleep(0.001)
+        return client, server
 
 
 @asynccontextmanager

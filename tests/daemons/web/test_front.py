@@ -7,6 +7,7 @@ import trio
 import trio.testing
 from attrs import fields
 
+from daemons.web import listeners
 from daemons.web.connection import FrontStatistics
 from daemons.web.front import FrontConfig
 from daemons.web.head import Head
@@ -222,7 +223,9 @@ async def test_a_failing_ready_is_500(error_logs: ErrorLogs) -> None:
     error_logs.expect("request.failed")
 
 
-async def test_the_application_sees_the_client_behind_a_trusted_proxy_only() -> None:
+async def test_the_application_sees_the_client_behind_a_trusted_proxy_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": scope["client"][0].encode()})
@@ -230,7 +233,8 @@ async def test_the_application_sees_the_client_behind_a_trusted_proxy_only() -> 
     header = "x-forwarded-for: 6.6.6.6, 198.51.100.7, 10.0.0.9\r\n"
     async with in_memory(app) as (_, connect):
         assert (await connect().get("/", headers=header))[2] == b"unknown"
-    async with in_memory(app, config=FrontConfig(trusted_proxies=("unknown", "10.0.0.9"))) as (_, connect):
+    monkeypatch.setattr(listeners, "UNKNOWN_PEER", ("192.0.2.1", 0))
+    async with in_memory(app, config=FrontConfig(trusted_proxies=("192.0.2.1", "10.0.0.9"))) as (_, connect):
         assert (await connect().get("/", headers=header))[2] == b"198.51.100.7"
 
 

@@ -8,6 +8,7 @@ import trio
 import trio.testing
 
 from daemons.ops.limits import FrontLimits
+from daemons.web import listeners
 from daemons.web.front import FrontConfig
 from daemons.web.guard import REASONS, Guard, Rank
 from daemons.web.head import Head
@@ -129,9 +130,12 @@ async def test_bytes_of_requests_and_answers_count(target: str) -> None:
     assert guard.refused == {"client_bytes": 1}
 
 
-async def test_behind_a_proxy_its_clients_are_counted_and_not_the_proxy() -> None:
+async def test_behind_a_proxy_its_clients_are_counted_and_not_the_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listeners, "UNKNOWN_PEER", ("192.0.2.1", 0))
     guard = guard_with(client_requests_per_s=1, client_requests_burst=1)
-    config = FrontConfig(trusted_proxies=("unknown",), linger_s=0.1)
+    config = FrontConfig(trusted_proxies=("192.0.2.1",), linger_s=0.1)
     async with in_memory(starlette_app(), guard=guard, config=config) as (_, connect):
         client = connect()
         for number in range(5):
