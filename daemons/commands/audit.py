@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 
 from daemons.commands.place import At, CaFile, TokenFile, ask_daemon, client_at, folder_at, printable
 from daemons.ops.authority import heads
-from daemons.ops.authority.audit import AuditRow, Head
+from daemons.ops.authority.audit import Head
 from daemons.ops.authority.file import FILE_NAME, open_authority
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.authority.trail import AuditTrail
@@ -43,7 +43,7 @@ def show(
     folder = folder_at(at)
     if folder is not None and not _runs(folder):
         with _trail(folder) as trail:
-            rows = [_row(row) for row in trail.rows(after=max(0, after), last=max(0, last))]
+            rows = [row.as_data() for row in trail.rows(after=max(0, after), last=max(0, last))]
     else:
         client = client_at(at, token_file, ca_file)
         rows = ask_daemon(lambda: client.audit(after=max(0, after), last=max(0, last)))
@@ -136,10 +136,6 @@ def _trail(folder: Path) -> Iterator[AuditTrail]:
             yield AuditTrail(file, time.time, Health(time.time))
     except StorageError as exc:
         raise RefusedToStart(str(exc)) from exc
-
-
-def _row(row: AuditRow) -> dict[str, Any]:
-    return {"number": row.number, **asdict(row.entry), "hash": row.hash.hex()}
 
 
 def _line(row: dict[str, Any]) -> str:

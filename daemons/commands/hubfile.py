@@ -16,9 +16,10 @@ from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.errors import ConfigError, RefusedToStart
 from daemons.store.errors import StorageError
 
-__all__ = ["HubState", "entry", "failing_into", "hub_authority", "moment", "operator"]
+__all__ = ["DEFAULT_STATE", "HubState", "entry", "failing_into", "hub_authority", "moment", "operator"]
 
 HubState = Annotated[Path, Parameter(name="--state-dir", help="The hub's state folder.")]
+DEFAULT_STATE = Path("cloud-state")
 
 
 @contextmanager

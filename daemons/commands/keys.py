@@ -2,13 +2,12 @@
 
 import os
 import time
-from pathlib import Path
 from typing import Annotated
 
 import apsw
 from cyclopts import App, Parameter
 
-from daemons.commands.hubfile import HubState, entry, hub_authority, moment
+from daemons.commands.hubfile import DEFAULT_STATE, HubState, entry, hub_authority, moment
 from daemons.ops.authority import audit, keys
 from daemons.ops.authority.lockout import LockOut, lock_out
 from daemons.ops.errors import RefusedToStart
@@ -17,11 +16,9 @@ __all__ = ["app"]
 
 app = App(name="keys", help="The keys that a hub signs tokens with.")
 
-_DEFAULT = Path("cloud-state")
-
 
 @app.command
-def init(*, state_dir: HubState = _DEFAULT) -> int:
+def init(*, state_dir: HubState = DEFAULT_STATE) -> int:
     """Make a new hub's first key and its name."""
     with hub_authority(state_dir, make=True) as file:
 
@@ -49,7 +46,7 @@ def rotate(
             help="End now all tokens and sessions: a key, or a copy of authority.db, may be in wrong hands.",
         ),
     ] = False,
-    state_dir: HubState = _DEFAULT,
+    state_dir: HubState = DEFAULT_STATE,
 ) -> int:
     """Sign with another key from now on. Old keys verify until what they signed has expired."""
     with hub_authority(state_dir) as file:
@@ -89,7 +86,7 @@ def rotate(
 
 
 @app.command(name="list")
-def list_keys(*, state_dir: HubState = _DEFAULT) -> int:
+def list_keys(*, state_dir: HubState = DEFAULT_STATE) -> int:
     """List the keys: which signs, and until when the others verify. Never the keys themselves."""
     with hub_authority(state_dir) as file:
         name, rows = file.read(lambda conn: (keys.hub_id(conn), keys.list_keys(conn)))

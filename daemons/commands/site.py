@@ -2,13 +2,12 @@
 
 import os
 import time
-from pathlib import Path
 from typing import Annotated
 
 import apsw
 from cyclopts import App, Parameter
 
-from daemons.commands.hubfile import HubState, entry, failing_into, hub_authority, moment
+from daemons.commands.hubfile import DEFAULT_STATE, HubState, entry, failing_into, hub_authority, moment
 from daemons.ops.authority import audit, keys, sites
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 
@@ -16,7 +15,6 @@ __all__ = ["app"]
 
 app = App(name="site", help="The sites that a hub lets in.")
 
-_DEFAULT = Path("cloud-state")
 _HOUR_S = 3600.0
 
 
@@ -32,7 +30,7 @@ def add(
     fingerprint: Annotated[
         str | None, Parameter(help="Only the client certificate of this SHA-256 proves it.")
     ] = None,
-    state_dir: HubState = _DEFAULT,
+    state_dir: HubState = DEFAULT_STATE,
 ) -> int:
     """Let a site in: prints the code with which it enrols, once. Again for a site: the code for another key."""
     pinned = _fingerprint(fingerprint)
@@ -95,7 +93,7 @@ def _fingerprint(text: str | None) -> bytes | None:
 
 
 @app.command(name="list")
-def list_sites(*, state_dir: HubState = _DEFAULT) -> int:
+def list_sites(*, state_dir: HubState = DEFAULT_STATE) -> int:
     """List the sites: how each proves itself, since when, how old it may be. Old bearer tokens are said too."""
     from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 
@@ -126,7 +124,7 @@ def list_sites(*, state_dir: HubState = _DEFAULT) -> int:
 
 
 @app.command
-def revoke(name: str, /, *, state_dir: HubState = _DEFAULT) -> int:
+def revoke(name: str, /, *, state_dir: HubState = DEFAULT_STATE) -> int:
     """Put a site out: its key, certificate and tokens are good no more, its link is closed within a second."""
     from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 
@@ -158,7 +156,7 @@ def min_version(
     /,
     *,
     site: Annotated[str | None, Parameter(help="For this site only, whatever holds for all.")] = None,
-    state_dir: HubState = _DEFAULT,
+    state_dir: HubState = DEFAULT_STATE,
 ) -> int:
     """Refuse sites that run something older, from their next connection on."""
     wanted = "" if version == "any" else version

@@ -3,13 +3,12 @@
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Annotated, Literal
 
 import apsw
 from cyclopts import App, Parameter
 
-from daemons.commands.hubfile import HubState, entry, failing_into, hub_authority, moment
+from daemons.commands.hubfile import DEFAULT_STATE, HubState, entry, failing_into, hub_authority, moment
 from daemons.ops import tokens as bearer
 from daemons.ops.authority import audit
 from daemons.ops.authority.file import FILE_NAME
@@ -23,7 +22,6 @@ __all__ = ["app", "check_sites"]
 
 app = App(name="token", help="The tokens that a hub's API lets in.")
 
-_DEFAULT = Path("cloud-state")
 DAYS_MAX = 366.0
 
 
@@ -40,7 +38,7 @@ def issue(
         list[str] | None, Parameter(help='A site it is for; may be repeated; "*" for all.')
     ] = None,
     days: Annotated[float, Parameter(help="How long it is good; at most 366.")] = 30.0,
-    state_dir: HubState = _DEFAULT,
+    state_dir: HubState = DEFAULT_STATE,
 ) -> int:
     """Issue a token to a program, and print it: the only time it is shown."""
     sites = check_sites(site)
@@ -87,7 +85,7 @@ def issue(
 
 
 @app.command(name="list")
-def list_all(*, state_dir: HubState = _DEFAULT) -> int:
+def list_all(*, state_dir: HubState = DEFAULT_STATE) -> int:
     """List the tokens of a hub: names, roles, sites, until when; never the tokens."""
     now, rows = time.time(), []
     if (state_dir / FILE_NAME).exists():
@@ -108,7 +106,7 @@ def list_all(*, state_dir: HubState = _DEFAULT) -> int:
 
 @app.command
 def revoke(
-    name: Annotated[str, Parameter(help="The token's name or id.")], /, *, state_dir: HubState = _DEFAULT
+    name: Annotated[str, Parameter(help="The token's name or id.")], /, *, state_dir: HubState = DEFAULT_STATE
 ) -> int:
     """Take a token back. A hub that runs refuses it from then on, and ends what it holds open within a second."""
     now = time.time()
@@ -143,7 +141,7 @@ def make(
     role: Annotated[Literal["site", "caller", "operator"], Parameter(help="What its holder may do.")],
     site: Annotated[str, Parameter(help='The site it is for; "*" for all (callers and operators).')],
     name: Annotated[str | None, Parameter(help="What the list calls it; by default role and site.")] = None,
-    state_dir: HubState = _DEFAULT,
+    state_dir: HubState = DEFAULT_STATE,
 ) -> int:
     """Make a bearer token of the old kind, which the next release will not know: use issue, and site add."""
     if site != ALL_SITES:

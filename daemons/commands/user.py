@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import apsw
 from cyclopts import App, Parameter
 
-from daemons.commands.hubfile import HubState, entry, hub_authority, moment
+from daemons.commands.hubfile import DEFAULT_STATE, HubState, entry, hub_authority, moment
 from daemons.commands.token import check_sites
 from daemons.ops.authority import audit, users
 from daemons.ops.authority.identity import Role
@@ -21,7 +21,6 @@ __all__ = ["app"]
 
 app = App(name="user", help="The people who sign in at a hub.")
 
-_DEFAULT = Path("cloud-state")
 
 Name = Annotated[str, Parameter(help="a–z, 0–9 and ._@-.")]
 PasswordFile = Annotated[
@@ -44,7 +43,7 @@ def add(
     ] = "viewer",
     site: Annotated[list[str] | None, Parameter(help='A site they are let near; "*" for all.')] = None,
     password_file: PasswordFile = None,
-    state_dir: HubState = _DEFAULT,
+    state_dir: HubState = DEFAULT_STATE,
 ) -> int:
     """Let a person sign in."""
     sites = check_sites(site)
@@ -69,7 +68,7 @@ def add(
 
 
 @app.command(name="list")
-def list_all(*, state_dir: HubState = _DEFAULT) -> int:
+def list_all(*, state_dir: HubState = DEFAULT_STATE) -> int:
     """List the people: names, roles, sites, sessions; never a password."""
     with hub_authority(state_dir) as file:
         now = time.time()
@@ -85,7 +84,7 @@ def list_all(*, state_dir: HubState = _DEFAULT) -> int:
 
 
 @app.command
-def disable(name: Name, /, *, state_dir: HubState = _DEFAULT) -> int:
+def disable(name: Name, /, *, state_dir: HubState = DEFAULT_STATE) -> int:
     """Let a person in no more, and end their sessions; a hub that runs does so within a second."""
 
     def work(conn: apsw.Connection) -> int | None:
@@ -101,7 +100,7 @@ def disable(name: Name, /, *, state_dir: HubState = _DEFAULT) -> int:
 
 
 @app.command
-def enable(name: Name, /, *, state_dir: HubState = _DEFAULT) -> int:
+def enable(name: Name, /, *, state_dir: HubState = DEFAULT_STATE) -> int:
     """Let a person who was disabled sign in again."""
 
     def work(conn: apsw.Connection) -> int | None:
@@ -117,7 +116,9 @@ def enable(name: Name, /, *, state_dir: HubState = _DEFAULT) -> int:
 
 
 @app.command
-def password(name: Name, /, *, password_file: PasswordFile = None, state_dir: HubState = _DEFAULT) -> int:
+def password(
+    name: Name, /, *, password_file: PasswordFile = None, state_dir: HubState = DEFAULT_STATE
+) -> int:
     """Give a person another password, and end their sessions."""
     hashed = _hash(name, password_file)
 
@@ -144,7 +145,7 @@ def set_rights(
     site: Annotated[
         list[str] | None, Parameter(help='A site they are let near from now on, and no other; "*" for all.')
     ] = None,
-    state_dir: HubState = _DEFAULT,
+    state_dir: HubState = DEFAULT_STATE,
 ) -> int:
     """Give a person another role or other sites, at once; their sessions go on."""
     if role is None and site is None:
@@ -170,7 +171,7 @@ def set_rights(
 
 
 @app.command
-def remove(name: Name, /, *, state_dir: HubState = _DEFAULT) -> int:
+def remove(name: Name, /, *, state_dir: HubState = DEFAULT_STATE) -> int:
     """Forget a person, and end their sessions; the name is free again. What they did stays in the audit."""
 
     def work(conn: apsw.Connection) -> int | None:

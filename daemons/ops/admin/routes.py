@@ -21,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from daemons.ops.admin.actions import ActionRefused
 from daemons.ops.admin.desk import AdminDesk, describe_action
 from daemons.ops.admin.logstream import LogStream
-from daemons.ops.authority.audit import AuditRow, Head
+from daemons.ops.authority.audit import Head
 from daemons.ops.authority.identity import Identity, Refusal, Role
 from daemons.ops.health import Health
 from daemons.ops.logring import LogRing
@@ -91,7 +91,7 @@ def admin_routes(desk: AdminDesk, sources: AdminSources, held: Held) -> list[Bas
         identity.require(Role.OPERATOR)
         after = _number(request, "after", 0) or 0
         last = min(_number(request, "last", 50) or 0, ROWS_MAX)
-        return _json(200, {"rows": [_row(row) for row in desk.trail.rows(after=after, last=last)]})
+        return _json(200, {"rows": [row.as_data() for row in desk.trail.rows(after=after, last=last)]})
 
     async def verify(request: Request, identity: Identity) -> Response:
         identity.require(Role.OPERATOR)
@@ -189,10 +189,6 @@ def _number(request: Request, name: str, default: int | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 15):
         raise ActionRefused(f"{name} is a whole number", 400)
     return int(text)
-
-
-def _row(row: AuditRow) -> dict[str, Any]:
-    return {"number": row.number, **asdict(row.entry), "hash": row.hash.hex()}
 
 
 def _json(status: int, value: object) -> Response:

@@ -13,7 +13,7 @@ import struct
 from typing import Any, Literal
 
 import apsw
-from attrs import define, field, frozen
+from attrs import asdict, define, field, frozen
 
 from daemons.store.migrations import Migration
 
@@ -94,6 +94,10 @@ class AuditRow:
     number: int
     entry: AuditEntry
     hash: bytes
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as the admin API and the commands show it."""
+        return {"number": self.number, **asdict(self.entry), "hash": self.hash.hex()}
 
 
 @frozen

@@ -3,23 +3,13 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from daemons.ops.logs import LogLevel, configure_for_tests, configure_logs
+from daemons.ops.logs import LogLevel, configure_logs
 
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Put the logs back as the other tests want them."""
-    root = logging.getLogger()
-    handlers = list(root.handlers)
-    yield
-    root.handlers[:] = handlers
-    structlog.reset_defaults()
-    configure_for_tests()
+pytestmark = pytest.mark.usefixtures("restored_logs")
 
 
 def test_a_line_is_json_with_its_keys_and_a_utc_stamp() -> None:

@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemons.ops.logring import LogRing
-from daemons.ops.logs import LogLevel, configure_for_tests, configure_logs, log_level, set_log_level
+from daemons.ops.logs import LogLevel, configure_logs, log_level, set_log_level
 from daemons.ops.masking import keep_secret, mask_text
 from daemons.ops.options import Secret
 from daemons.ops.tokens import make_token
@@ -20,15 +19,7 @@ JWT = "eyJhbGciOiJFZERTQSIsImtpZCI6ImsxIn0.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJlLW9mLX
 BASIC = "dXNlcjpwYXNzd29yZA=="
 
 
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Put the logs back as the other tests want them."""
-    root = logging.getLogger()
-    handlers = list(root.handlers)
-    yield
-    root.handlers[:] = handlers
-    structlog.reset_defaults()
-    configure_for_tests()
+pytestmark = pytest.mark.usefixtures("restored_logs")
 
 
 @pytest.mark.parametrize("console", [False, True])
