@@ -7,6 +7,9 @@ seconds, sizes bytes, rates bytes a second.
 
 Nothing in here takes bytes out of the middle of a stream that lives on: TCP cannot do that. A lost segment is a stall
 (`Loss`), and what swallows bytes (`Timeout`, `HalfOpen`, `NatTimeout`) ends the connection sooner or later.
+
+Some know what the bytes mean (`knows_messages`): those are for who sees the link's frames, inside of a daemon or in the
+simulation, and not for a relay in front of TLS.
 """
 
 import math
@@ -22,6 +25,9 @@ __all__ = [
     "Bandwidth",
     "BitFlip",
     "CaptivePortal",
+    "DelayAcks",
+    "DuplicateMessage",
+    "EatMessage",
     "Fault",
     "FaultError",
     "Fin",
@@ -40,6 +46,7 @@ __all__ = [
     "Silence",
     "Slicer",
     "SlowClose",
+    "StarveHeartbeats",
     "Stream",
     "Timeout",
     "read_fault",
@@ -85,6 +92,7 @@ class Fault:
     """Base of all; `type` is its name in JSON."""
 
     type: ClassVar[str] = ""
+    knows_messages: ClassVar[bool] = False
 
 
 @frozen
@@ -256,6 +264,45 @@ class CaptivePortal(Fault):
     type: ClassVar[str] = "captive_portal"
 
 
+@frozen
+class DelayAcks(Fault):
+    """Acknowledgements, and nothing else, come `delay_s` late."""
+
+    type: ClassVar[str] = "delay_acks"
+    knows_messages: ClassVar[bool] = True
+    delay_s: float = _number("delay", 1.0, per=MS)
+
+
+@frozen
+class DuplicateMessage(Fault):
+    """Numbered messages come twice, each with this probability; the second one behind what was said meanwhile."""
+
+    type: ClassVar[str] = "duplicate_message"
+    knows_messages: ClassVar[bool] = True
+    share: float = _number("share", 0.1, most=1)
+
+
+@frozen
+class StarveHeartbeats(Fault):
+    """Pings and their answers vanish, and nothing else."""
+
+    type: ClassVar[str] = "starve_heartbeats"
+    knows_messages: ClassVar[bool] = True
+
+
+@frozen
+class EatMessage(Fault):
+    """Numbered messages vanish, each with this probability, `count` of them at most (0: no matter how many).
+
+    No network does that, a broken middlebox may: the gap in the numbers must be found.
+    """
+
+    type: ClassVar[str] = "eat_message"
+    knows_messages: ClassVar[bool] = True
+    share: float = _number("share", 1.0, most=1)
+    count: float = _number("count", 1)
+
+
 _ALL: tuple[type[Fault], ...] = (
     Latency,
     Bandwidth,
@@ -276,6 +323,10 @@ _ALL: tuple[type[Fault], ...] = (
     Refuse,
     Ignore,
     CaptivePortal,
+    DelayAcks,
+    DuplicateMessage,
+    StarveHeartbeats,
+    EatMessage,
 )
 
 FAULTS: Final[Mapping[str, type[Fault]]] = {fault.type: fault for fault in _ALL}

@@ -113,6 +113,11 @@ class Board:
     def place(self, name: str, placed: Placed, lease_s: float | None = None) -> None:
         """Add or change a fault, and begin its lease anew. Raises BoardError."""
         proxy = self.get(name)
+        if placed.fault.knows_messages:
+            raise BoardError(
+                400,
+                f"{placed.fault.type} needs to see messages, and a relay sees bytes: place it inside of a daemon",
+            )
         if placed.name not in proxy.placed and len(proxy.placed) >= TOXICS_MAX:
             raise BoardError(409, f"more than {TOXICS_MAX} toxics on one proxy")
         proxy.place(placed)

@@ -65,7 +65,17 @@ async def test_no_json_and_a_port_that_is_taken() -> None:
         assert set(bench.board.proxies) == {"relay"}
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("kind", [kind for kind, fault in FAULTS.items() if fault.knows_messages])
+async def test_what_needs_to_see_messages_is_refused(kind: str) -> None:
+    fault = read_fault(kind, {})
+    assert read_fault(kind, show_fault(fault)) == fault
+    async with open_bench() as bench:
+        status, shown = await ask(bench.board, "POST", "/proxies/relay/toxics", {"type": kind})
+        assert (status, bench.proxy.placed) == (400, {})
+        assert f"{kind} needs to see messages" in shown["error"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind, fault in FAULTS.items() if not fault.knows_messages])
 async def test_every_fault_goes_there_and_back_and_can_be_set_and_removed(kind: str) -> None:
     fault = read_fault(kind, {})
     assert read_fault(kind, show_fault(fault)) == fault
