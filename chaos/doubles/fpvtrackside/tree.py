@@ -60,6 +60,7 @@ class EventTree:
     def put(self, path: str, body: bytes, occasion: str = "") -> None:
         """Write a whole file at once, as no program does; for what a test needs settled."""
         self._files[_key(path)] = body
+        self._changed(_key(path))
         digest = hashlib.sha256(body).hexdigest()
         self.writes.append(Write(trio.current_time(), _key(path), len(body), digest, occasion))
 
@@ -74,8 +75,10 @@ class EventTree:
         try:
             if torn_s > 0:
                 self._files[key] = b""
+                self._changed(key)
                 await trio.sleep(torn_s / 2)
                 self._files[key] = body[: len(body) // 2]
+                self._changed(key)
                 await trio.sleep(torn_s / 2)
         finally:
             self._being_written.discard(key)
@@ -84,15 +87,20 @@ class EventTree:
     def tear(self, path: str, keep_bytes: int = 0) -> None:
         """Leave a file cut after `keep_bytes` until it is next written: the program died in mid-write."""
         self._files[_key(path)] = (self._files.get(_key(path)) or b"")[:keep_bytes]
+        self._changed(_key(path))
 
     def remove(self, path: str) -> None:
         """Delete a file; no error when it is not there."""
         self._files.pop(_key(path), None)
+        self._changed(_key(path))
 
     def add_missing(self, files: Iterable[tuple[str, bytes]]) -> None:
         """Take in those files that are not there yet, without noting a write."""
         for path, body in files:
             self._files.setdefault(_key(path), body)
+
+    def _changed(self, key: str) -> None:
+        """Hear that a file is another now, whole or not; for a tree that is kept elsewhere too."""
 
 
 def _key(path: str) -> str:
