@@ -1,6 +1,6 @@
 """A seeded virtual network for Trio: the same seed gives the same run, and an hour takes about a second."""
 
-from .faults import EVERYDAY, Fault, outage_s, random_faults, swizzle
+from .faults import EVERYDAY, Fault, Kill, Strike, outage_s, random_faults, swizzle
 from .hosts import Host
 from .link import Conditions
 from .network import SimNetwork
@@ -24,12 +24,14 @@ __all__ = [
     "Deadlock",
     "Fault",
     "Host",
+    "Kill",
     "Livelock",
     "NeverHappened",
     "Path",
     "Program",
     "Run",
     "SimNetwork",
+    "Strike",
     "ThreadUnderVirtualTime",
     "World",
     "check_happened",

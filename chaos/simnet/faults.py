@@ -7,6 +7,7 @@ once for 78 s. Every fault that lasts ends by itself, and ends when the schedule
 """
 
 import contextlib
+import dataclasses
 import enum
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import trio
 
 from .network import SimNetwork
+from .path import Path
 from .program import Program
 
 OUTAGE_MEAN_S = 3.0
@@ -49,6 +51,78 @@ EVERYDAY: Mapping[Fault, float] = {
 """How often each kind comes, relative to the others."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Strike:
+    """What befalls a path: in the direction `toward` a host (None: both), for `for_s`.
+
+    `cuts`: with a reset of what is open at the beginning. `changes`: of `Conditions`, as long as it lasts.
+    """
+
+    fault: Fault
+    toward: str | None = None
+    for_s: float = 0.0
+    cuts: bool = False
+    changes: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.fault.value
+
+    async def run(self, path: Path) -> None:
+        """Do it, and undo it when its time is over, or when cancelled."""
+        if self.fault is Fault.CUT:
+            path.cut()
+        elif self.fault is Fault.FIN:
+            path.fin()
+        elif self.fault is Fault.HALF_OPEN:
+            path.half_open(toward=self.toward)
+        else:
+            with self._lasting(path):
+                await trio.sleep(self.for_s)
+
+    @contextlib.contextmanager
+    def _lasting(self, path: Path) -> Iterator[None]:
+        toward = self.toward
+        before = {host: path.wire(host).conditions for host in path.hosts}
+        try:
+            match self.fault:
+                case Fault.FREEZE:
+                    path.freeze(toward=toward)
+                case Fault.DROP:
+                    path.drop(toward=toward)
+                case Fault.REFUSE:
+                    path.refuse(toward=toward)
+                case Fault.IGNORE:
+                    path.ignore(toward=toward)
+                case _:
+                    path.set(toward=toward, **self.changes)
+            if self.cuts:
+                path.cut()
+            yield
+        finally:
+            path.heal(toward=toward)
+            for host in path.hosts:
+                path.wire(host).set(before[host])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kill:
+    """What befalls a program: killed, or (`power`) its machine's plug is pulled; it starts again after `down_s`."""
+
+    host: str
+    power: bool
+    down_s: float
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return "power" if self.power else "crash"
+
+
+Struck = Strike | Kill
+
+
 def outage_s(rng: random.Random) -> float:
     """Draw the length of an outage: 0.5 s and more, 3 s in the mean, with a long tail (Pareto, alpha 1.2)."""
     alpha = 1.2
@@ -63,13 +137,12 @@ async def random_faults(
     kinds: Mapping[Fault, float] = EVERYDAY,
     programs: Sequence[Program] = (),
     kills_per_hour: float = 0.0,
-    on_fault: Callable[[str], None] | None = None,
+    on_fault: Callable[[Struck], None] | None = None,
 ) -> None:
     """Let faults strike each of `pairs`, and kill each of `programs`, at these mean rates, until cancelled.
 
     A kill is a crash of the process (the kernel closes for it) or, one time in three, of the power; the
-    program starts again after a few seconds. `on_fault(name)` hears of each, named as in `Fault`, "crash" or
-    "power".
+    program starts again after a few seconds. `on_fault` hears of each before it strikes.
     """
     tell = on_fault if on_fault is not None else _tell_nobody
     async with trio.open_nursery() as nursery:
@@ -80,7 +153,7 @@ async def random_faults(
                 nursery.start_soon(_kill_now_and_then, net, program, kills_per_hour, tell)
 
 
-def _tell_nobody(fault: str) -> None:
+def _tell_nobody(struck: Struck) -> None:
     pass
 
 
@@ -100,14 +173,14 @@ async def swizzle(net: SimNetwork, pairs: Sequence[tuple[str, str]], rng: random
 
 
 async def _kill_now_and_then(
-    net: SimNetwork, program: Program, kills_per_hour: float, on_fault: Callable[[str], None]
+    net: SimNetwork, program: Program, kills_per_hour: float, on_fault: Callable[[Struck], None]
 ) -> None:
     rng = net.rng(f"kills {program.host}")
     while True:
         await trio.sleep(rng.expovariate(kills_per_hour / 3600))
-        power = rng.random() < 1 / 3
-        on_fault("power" if power else "crash")
-        program.kill(power=power, down_s=outage_s(rng))
+        kill = Kill(program.host, rng.random() < 1 / 3, outage_s(rng))
+        on_fault(kill)
+        program.kill(power=kill.power, down_s=kill.down_s)
 
 
 class _Striker:
@@ -118,7 +191,7 @@ class _Striker:
         net: SimNetwork,
         hosts: tuple[str, str],
         kinds: Mapping[Fault, float],
-        on_fault: Callable[[str], None],
+        on_fault: Callable[[Struck], None],
     ) -> None:
         self._path = path = net.link(*hosts)
         self._hosts = hosts
@@ -130,42 +203,24 @@ class _Striker:
     async def run(self, rate_per_hour: float) -> None:
         while True:
             await trio.sleep(self._rng.expovariate(rate_per_hour / 3600))
-            fault = self._rng.choices(self._kinds, self._weights)[0]
-            self._on_fault(fault.value)
-            await self.strike(fault)
+            strike = self._draw()
+            self._on_fault(strike)
+            await strike.run(self._path)
 
-    async def strike(self, fault: Fault) -> None:
-        path, rng = self._path, self._rng
+    def _draw(self) -> Strike:
+        rng = self._rng
+        fault = rng.choices(self._kinds, self._weights)[0]
         toward = rng.choice([*self._hosts, None])
-        if fault is Fault.CUT:
-            path.cut()
-        elif fault is Fault.FIN:
-            path.fin()
-        elif fault is Fault.HALF_OPEN:
-            path.half_open(toward=toward or self._hosts[1])
-        else:
-            with self._lasting(fault, toward):
-                await trio.sleep(outage_s(rng))
-
-    @contextlib.contextmanager
-    def _lasting(self, fault: Fault, toward: str | None) -> Iterator[None]:
-        path, rng = self._path, self._rng
-        before = {host: path.wire(host).conditions for host in self._hosts}
-        try:
-            if fault is Fault.FREEZE:
-                path.freeze(toward=toward)
-            elif fault is Fault.DROP:
-                path.drop(toward=toward)
-            elif fault is Fault.REFUSE or fault is Fault.IGNORE:
-                (path.refuse if fault is Fault.REFUSE else path.ignore)(toward=toward)
-                if rng.random() < 0.5:
-                    path.cut()  # or else it would mostly go unnoticed
-            elif fault is Fault.SLOW:
-                path.set(toward=toward, latency_s=rng.uniform(0.05, 1), rate_bytes_s=rng.uniform(2e3, 2e5))
-            else:
-                path.set(toward=toward, loss=rng.uniform(0.01, 0.2), jitter_s=rng.uniform(0, 0.05), split=0.2)
-            yield
-        finally:
-            path.heal(toward=toward)
-            for host in self._hosts:
-                path.wire(host).set(before[host])
+        if fault is Fault.CUT or fault is Fault.FIN:
+            return Strike(fault)
+        if fault is Fault.HALF_OPEN:
+            return Strike(fault, toward or self._hosts[1])
+        changes: dict[str, float] = {}
+        cuts = False
+        if fault is Fault.REFUSE or fault is Fault.IGNORE:
+            cuts = rng.random() < 0.5  # or else it would mostly go unnoticed
+        elif fault is Fault.SLOW:
+            changes = {"latency_s": rng.uniform(0.05, 1), "rate_bytes_s": rng.uniform(2e3, 2e5)}
+        elif fault is Fault.LOSSY:
+            changes = {"loss": rng.uniform(0.01, 0.2), "jitter_s": rng.uniform(0, 0.05), "split": 0.2}
+        return Strike(fault, toward, outage_s(rng), cuts, changes)

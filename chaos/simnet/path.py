@@ -19,6 +19,7 @@ class Path:
     def __init__(self, network: "SimNetwork", a: str, b: str, there: Wire, back: Wire) -> None:
         self._network = network
         self._toward = {b: there, a: back}
+        self.hosts = (a, b)
         self.name = f"{a}-{b}"
 
     def __repr__(self) -> str:

@@ -20,6 +20,7 @@ import trio
 from attrs import define, field, frozen
 
 from chaos.simnet import Conditions, Program, World, random_faults
+from chaos.simnet.faults import Struck
 from daemons.link import schema
 from daemons.link.address import HubAddress
 from daemons.link.connection import Connection
@@ -505,8 +506,8 @@ async def run_link(world: World, hours: float) -> Figures:
         net = world.net
         figures = Figures("link", world.seed)
 
-        def on_fault(name: str) -> None:
-            world.sometimes(name)
+        def on_fault(struck: Struck) -> None:
+            world.sometimes(struck.name)
             figures.counts["faults"] += 1
 
         async with trio.open_nursery() as nursery:

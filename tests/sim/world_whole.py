@@ -26,6 +26,7 @@ from attrs import define, field
 
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Quirks, RaceDay
 from chaos.simnet import Program, World, random_faults
+from chaos.simnet.faults import Struck
 from chaos.simnet.world import EPOCH_S
 from daemons.cloud import Cloud, open_cloud
 from daemons.link.durable import ChannelReport, DurableChannels
@@ -413,8 +414,8 @@ async def run_whole(world: World, hours: float) -> Figures:
                 nursery.start_soon(daemon.program.run)
             nursery.start_soon(day.watch)
 
-            def on_fault(name: str) -> None:
-                world.sometimes(name)
+            def on_fault(struck: Struck) -> None:
+                world.sometimes(struck.name)
                 figures.counts["faults"] += 1
 
             with trio.move_on_after(hours * 3600):

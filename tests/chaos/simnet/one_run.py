@@ -70,7 +70,7 @@ async def main(world: World) -> None:
                 rate_per_hour=200,
                 programs=[program],
                 kills_per_hour=60,
-                on_fault=world.sometimes,
+                on_fault=lambda struck: world.sometimes(struck.name),
             )
         nursery.cancel_scope.cancel()
 

@@ -381,7 +381,7 @@ def test_random_faults_strike_every_kind_and_leave_a_network_that_heals() -> Non
                     rate_per_hour=120,
                     programs=[program],
                     kills_per_hour=20,
-                    on_fault=world.sometimes,
+                    on_fault=lambda struck: world.sometimes(struck.name),
                 )
             path = path_of(world)
             assert not any(path.wire(host).paused or path.wire(host).ignoring for host in "ab")
