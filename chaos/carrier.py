@@ -8,11 +8,15 @@ from typing import Protocol
 from chaos.faults import Placed
 from chaos.scenario import Deed
 
-__all__ = ["Carrier", "CarrierError"]
+__all__ = ["Carrier", "CarrierError", "NotCarried"]
 
 
 class CarrierError(Exception):
     """What was asked cannot be carried, or the carrier does not answer; `args[0]` says why in words."""
+
+
+class NotCarried(CarrierError):
+    """This carrier does not do such faults, or not there: another one may."""
 
 
 class Carrier(Protocol):
@@ -23,12 +27,13 @@ class Carrier(Protocol):
     """
 
     async def place(self, step_name: str, target: str, placed: Placed, lease_s: float) -> None:
-        """Begin a fault, or change the one of this name. Refuses targets and faults that it cannot carry."""
+        """Begin a fault, or change the one of this name. Raises NotCarried for what it cannot carry."""
 
     async def deed(self, step_name: str, deed: Deed, lease_s: float) -> None:
         """Begin to do something to a machine; returns when it is seen to be done (a process has ended).
 
         A machine that is taken down stays down until `remove`, which for "restore" puts the backup in place first.
+        Raises NotCarried for what it cannot do.
         """
 
     async def remove(self, step_name: str) -> None:
@@ -41,7 +46,7 @@ class Carrier(Protocol):
         """Begin all leases anew."""
 
     async def reset(self) -> None:
-        """End everything, whoever placed it; may be called at any time and again."""
+        """End everything that a drill placed, whoever ran it; may be called at any time and again."""
 
     async def touched(self, step_name: str) -> int:
         """Return what the fault has met so far (connections, messages or deeds done): also after its end."""
