@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from chaos.model.counts import Counts
 from chaos.proxy.board import Board
-from chaos.proxy.counts import Counts
 
 _Sample = tuple[str, float]
 

@@ -20,6 +20,7 @@ SLACK_S = 0.0005
 class Wheel:
     """Does things at their time. What it calls must not block and not raise."""
 
+    slack_s: float = SLACK_S
     _due: list[tuple[float, int, Callable[[float], None]]] = field(factory=list, init=False)
     _numbers: "itertools.count[int]" = field(factory=itertools.count, init=False)
     _sleep: trio.CancelScope | None = field(default=None, init=False)
