@@ -7,6 +7,7 @@ that late frames of an old one have no effect.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import apsw
 import structlog
@@ -40,6 +41,8 @@ _log = structlog.stdlib.get_logger("pitlink.link")
 
 POSITIONS_MAX = 16
 """Epochs a hello names of each channel: the newest. A sender knows what an older one must have come to."""
+
+T = TypeVar("T")
 
 Wake = Callable[[str | None], None]
 """Called with the channel that may have something to send, or with None for acknowledgements.
@@ -272,6 +275,20 @@ class DurableChannels:
     async def dead_letters(self) -> list[DeadLetter]:
         """Return the messages that could not be applied, oldest first."""
         return await self._store.read(self._in.inbox.dead_letters)
+
+    def ledger(self, conn: apsw.Connection) -> dict[str, Any]:
+        """Return the numbers given out and acknowledged, and those committed, by channel and epoch."""
+        return {
+            "out": {
+                name: [{"epoch": e.epoch, "last": e.next - 1, "acked": e.acked} for e in outbox.sender.epochs]
+                for name, outbox in self._out.outboxes.items()
+            },
+            "in": self._in.inbox.ledger(conn, list(self._in.effects)),
+        }
+
+    async def look(self, read: Callable[[apsw.Connection], T]) -> T:
+        """Read from the database that the channels are in."""
+        return await self._store.read(read)
 
     async def requeue(self, dead_id: int, rewrite: Callable[[Message], Message]) -> bool:
         """Apply a dead letter after all; `rewrite` gives it its new id. False when there is none of this id.

@@ -32,6 +32,12 @@ _MARK = """INSERT INTO link_in (peer, channel, epoch, committed, at) VALUES (?1,
 _SKIP = (
     "INSERT INTO link_in_skip (peer, channel, epoch, first, last, reason, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
+_LEDGER = """SELECT channel, epoch, committed,
+    (SELECT coalesce(sum(last - first + 1), 0) FROM link_in_skip AS skip
+        WHERE skip.peer = link_in.peer AND skip.channel = link_in.channel AND skip.epoch = link_in.epoch),
+    (SELECT count(*) FROM link_dead AS dead
+        WHERE dead.peer = link_in.peer AND dead.channel = link_in.channel AND dead.epoch = link_in.epoch)
+    FROM link_in WHERE peer = ?1 ORDER BY id DESC LIMIT 256"""
 _BURY = """INSERT INTO link_dead (peer, channel, epoch, seq, type, version, body, error, at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
@@ -89,6 +95,21 @@ class Inbox:
             (self._peer, channel),
         )
         return [InPosition(channel, epoch, committed) for epoch, committed in rows]
+
+    def ledger(self, conn: apsw.Connection, channels: Sequence[str]) -> dict[str, list[dict[str, int]]]:
+        """Return what came, by channel: of each epoch how far, and how many of those were skipped or are dead.
+
+        The newest 256 epochs.
+        """
+        rows = fetch(conn, _LEDGER, (self._peer,))
+        return {
+            name: [
+                {"epoch": epoch, "committed": committed, "skipped": skipped, "dead": dead}
+                for channel, epoch, committed, skipped, dead in rows
+                if channel == name
+            ]
+            for name in channels
+        }
 
     def commit(
         self, conn: apsw.Connection, channel: str, effect: Effect, entries: Iterable[Entry]

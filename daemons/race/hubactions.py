@@ -8,6 +8,7 @@ from attrs import asdict, frozen
 
 from daemons.link.deadactions import dead_letter_actions
 from daemons.link.durable import DurableChannels
+from daemons.link.ledger import ledger_action
 from daemons.link.listen import SiteListener
 from daemons.link.outbox import OutboxFull
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
@@ -15,6 +16,7 @@ from daemons.ops.authority.identity import Identity
 from daemons.race.cache import SqliteCache
 from daemons.race.desk import CommandDesk, TooManyCommands
 from daemons.race.hub import HubSite
+from daemons.race.record import count_events
 from daemons.race.siteactions import channels_status
 from protocol import messages
 from protocol.errors import RequestError
@@ -81,6 +83,7 @@ class HubOffice:
                 params=(Param("enabled", "flag", "false takes it back", required=False, default=True),),
             ),
             *dead_letter_actions(self._channels, by_site=True),
+            ledger_action(self._channels, by_site=True, effects=count_events),
         ]  # fmt: skip
 
     def _member(self, params: Mapping[str, Any]) -> Member:
@@ -179,7 +182,9 @@ def member_status(member: Member, now: float) -> dict[str, Any]:
         "connected": connection is not None,
         "round_trip_s": None if connection is None else connection.liveness.round_trips.smoothed_s,
         "last_seen_at": now if connection is not None else peer.last_seen_at,
+        "connections": peer.figures.opened,
         "as_of": member.site.keeper.as_of,
+        "age_s": member.site.keeper.freshness(now).age_s,
         "fetches_in_flight": remote.in_flight,
         "fetches_waiting": remote.queue_length,
         "fetches": remote.statistics.fetches,

@@ -6,7 +6,7 @@ from typing import Any
 import apsw
 from attrs import define
 
-from daemons.store import Migration, Store
+from daemons.store import Migration, Store, fetch
 from protocol.frames import Message
 from protocol.messages import decode_body, event_to_map
 
@@ -24,6 +24,12 @@ MIGRATIONS = (
 )
 
 LISTED_MAX = 500
+
+
+def count_events(conn: apsw.Connection, site: str) -> dict[str, int]:
+    """Return how many events are on record of a site, by the channel they came on."""
+    count = fetch(conn, "SELECT count(*) FROM site_event WHERE site = ?", (site,))[0][0]
+    return {"event": count}
 
 
 @define(eq=False)

@@ -8,6 +8,7 @@ from attrs import asdict, frozen
 
 from daemons.link.deadactions import dead_letter_actions
 from daemons.link.durable import DurableChannels
+from daemons.link.ledger import ledger_action
 from daemons.link.requests import Reply
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
 from daemons.ops.authority.audit import Outcome
@@ -57,6 +58,7 @@ class SiteOffice:
                 params=(Param("wait_s", "number", required=False, default=30.0),),
             ),
             *dead_letter_actions(lambda site: self.durable, by_site=False),
+            ledger_action(lambda site: self.durable, by_site=False),
         ]  # fmt: skip
 
     async def reconnect(self, params: Mapping[str, Any], identity: Identity) -> Done:

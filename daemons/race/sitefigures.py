@@ -89,5 +89,6 @@ class SiteFigures:
         return {
             "status": status.status,
             "words": status.words,
+            "connections": self.peer.figures.opened,
             "round_trip_ms": None if trip_s is None else round(trip_s * 1000, 1),
         }
