@@ -20,6 +20,8 @@ from typing import Any, ClassVar, Final
 import attrs
 from attrs import field, frozen
 
+from chaos.recording import Recording, RecordingError, load_recording
+
 __all__ = [
     "FAULTS",
     "Bandwidth",
@@ -49,6 +51,7 @@ __all__ = [
     "StarveHeartbeats",
     "Stream",
     "Timeout",
+    "Trace",
     "read_fault",
     "show_fault",
 ]
@@ -81,6 +84,10 @@ def _number(
 ) -> Any:
     """Declare an attribute called `name` in JSON, where it is `per` times as large; bounds are those of JSON."""
     return field(default=default, metadata={"json": name, "per": per, "least": least, "most": most})
+
+
+def _text(name: str) -> Any:
+    return field(default="", metadata={"json": name, "text_max": 4096})
 
 
 def _choice(name: str, *choices: str) -> Any:
@@ -121,7 +128,34 @@ class Bandwidth(Fault):
 
     @property
     def queue(self) -> int:
-        return int(self.queue_bytes) or max(16 * 1024, int(self.rate_bytes_s / 10))
+        return int(self.queue_bytes) or _queue_of(self.rate_bytes_s)
+
+
+def _queue_of(rate_bytes_s: float) -> int:
+    return max(16 * 1024, int(rate_bytes_s / 10))
+
+
+@frozen
+class Trace(Fault):
+    """A line that lets through what a recorded one did (see chaos/recording.py), from `start_s` of the recording on, and
+    over again; all connections share it. `file`: a path, with `#NAME` where it holds several."""
+
+    type: ClassVar[str] = "trace"
+    file: str = _text("file")
+    queue_bytes: float = _number("queue", per=KB)
+    start_s: float = _number("start", per=MS)
+
+    def load(self) -> Recording:
+        """Read the file, unless it is known. Raises FaultError."""
+        if not self.file:
+            raise FaultError("file must name a recording")
+        try:
+            return load_recording(self.file)
+        except RecordingError as exc:
+            raise FaultError(str(exc)) from exc
+
+    def queue(self, recording: Recording) -> int:
+        return int(self.queue_bytes) or _queue_of(recording.mean_bytes_s)
 
 
 @frozen
@@ -306,6 +340,7 @@ class EatMessage(Fault):
 _ALL: tuple[type[Fault], ...] = (
     Latency,
     Bandwidth,
+    Trace,
     Loss,
     Silence,
     Outage,
@@ -363,6 +398,10 @@ def _read_value(name: str, rule: Mapping[str, Any], value: Any) -> float | str:
         if value not in rule["choices"]:
             raise FaultError(f"{name} must be one of {', '.join(rule['choices'])}")
         return str(value)
+    if "text_max" in rule:
+        if not isinstance(value, str) or len(value) > rule["text_max"] or not value.isprintable():
+            raise FaultError(f"{name} must be a text")
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise FaultError(f"{name} must be a number")
     if not rule["least"] <= value <= rule["most"] or math.isnan(value):

@@ -1,16 +1,17 @@
 """The HTTP API of a relay, as clients of Toxiproxy know it: requests in, answers out, nothing of sockets.
 
 Beside Toxiproxy's: `stream` may be "both"; toxics and proxies take `lease_ms` and show what is left of it; `POST /renew`
-begins all leases anew; `GET /metrics` has what happens while connections are open.
+begins all leases anew; `met` of a toxic counts the connections that it did something to; `GET /metrics` has what happens while connections are open.
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
+import trio
 from attrs import frozen
 
-from chaos.faults import FAULTS, FaultError, Placed, Stream, read_fault, show_fault
+from chaos.faults import FAULTS, Fault, FaultError, Placed, Stream, Trace, read_fault, show_fault
 from chaos.proxy.board import LEASE_MAX_S, Board, BoardError
 from chaos.proxy.metrics import metrics_text
 from chaos.proxy.proxy import Proxy
@@ -71,11 +72,11 @@ async def _route(board: Board, method: str, parts: list[str], body: bytes) -> An
             proxy = board.get(name)
             return _json([_show_toxic(board, name, placed) for placed in proxy.placed.values()])
         case "POST", ["proxies", name, "toxics"]:
-            return _json(_add(board, name, _read(body)))
+            return _json(await _add(board, name, _read(body)))
         case "GET", ["proxies", name, "toxics", toxic]:
             return _json(_show_toxic(board, name, _toxic(board, name, toxic)))
         case "POST", ["proxies", name, "toxics", toxic]:
-            return _json(_update(board, name, toxic, _read(body)))
+            return _json(await _update(board, name, toxic, _read(body)))
         case "DELETE", ["proxies", name, "toxics", toxic]:
             board.remove(name, toxic)
             return Answer(204)
@@ -141,24 +142,33 @@ def _show_proxy(board: Board, proxy: Proxy) -> dict[str, Any]:
 # --- toxics ----------------------------------------------------------------------------------------------------------
 
 
-def _add(board: Board, proxy: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+async def _add(board: Board, proxy: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     kind, stream = _text(asked, "type"), _stream(asked)
     if kind not in FAULTS:
         raise BoardError(400, "invalid toxic type")
     name = _text(asked, "name", f"{kind}_{stream}")
+    fault = read_fault(kind, _attributes(asked))
+    await _load(fault)
     if name in board.get(proxy).placed:
         raise BoardError(409, "toxic already exists")
-    fault = read_fault(kind, _attributes(asked))
     board.place(proxy, Placed(name, fault, stream, _toxicity(asked, 1.0)), _lease_s(asked))
     return _show_toxic(board, proxy, board.get(proxy).placed[name])
 
 
-def _update(board: Board, proxy: str, toxic: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+async def _update(board: Board, proxy: str, toxic: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     before = _toxic(board, proxy, toxic)
     fault = read_fault(before.fault.type, _attributes(asked), before.fault)
+    await _load(fault)
+    _toxic(board, proxy, toxic)  # it may have been removed meanwhile
     after = Placed(toxic, fault, before.stream, _toxicity(asked, before.toxicity))
     board.place(proxy, after, _lease_s(asked))
     return _show_toxic(board, proxy, after)
+
+
+async def _load(fault: Fault) -> None:
+    """Read a recording before it is placed: it may be large, and the relay has other things to do."""
+    if isinstance(fault, Trace):
+        await trio.to_thread.run_sync(fault.load)
 
 
 def _toxic(board: Board, proxy: str, toxic: str) -> Placed:
@@ -175,6 +185,7 @@ def _show_toxic(board: Board, proxy: str, placed: Placed) -> dict[str, Any]:
         "stream": placed.stream.value,
         "toxicity": placed.toxicity,
         "attributes": show_fault(placed.fault),
+        "met": board.get(proxy).counts.met[placed.name],
     }
     return shown | _show_lease(board, proxy, placed.name)
 

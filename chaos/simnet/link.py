@@ -16,6 +16,8 @@ import dataclasses
 import math
 import random
 
+from chaos.recording import Recording
+
 SAME_INSTANT_S = 1e-9
 """Converting between local and real time rounds: an event may find itself due, by one bit, a moment later."""
 
@@ -42,7 +44,8 @@ class Conditions:
     `jitter_s` is for each chunk: uniform, plus or minus; or the standard deviation of a normal distribution or
     of a Pareto one (alpha 3, a long tail of late ones, around the same mean). `correlation` is how much of a
     draw is the one before; `hold_s` how long a draw holds. `queue_bytes` is what waits in the modem when
-    `rate_bytes_s` is finite; more than that stays in the sender's socket buffer. `loss` is the probability
+    `rate_bytes_s` is finite; more than that stays in the sender's socket buffer. `recording` takes the place
+    of the rate: what a real line let through, from `recording_from_s` on. `loss` is the probability
     that a segment is lost. `split` is the probability that a chunk arrives in two pieces cut at a random
     place.
     """
@@ -56,6 +59,8 @@ class Conditions:
     distribution: str = "uniform"
     correlation: float = 0.0
     hold_s: float = 0.0
+    recording: Recording | None = None
+    recording_from_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not (
@@ -71,21 +76,24 @@ class Conditions:
 class OneWay:
     """One direction of one path, shared by every connection over it. `rng` is this direction's own stream."""
 
-    def __init__(self, conditions: Conditions, rng: random.Random) -> None:
+    def __init__(self, conditions: Conditions, rng: random.Random, now: float = 0.0) -> None:
         self.conditions = conditions
         self.rng = rng
         self.paused = False
         self._paused_at = 0.0
         self._lag_s = 0.0
+        self._recording_began = 0.0
         self._busy_until = 0.0
         self._draw = 0.0
         self._held_until = -math.inf
-        self._adopt(conditions)
+        self._adopt(conditions, now)
 
-    def _adopt(self, conditions: Conditions) -> None:
-        # Copied out of the frozen value because these three are read for every chunk.
+    def _adopt(self, conditions: Conditions, local: float) -> None:
+        # Copied out of the frozen value because these four are read for every chunk.
+        recording = self.recording = conditions.recording
+        self._recording_began = local - conditions.recording_from_s
         self.conditions = conditions
-        self.rate_bytes_s = conditions.rate_bytes_s
+        self.rate_bytes_s = conditions.rate_bytes_s if recording is None else recording.mean_bytes_s
         self.loss = conditions.loss
         self.split = conditions.split
 
@@ -112,15 +120,37 @@ class OneWay:
         """Adopt new conditions; return the factor by which what waits in the queue is delayed."""
         local = self.local(now)
         waiting_s = max(0.0, self._busy_until - local)
-        factor = self.rate_bytes_s / conditions.rate_bytes_s if waiting_s else 1.0
+        if self.recording is None and conditions.recording is None:
+            factor = self.rate_bytes_s / conditions.rate_bytes_s if waiting_s else 1.0
+            self._adopt(conditions, local)
+        else:
+            waiting_bytes = self.backlog_bytes(now)
+            same = (conditions.recording, conditions.recording_from_s)
+            began, before = self._recording_began, self.conditions
+            self._adopt(conditions, local)
+            if same == (before.recording, before.recording_from_s):
+                self._recording_began = began  # another delay or queue: the recording goes on
+            factor = self._drain_s(waiting_bytes, local) / waiting_s if waiting_s else 1.0
         self._busy_until = local + waiting_s * factor
-        self._adopt(conditions)
         return factor
+
+    def _drain_s(self, size: float, begins: float) -> float:
+        """Return how long `size` bytes take to leave from the local time `begins` on."""
+        if self.recording is None:
+            return size / self.rate_bytes_s
+        at = begins - self._recording_began
+        return self.recording.done_at(size, at) - at
 
     def backlog_bytes(self, now: float) -> float:
         """Return what waits in the queue; 0 when the rate is unlimited."""
-        waiting_s = self._busy_until - self.local(now)
-        return waiting_s * self.rate_bytes_s if waiting_s > 0 else 0.0
+        local = self.local(now)
+        waiting_s = self._busy_until - local
+        if waiting_s <= 0:
+            return 0.0
+        if self.recording is None:
+            return waiting_s * self.rate_bytes_s
+        began = self._recording_began
+        return self.recording.passed(self._busy_until - began) - self.recording.passed(local - began)
 
     def room_bytes(self, now: float) -> float:
         """Return what the queue still takes. An empty one always takes a segment, however small it is."""
@@ -131,7 +161,11 @@ class OneWay:
 
     def room_at(self, size: int, now: float) -> float:
         """Return the time (of the run) from which the queue takes `size` bytes; `inf` while paused."""
-        fits_s = max(0.0, self.conditions.queue_bytes - size) / self.rate_bytes_s
+        spare = max(0.0, self.conditions.queue_bytes - size)
+        if self.recording is not None:
+            busy = self.recording.passed(self._busy_until - self._recording_began)
+            return max(now, self.real(self._recording_began + self.recording.when(busy - spare)))
+        fits_s = spare / self.rate_bytes_s
         return max(now, self.real(self._busy_until - fits_s))
 
     def carry(self, size: int, now: float) -> tuple[float, float]:
@@ -139,7 +173,8 @@ class OneWay:
         conditions = self.conditions
         departure = self.local(now)
         if self.rate_bytes_s != math.inf:
-            departure = max(departure, self._busy_until) + size / self.rate_bytes_s
+            begins = max(departure, self._busy_until)
+            departure = begins + self._drain_s(size, begins)
             self._busy_until = departure
         if not conditions.jitter_s:
             return departure, departure + conditions.latency_s

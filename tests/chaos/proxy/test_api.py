@@ -76,15 +76,18 @@ async def test_what_needs_to_see_messages_is_refused(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind, fault in FAULTS.items() if not fault.knows_messages])
-async def test_every_fault_goes_there_and_back_and_can_be_set_and_removed(kind: str) -> None:
-    fault = read_fault(kind, {})
+async def test_every_fault_goes_there_and_back_and_can_be_set_and_removed(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "line").write_text("1\n")
+    attributes = {"file": str(tmp_path / "line")} if kind == "trace" else {}
+    fault = read_fault(kind, attributes)
     assert read_fault(kind, show_fault(fault)) == fault
     async with open_bench() as bench:
         await bench.pair()
         path = "/proxies/relay/toxics"
-        status, shown = await ask(bench.board, "POST", path, {"type": kind, "stream": "both"})
+        asked = {"type": kind, "stream": "both", "attributes": attributes}
+        status, shown = await ask(bench.board, "POST", path, asked)
         assert (status, shown["name"], shown["stream"]) == (200, f"{kind}_both", "both")
-        assert (await ask(bench.board, "POST", path, {"type": kind, "stream": "both"}))[0] == 409
+        assert (await ask(bench.board, "POST", path, asked))[0] == 409
         assert (await ask(bench.board, "PATCH", f"{path}/{kind}_both", {"toxicity": 0.5}))[1][
             "toxicity"
         ] == 0.5

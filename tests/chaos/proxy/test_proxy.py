@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import trio
 import trio.testing
@@ -29,6 +30,7 @@ from chaos.faults import (
     SlowClose,
     Stream,
     Timeout,
+    Trace,
 )
 from tests.chaos.proxy.ends import Bench, is_reset, is_silent, open_bench, read
 
@@ -116,6 +118,31 @@ async def test_a_rate_of_nothing_stops_the_line() -> None:
         assert await is_silent(server)
         put(bench, Bandwidth(1e6))
         assert await read(server, 4) == b"wait"
+
+
+async def test_a_recorded_line_lets_through_what_the_real_one_did_and_drains_when_it_is_removed(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "line.json"
+    file.write_text('{"unit": "bytes per 100 ms", "up": [10000, 0, 0, 0, 20000, 10000, 0, 0, 0, 0, 0, 0]}')
+    fault = Trace(f"{file}#up", queue_bytes=16_000)
+    async with open_bench() as bench:
+        client, server = await bench.pair()
+        placed_at = trio.current_time()
+        put(bench, fault, Stream.UPSTREAM)
+        body, line, found = os.urandom(60_000), fault.load(), b""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.send_all, body)
+            while len(found) < 40_000:
+                found += await server.receive_some(65536)
+                assert len(found) <= line.passed(trio.current_time() + 0.001 - placed_at)
+            assert trio.current_time() - placed_at > 0.55  # the outage is over
+            bench.proxy.remove("fault")
+            with trio.fail_after(0.5):  # the next outage would last longer
+                found += await read(server, len(body) - len(found))
+        assert found == body
+        await server.send_all(b"down")
+        assert await read(client, 4) == b"down"
 
 
 async def test_loss_is_a_stall_and_never_missing_bytes() -> None:
