@@ -4,7 +4,7 @@ The first of them to fail ends all. What outlives the connection (channels, topi
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -118,6 +118,7 @@ class Connection:
             for name in peer.durable.statistics()
         }
         self._responder: Responder | None = None
+        self._tamper = peer.tampering() if peer.tampering is not None else None
         self._dispatch: dict[type, Callable[..., None]] = {
             Message: peer.durable.on_message,
             Skip: peer.durable.on_skip,
@@ -221,6 +222,8 @@ class Connection:
                     nursery.start_soon(self.heartbeat.run)
                     nursery.start_soon(self._look)
                     nursery.start_soon(self.peer.durable.run)
+                    if self._tamper is not None:
+                        nursery.start_soon(self._tamper.run, self.send_control, self._act_upon)
                     self.peer.connected(self)
                     task_status.started()
         except* TransportClosed as group:
@@ -296,14 +299,20 @@ class Connection:
     def _take(self, message: bytes) -> float:
         """Act upon one message, whole; return how many seconds to wait before the next one is read."""
         now = trio.current_time()
-        self.heartbeat.received(now)
         payload, counted = self._decompressor.unwrap(message)
         if counted:
             self._count(now, len(message))
-        for frame in decode_frames(payload):
+        frames: Sequence[Frame] = decode_frames(payload)
+        if self._tamper is not None and not (frames := self._tamper.incoming(frames)):
+            return 0.0
+        self.heartbeat.received(now)
+        for frame in frames:
             self._dispatch[type(frame)](frame)
         self.heartbeat.taken(now)
         return self.peer.limiter.on_bytes(len(payload), now)
+
+    def _act_upon(self, frame: Frame) -> None:
+        self._dispatch[type(frame)](frame)
 
     def _count(self, now: float, size: int) -> None:
         self.meter.counted(now, size)
@@ -365,7 +374,12 @@ class Connection:
                     self._look_scope.deadline = look_at
                 await self._ready.wait()
                 continue  # nothing was written since there was room
-            message = self._compressor.wrap(pick.data, counted=pick.counted, compress=pick.compress)
+            data = pick.data
+            if self._tamper is not None and self._tamper.is_armed:
+                data = b"".join(map(encode_frame, self._tamper.outgoing(decode_frames(data))))
+                if not data:
+                    continue
+            message = self._compressor.wrap(data, counted=pick.counted, compress=pick.compress)
             self.scheduler.sent(now, len(message), pick.counted)
             self.heartbeat.writing(now, asks=pick.lanes != (Lane.CONTROL,))
             await self.transport.send(message)

@@ -11,6 +11,7 @@ from daemons.link.figures import LinkFigures
 from daemons.link.limiter import LinkLimiter
 from daemons.link.opening import MAJOR_MAX, MAJOR_MIN, MINOR, clock_sample
 from daemons.link.requests import Answer, Handler, PushHandler
+from daemons.link.tampering import Tampering
 from daemons.ops.environment import Environment
 from protocol.errors import ErrorCode, RequestError
 from protocol.frames import Hello, Limits
@@ -27,7 +28,7 @@ class Peer:
     """One side of a link to one peer, over all its connections.
 
     `instance` names this process (random per start), `attempt` counts its connections. `on_up` and `on_down` are
-    called when a connection has become usable and when it is gone.
+    called when a connection has become usable and when it is gone. `tampering`: where faults are put in.
     """
 
     role: str
@@ -44,6 +45,7 @@ class Peer:
     on_update: list[Callable[[str], None]] = field(factory=list)
     instance: bytes = b""
     limiter: LinkLimiter = field(factory=LinkLimiter)
+    tampering: Tampering | None = None
     attempt: int = field(default=0, init=False)
     connection: "Connection | None" = field(default=None, init=False)
     last_seen_at: float | None = field(default=None, init=False)  # UTC seconds
