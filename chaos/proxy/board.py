@@ -11,6 +11,7 @@ import trio
 from attrs import define, field
 
 from chaos.faults import Placed
+from chaos.model.leases import Leases
 from chaos.proxy.proxy import Proxy, split_address
 from chaos.proxy.wheel import Wheel
 
@@ -30,12 +31,6 @@ class BoardError(Exception):
 
 
 @define(eq=False)
-class _Lease:
-    length_s: float
-    ends_at: float
-
-
-@define(eq=False)
 class Board:
     """`lease_s`: of what is set without one; 0: until it is removed."""
 
@@ -44,8 +39,11 @@ class Board:
     lease_s: float
     wheel: Wheel = field(factory=Wheel, init=False)
     proxies: dict[str, Proxy] = field(factory=dict, init=False)
-    _leases: dict[tuple[str, str | None], _Lease] = field(factory=dict, init=False)
+    _leases: Leases[tuple[str, str | None]] = field(init=False)
     """By proxy and fault; None: that the proxy is switched off."""
+
+    def __attrs_post_init__(self) -> None:
+        self._leases = Leases(self.nursery, self._on_lease_end)
 
     # --- proxies -------------------------------------------------------------------------------------------------
 
@@ -76,11 +74,12 @@ class Board:
     def delete(self, name: str) -> None:
         """Stop and forget a proxy. Raises BoardError (404)."""
         proxy = self.get(name)
+        faults = list(proxy.placed)
         proxy.clear()
         proxy.stop()
         del self.proxies[name]
-        for key in [key for key in self._leases if key[0] == name]:
-            del self._leases[key]
+        for fault in (None, *faults):
+            self._leases.drop((name, fault))
 
     async def change(
         self,
@@ -101,7 +100,7 @@ class Board:
             proxy.stop()
             proxy.listen, proxy.upstream = listen or proxy.listen, upstream or proxy.upstream
         if want:
-            self._leases.pop((name, None), None)
+            self._leases.drop((name, None))
             await _start(proxy)
         else:
             proxy.stop()
@@ -129,7 +128,7 @@ class Board:
         if fault not in proxy.placed:
             raise BoardError(404, "toxic not found")
         proxy.remove(fault)
-        self._leases.pop((name, fault), None)
+        self._leases.drop((name, fault))
 
     async def reset(self) -> None:
         """End all faults, and switch all proxies on. Raises BoardError when one cannot listen, after all the rest."""
@@ -148,39 +147,24 @@ class Board:
 
     def left_s(self, name: str, fault: str | None) -> float | None:
         """Return what is left of a lease; None: there is none."""
-        lease = self._leases.get((name, fault))
-        return None if lease is None else max(0.0, lease.ends_at - trio.current_time())
+        return self._leases.left_s((name, fault))
 
     def renew(self) -> int:
         """Begin all leases anew; return how many there are."""
-        now = trio.current_time()
-        for lease in self._leases.values():
-            lease.ends_at = now + lease.length_s
-        return len(self._leases)
+        return self._leases.renew()
 
     def _lease(self, name: str, fault: str | None, lease_s: float | None) -> None:
-        length_s = self.lease_s if lease_s is None else lease_s
-        self._leases.pop((name, fault), None)
-        if length_s:
-            lease = _Lease(length_s, trio.current_time() + length_s)
-            self._leases[(name, fault)] = lease
-            self.nursery.start_soon(self._watch, name, fault, lease)
+        self._leases.begin((name, fault), self.lease_s if lease_s is None else lease_s)
 
-    async def _watch(self, name: str, fault: str | None, lease: _Lease) -> None:
-        while self._leases.get((name, fault)) is lease:
-            if lease.ends_at > trio.current_time():
-                await trio.sleep_until(lease.ends_at)
-                continue
-            del self._leases[(name, fault)]
-            proxy = self.proxies[name]
-            proxy.counts.leases_ended += 1
-            if fault is not None:
-                proxy.remove(fault)
-            else:
-                with contextlib.suppress(
-                    BoardError
-                ):  # its port was taken meanwhile: it is shown as switched off
-                    await _start(proxy)
+    async def _on_lease_end(self, key: tuple[str, str | None]) -> None:
+        name, fault = key
+        proxy = self.proxies[name]
+        proxy.counts.leases_ended += 1
+        if fault is not None:
+            proxy.remove(fault)
+        else:
+            with contextlib.suppress(BoardError):  # its port was taken meanwhile: it is shown as switched off
+                await _start(proxy)
 
 
 def _check(address: str) -> None:
