@@ -26,7 +26,9 @@ class Haste:
 
     _missing: dict[str, frozenset[str]] = field(factory=dict, init=False)
     _tries: dict[str, int] = field(factory=dict, init=False)
-    _urgent: set[str] = field(factory=set, init=False)
+    _urgent: dict[str, None] = field(
+        factory=dict, init=False
+    )  # in order: the order of a set is another in each process
 
     def look(self, event_id: str | None, day: Day, current: Race | None) -> None:
         """Find what is missing now. A path with a newly missing id becomes urgent."""
@@ -36,7 +38,7 @@ class Haste:
         for path, keys in missing.items():
             if keys - self._missing.get(path, frozenset()):
                 self._tries[path] = 0
-                self._urgent.add(path)
+                self._urgent[path] = None
         for path in self._tries.keys() - missing.keys():
             del self._tries[path]
         self._missing = {path: frozenset(keys) for path, keys in missing.items()}
@@ -48,7 +50,7 @@ class Haste:
 
     def add(self, path: str) -> None:
         """Make a path urgent once."""
-        self._urgent.add(path)
+        self._urgent[path] = None
 
     @property
     def soon(self) -> list[str]:

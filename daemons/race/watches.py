@@ -55,7 +55,7 @@ class Watches:
     _rows: dict[str, _Row] = field(factory=dict, init=False)
     _observers: list[Observer] = field(factory=list, init=False)
     _changed: trio.Event = field(factory=trio.Event, init=False)
-    _hinted: set[str] = field(factory=set, init=False)
+    _hinted: dict[str, None] = field(factory=dict, init=False)  # in order, as they came
     _last_read_at: float = field(default=float("-inf"), init=False)
 
     def observe(self, observer: Observer) -> None:
@@ -99,7 +99,7 @@ class Watches:
 
     def nudge(self, *paths: str) -> None:
         """Look now: at these paths, or at all hot ones. Never waits."""
-        self._hinted.update(
+        self._hinted |= dict.fromkeys(
             paths or (row.watch.path for row in self._rows.values() if row.watch.priority == 0)
         )
         self._wake()
@@ -141,7 +141,7 @@ class Watches:
                     await changed.wait()
                 continue
             path = row.watch.path
-            self._hinted.discard(path)
+            self._hinted.pop(path, None)
             self._last_read_at = now
             result = await self._read(path)
             row.read_at = now
