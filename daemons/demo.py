@@ -81,7 +81,7 @@ class Demo:
 async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
     """Start everything, with its state under `folder`, and hold it for the body of the block."""
     environment = Environment()
-    caller_token = _prepare(folder, environment)
+    caller_token = prepare_pair(folder, environment)
     cloud_config = CloudConfig(state_dir=folder / "cloud", listen=Address("127.0.0.1", options.port))
     async with contextlib.AsyncExitStack() as stack:
         nursery = await _open_nursery(stack)
@@ -137,7 +137,7 @@ async def _open_nursery(stack: contextlib.AsyncExitStack) -> trio.Nursery:
     return nursery
 
 
-def _prepare(folder: Path, environment: Environment) -> str:
+def prepare_pair(folder: Path, environment: Environment) -> str:
     """Do as `pitlink keys init`, `site add`, `enroll` and `token issue`, before either daemon runs; return the token."""
     private = Ed25519PrivateKey.generate()
     now, urandom = environment.utc_now(), environment.urandom

@@ -1,0 +1,108 @@
+"""The ground that drills run on: real processes that are killed, put back and started again, and leave nothing."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import trio
+
+from chaos.carrier import CarrierError
+from chaos.faults import Placed, Silence
+from chaos.scenario import Deed
+from daemons.commands.drillground import GroundOptions, ThrowAwayGround, open_ground
+from daemons.ops.client import AdminClient, Unreachable
+from daemons.store.archive import backups_in
+
+pytestmark = pytest.mark.process
+
+OWNER = """
+import trio
+from daemons.commands.drillground import GroundOptions, open_ground
+async def main():
+    async with open_ground(GroundOptions()) as ground:
+        print(ground.folder, *(m.process.pid for m in ground.machines.machines.values()), flush=True)
+        await trio.sleep_forever()
+trio.run(main)
+"""
+
+
+async def _started_at(admin: Path) -> float:
+    metrics = await AdminClient(admin).metrics()
+    (line,) = [line for line in metrics.splitlines() if line.startswith("process_start_time_seconds ")]
+    return float(line.split()[1])
+
+
+async def _until_linked(ground: ThrowAwayGround) -> None:
+    with trio.fail_after(20):
+        while True:
+            try:
+                if (await AdminClient(ground.hub_admin).status())["sites"]["demo"]["connected"]:
+                    return
+            except Unreachable:
+                pass
+            await trio.sleep(0.05)
+
+
+async def test_machines_are_killed_put_back_and_started_again_and_all_ends_within_two_seconds() -> None:
+    async with open_ground(GroundOptions(seed=5, speed=8)) as ground:
+        machines, folder = ground.machines, ground.folder
+        assert await machines.left_over() == []
+        pids = [one.process.pid for one in machines.machines.values() if one.process is not None]
+        assert len(set(pids)) == 3
+
+        before = await _started_at(ground.hub_admin)
+        await machines.deed("cut", Deed("kill", "hub"), 30)
+        with pytest.raises(Unreachable):
+            await AdminClient(ground.hub_admin).status()
+        assert await machines.left_over() == ["hub is down (cut)"]
+        await machines.deed("also", Deed("stop", "hub"), 30)
+        await machines.remove("cut")  # another step still holds it down
+        assert await machines.left_over() == ["hub is down (also)"]
+        await machines.remove("also")
+        assert await machines.left_over() == []
+        assert await _started_at(ground.hub_admin) > before
+        await _until_linked(ground)
+
+        await machines.deed("back", Deed("restore", "site:demo"), 30)
+        await machines.remove("back")
+        rows = await AdminClient(ground.site_admin).audit(last=10)
+        assert [row["action"] for row in rows][-1] == "backup.restore"
+        assert len(list(backups_in(folder / "backups-pits"))) == 1
+
+        await machines.deed("left", Deed("kill", "origin"), 0.2)  # whoever asked for it goes away
+        assert await machines.left_over() == ["origin is down (left)"]
+        with trio.fail_after(20):
+            while await machines.left_over():
+                await trio.sleep(0.05)
+        assert [await machines.touched(step) for step in ("cut", "also", "back", "left")] == [1, 0, 1, 1]
+
+        with pytest.raises(CarrierError, match="not of a machine"):
+            await machines.place("s", "hub", Placed("s", Silence()), 1)
+        with pytest.raises(CarrierError, match="from outside"):
+            await machines.deed("s", Deed("clock_step", "hub"), 1)
+        began = time.monotonic()
+    assert time.monotonic() - began < 2.5  # its own 2 s, and what the machine is busy with besides
+    assert not folder.exists()
+
+
+def test_who_made_the_ground_is_killed_and_nothing_is_left() -> None:
+    with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        folder, *pids = owner.stdout.readline().split()
+        assert len(pids) == 3 and all(_runs(int(pid)) for pid in pids)
+        owner.kill()
+    deadline = time.monotonic() + 10
+    while any(_runs(int(pid)) for pid in pids) or Path(folder).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
