@@ -5,7 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 import trio
 
-from chaos.faults import Fin, LimitTime, NatTimeout, Placed, ResetPeer, Stream, Timeout
+from chaos.faults import (
+    CaptivePortal,
+    Fin,
+    Ignore,
+    LimitTime,
+    NatTimeout,
+    Placed,
+    Refuse,
+    ResetPeer,
+    Stream,
+    Timeout,
+)
 from chaos.model.belt import Belt, Timer
 from chaos.model.counts import Counts
 from chaos.model.plan import make_plan
@@ -15,6 +26,9 @@ __all__ = ["FORGOTTEN_S", "Carried"]
 
 FORGOTTEN_S = 924.6
 """Linux's tcp_retries2 = 15: so long a connection of which nothing is heard is kept."""
+
+_AT_THE_DOOR = (CaptivePortal, Ignore, Refuse)
+"""These do nothing to a connection that is open already."""
 
 
 class Carried:
@@ -68,6 +82,8 @@ class Carried:
             if name not in self.met or type(self.met[name].fault) is not type(one.fault):
                 self._met_at[name] = now
                 self._counts.applied[one.fault.type] += 1
+                if not (self.belts and isinstance(one.fault, _AT_THE_DOOR)):
+                    self._counts.met[name] += 1
         self.met = met
         self._draws = {name: draw for name, draw in self._draws.items() if name in placed}
         for belt in self.belts:

@@ -21,3 +21,5 @@ class Counts:
     swallowed: dict[Stream, int] = field(factory=lambda: {Stream.UPSTREAM: 0, Stream.DOWNSTREAM: 0})
     applied: Counter[str] = field(factory=Counter)
     """By type of fault: connections that a fault met."""
+    met: Counter[str] = field(factory=Counter)
+    """By name of a fault that is set: connections that it did something to, or will with their next byte."""

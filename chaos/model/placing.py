@@ -63,6 +63,7 @@ class Placing:
             self._recordings.pop(name, None)
             self._end_outage(name)
             self._adopt()
+            del self.counts.met[name]
 
     def clear(self) -> None:
         """End all faults."""

@@ -1,7 +1,8 @@
 """The HTTP API of a relay, as clients of Toxiproxy know it: requests in, answers out, nothing of sockets.
 
 Beside Toxiproxy's: `stream` may be "both"; toxics and proxies take `lease_ms` and show what is left of it; `POST /renew`
-begins all leases anew; `met` of a toxic counts the connections that it did something to; `GET /metrics` has what happens while connections are open.
+begins all leases anew; `met` of a toxic counts the connections that it did something to; `GET /metrics` has what happens
+while connections are open.
 """
 
 import json
