@@ -31,6 +31,10 @@ at_most = 0
 name = "cache_bytes"
 of = "hub"
 metric = "pitlink_cache_bytes"
+
+[ground]                             # of a ground that is made for the drill alone
+speed = 8.0                          # of its race day
+torn = 0.3                           # so long every file of FPVTrackside's is half written
 """
 
 import re
@@ -80,7 +84,11 @@ _TIMES: Final[Mapping[str, tuple[float, float, float]]] = {  # default, least, m
     "late_after": (2.0, 0.0, HOUR_S),
     "fresh": (2.0, 0.05, HOUR_S),
 }
-_KEYS: Final = ("name", "proves", "seed", "lasts", *_TABLES, *_TIMES)
+_GROUND: Final[Mapping[str, tuple[float, float, float]]] = {
+    "speed": (4.0, 0.1, 600.0),
+    "torn": (0.02, 0.0, 10.0),
+}
+_KEYS: Final = ("name", "proves", "seed", "lasts", "ground", *_TABLES, *_TIMES)
 
 
 class DrillError(ValueError):
@@ -144,7 +152,8 @@ class RecoveryBound:
 
 @frozen
 class Drill:
-    """Everything but on what it is done. Times in seconds."""
+    """Everything but on what it is done. Times in seconds. `speed`, `torn_s`: of the race day, where the drill has a
+    ground of its own."""
 
     name: str
     proves: str
@@ -161,6 +170,8 @@ class Drill:
     sample_s: float = 0.25
     late_after_s: float = 2.0
     fresh_s: float = 2.0
+    speed: float = 4.0
+    torn_s: float = 0.02
 
     def unit_of(self, probe: str) -> str:
         return BUILT_IN.get(probe) or next((one.unit for one in self.probes if one.name == probe), "")
@@ -194,6 +205,14 @@ def read_drill(found: Mapping[str, Any], name: str = "") -> Drill:
         f"{key}_s": _number(found, key, problems, key, least, most, default)
         for key, (default, least, most) in _TIMES.items()
     }
+    ground = found.get("ground", {})
+    if not isinstance(ground, Mapping):
+        problems.append("ground: must be a table, [ground]")
+        ground = {}
+    _only(ground, tuple(_GROUND), "ground", problems)
+    for key, (default, least, most) in _GROUND.items():
+        into = "torn_s" if key == "torn" else key
+        times[into] = _number(ground, key, problems, f"ground: {key}", least, most, default)
     if problems:
         raise DrillError(problems)
     return Drill(
