@@ -15,7 +15,7 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
-from chaos.carrier import CarrierError
+from chaos.carrier import CarrierError, NotCarried
 from chaos.faults import Placed
 from chaos.scenario import Deed
 
@@ -159,17 +159,17 @@ class Machines:
     _failed: dict[str, str] = field(factory=dict, init=False)
 
     async def place(self, step_name: str, target: str, placed: Placed, lease_s: float) -> None:
-        raise CarrierError(f"{step_name}: {placed.fault.type} is a fault of connections, not of a machine")
+        raise NotCarried(f"{step_name}: {placed.fault.type} is a fault of connections, not of a machine")
 
     async def deed(self, step_name: str, deed: Deed, lease_s: float) -> None:
-        """Kill or stop a machine; returns when its process has ended. Raises CarrierError."""
+        """Kill or stop a machine; returns when its process has ended. Raises NotCarried."""
         machine = self.machines.get(deed.target.partition(":")[0])
         if machine is None:
-            raise CarrierError(f"{step_name}: there is no machine for {deed.target}")
+            raise NotCarried(f"{step_name}: there is no machine for {deed.target}")
         if deed.kind not in ("kill", "stop", "restore"):
-            raise CarrierError(f"{step_name}: {deed.kind} cannot be done to a process from outside")
+            raise NotCarried(f"{step_name}: {deed.kind} cannot be done to a process from outside")
         if deed.kind == "restore" and deed.target.partition(":")[0] not in self.put_back:
-            raise CarrierError(f"{step_name}: there are no backups of {deed.target}")
+            raise NotCarried(f"{step_name}: there are no backups of {deed.target}")
         if step_name in self._down:
             return
         down = _Down(machine, deed, trio.current_time() + lease_s, lease_s)
