@@ -185,6 +185,7 @@ def member_status(member: Member, now: float) -> dict[str, Any]:
         "connections": peer.figures.opened,
         "as_of": member.site.keeper.as_of,
         "age_s": member.site.keeper.freshness(now).age_s,
+        "phase": member.site.keeper.board["phase"],
         "fetches_in_flight": remote.in_flight,
         "fetches_waiting": remote.queue_length,
         "fetches": remote.statistics.fetches,

@@ -1,0 +1,115 @@
+"""Plays a timeline through a carrier: begins and ends its steps in time, keeps their leases, ends everything at last."""
+
+from collections.abc import Callable
+
+import trio
+from attrs import define, evolve, field
+
+from chaos.carrier import Carrier, CarrierError
+from chaos.drills.record import FaultRun
+from chaos.drills.show import describe
+from chaos.scenario import Deed, Scenario, Step
+
+__all__ = ["HEAL_S", "LEASE_S", "Player", "heal"]
+
+LEASE_S = 15.0
+"""Whoever plays is gone when nothing was heard for so long: then every fault ends by itself."""
+
+TOUCH_S = 2.0
+HEAL_S = 45.0
+HEAL_TRY_S = 0.5
+
+
+@define(eq=False)
+class Player:
+    """`now`: seconds since the drill began; `tell`: says what is done. `runs`: each step as it really ran."""
+
+    carrier: Carrier
+    now: Callable[[], float]
+    tell: Callable[[str], None]
+    runs: dict[str, FaultRun] = field(factory=dict, init=False)
+
+    @property
+    def active(self) -> list[str]:
+        """The names of the steps that are on."""
+        return [run.step for run in self.runs.values() if run.from_s is not None and run.until_s is None]
+
+    async def play(self, scenario: Scenario) -> None:
+        """Play the timeline to its end, each step in a task of its own. Raises CarrierError."""
+        began_at = trio.current_time()
+        zero_s = self.now()
+        for step in scenario.timeline:
+            asked_s = None if step.lasts_s is None else step.lasts_s
+            asked_at_s = round(zero_s + step.at_s, 3)
+            self.runs[step.name] = FaultRun(
+                step.name, step.kind, step.target, asked_at_s, asked_s, None, None, 0, describe(step)
+            )
+        async with trio.open_nursery() as keeping:
+            keeping.start_soon(self._keep)
+            async with trio.open_nursery() as nursery:
+                for step in scenario.timeline:
+                    nursery.start_soon(self._play_step, step, scenario.ends_at_s(step), began_at)
+            await trio.sleep_until(began_at + scenario.length_s)
+            keeping.cancel_scope.cancel(reason="the timeline has ended")
+
+    async def _play_step(self, step: Step, ends_at_s: float, began_at: float) -> None:
+        await trio.sleep_until(began_at + step.at_s)
+        # Noted before it is done: what is cut short in between may have been done.
+        self._note(step, from_s=round(self.now(), 3))
+        if isinstance(step.fault, Deed):
+            await self.carrier.deed(step.name, step.fault, LEASE_S)
+        else:
+            await self.carrier.place(step.name, step.target, step.fault, LEASE_S)
+        self.tell(f"on   {step.name}: {describe(step)}")
+        await trio.sleep_until(began_at + ends_at_s)
+        await self.touch(step.name)
+        await self.carrier.remove(step.name)
+        await self.touch(step.name)
+        self._note(step, until_s=round(self.now(), 3))
+        self.tell(f"off  {step.name}")
+
+    async def touch(self, name: str) -> None:
+        """Ask what a fault has met so far. Raises CarrierError."""
+        run = self.runs[name]
+        self.runs[name] = evolve(run, touched=max(run.touched, await self.carrier.touched(name)))
+
+    async def _keep(self) -> None:
+        """Renew the leases, and ask what the faults have met: a machine that dies takes its counts with it."""
+        beat_s = min(TOUCH_S, LEASE_S / 3)
+        while True:
+            await trio.sleep(beat_s)
+            await self.carrier.renew()
+            for name in self.active:
+                await self.touch(name)
+
+    def _note(self, step: Step, *, from_s: float | None = None, until_s: float | None = None) -> None:
+        run = self.runs[step.name]
+        if from_s is not None:
+            run = evolve(run, from_s=from_s)
+        if until_s is not None:
+            run = evolve(run, until_s=until_s)
+        self.runs[step.name] = run
+
+    def note_healed(self) -> None:
+        """Note the heal as the end of what was on."""
+        for name in self.active:
+            self.runs[name] = evolve(self.runs[name], until_s=round(self.now(), 3))
+
+
+async def heal(carrier: Carrier) -> list[str]:
+    """End everything, look whether it has ended, and try again for 45 s; return what is left, in words.
+
+    May be called again. Not cancelled by anything but its own deadline.
+    """
+    left = ["nobody could be asked"]
+    with trio.move_on_after(HEAL_S, shield=True):
+        while True:
+            try:
+                await carrier.reset()
+                left = await carrier.left_over()
+            except CarrierError as exc:
+                left = [str(exc)]
+            if not left:
+                return []
+            await trio.sleep(HEAL_TRY_S)
+    return left
