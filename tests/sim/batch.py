@@ -6,7 +6,9 @@ import math
 import multiprocessing
 import os
 import random
+import re
 import sys
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,26 +20,33 @@ from chaos.simnet import World, check_happened, run_world
 from daemons.ops.logs import LogLevel, configure_logs
 from tests.sim import world_link, world_whole
 from tests.sim.figures import Figures
+from tests.sim.script import Script
+from tests.sim.storm import Storm
 
 HOURS_A_RUN = {"link": 4.0, "whole": 0.5}
 """A run is long enough for what needs a history, and short enough to be replayed."""
 
 MUST_HAPPEN = {"link": world_link.MUST_HAPPEN, "whole": world_whole.MUST_HAPPEN}
-_WORLDS = {"link": world_link.run_link, "whole": world_whole.run_whole}
+_WORLDS = {
+    "link": (world_link.run_link, world_link.HOSTS),
+    "whole": (world_whole.run_whole, world_whole.HOSTS),
+}
 
 
 @frozen
 class Job:
-    """One run. The longer of two runs of one seed begins like the shorter."""
+    """One run. The longer of two runs of one seed begins like the shorter. `script`: what befalls it, instead of what the
+    seed says."""
 
     what: str
     seed: int
     hours: float
+    script: Script | None = None
 
     @property
     def replay(self) -> str:
         """The command that runs it again."""
-        return f"python -m tests.sim --what {self.what} --seed {self.seed} --hours {self.hours:g} --one"
+        return f"pitlink chaos sim --what {self.what} --seeds {self.seed} --hours {self.hours:g} --jobs 1"
 
 
 def jobs_for(what: str, hours: float, seed: int) -> list[Job]:
@@ -54,20 +63,43 @@ def fresh_seed() -> int:
 def run_job(job: Job) -> Figures:
     """Run one in this process, whatever becomes of it: what went wrong is in `failure`, with how to replay it."""
 
+    storm: Storm | None = None
+
     async def main(world: World) -> Figures:
-        return await _WORLDS[job.what](world, job.hours)
+        nonlocal storm
+        run, hosts = _WORLDS[job.what]
+        storm = Storm(world, hosts, job.script)
+        return await run(world, job.hours, storm)
 
     errors = _ErrorLines()
     logging.getLogger().addHandler(errors)
+    began = time.perf_counter()
     try:
         run = run_world(job.seed, main)
         assert not errors.lines, f"ERROR logged: {errors.lines[:5]}"
         return evolve(run.value, wall_s=run.wall_s, fingerprint=run.fingerprint, happened=run.happened)
     except Exception as error:
+        failed = Figures(job.what, job.seed, wall_s=time.perf_counter() - began, failed_as=_in_short(error))
+        if storm is not None:
+            failed.failed_at_s = storm.world.clock.current_time()
+            failed.hours = failed.failed_at_s / 3600
+            failed.fingerprint = storm.world.net.trace.hexdigest()
+            failed.script = (
+                storm.recorded(f"{job.what}, seed {job.seed}") if job.script is None else job.script
+            )
         words = "".join(traceback.format_exception(error))
-        return Figures(job.what, job.seed, failure=f"seed {job.seed} failed; replay: {job.replay}\n{words}")
+        failed.failure = f"seed {job.seed} failed; replay: {job.replay}\n{words}"
+        return failed
     finally:
         logging.getLogger().removeHandler(errors)
+
+
+def _in_short(error: BaseException) -> str:
+    """Return the kind and the first words of the innermost error, without the figures in it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {re.sub(r'0x[0-9a-f]+|[0-9][0-9.]*', '#', first)[:100]}"
 
 
 def run_batch(jobs: Iterable[Job], *, processes: int | None = None) -> Iterator[Figures]:

@@ -4,10 +4,15 @@ import collections
 
 from attrs import define, field
 
+from tests.sim.script import Script
+
 
 @define
 class Figures:
-    """One run, or the sum of several. Hours are virtual. `failure` holds the words of the run that failed."""
+    """One run, or the sum of several. Hours are virtual.
+
+    Of a run that failed: its words; the same in short and without figures, to know it again; when; what befell it.
+    """
 
     what: str
     seed: int | None
@@ -17,6 +22,9 @@ class Figures:
     counts: collections.Counter[str] = field(factory=collections.Counter)
     happened: collections.Counter[str] = field(factory=collections.Counter)
     failure: str = ""
+    failed_as: str = ""
+    failed_at_s: float = 0.0
+    script: Script | None = None
 
     def add(self, other: "Figures") -> None:
         """Add another run's."""
@@ -28,7 +36,9 @@ class Figures:
     def __str__(self) -> str:
         who = "sum" if self.seed is None else f"seed {self.seed}"
         rate = self.hours / self.wall_s if self.wall_s else 0.0
-        head = f"{self.what}, {who}: {self.hours:.1f} h in {self.wall_s:.1f} s, {rate:.3f} h/s {self.fingerprint}"
+        head = f"{self.what}, {who}: {self.hours:.2f} h in {self.wall_s:.1f} s, {rate:.3f} h/s"
+        if self.fingerprint:
+            head += f", trace {self.fingerprint}"
         return "\n".join([head, f"  {_words(self.counts)}", f"  {_words(self.happened)}"])
 
 

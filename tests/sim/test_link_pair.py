@@ -32,7 +32,7 @@ def _in_new_process(seed: int, hours: float, **environ: str) -> str:
     ]
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")} | environ
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=120)
-    found = re.search(r" h/s ([0-9a-f]{32})", done.stdout)
+    found = re.search(r" trace ([0-9a-f]{32})", done.stdout)
     assert found, done.stdout
     return found[1]
 

@@ -33,7 +33,8 @@ from protocol.reliable import Bounds, Full
 from tests.sim.figures import Figures
 from tests.sim.guest import GuestRun
 from tests.sim.oracle import ChannelOracle
-from tests.sim.world_link import Plan, Side, converge, judge, make_sides, watch
+from tests.sim.storm import Storm
+from tests.sim.world_link import HOSTS, Plan, Side, converge, judge, make_sides, watch
 
 pytestmark = pytest.mark.sim
 
@@ -85,7 +86,7 @@ class LinkPair(RuleBasedStateMachine):
     @contextlib.asynccontextmanager
     async def _surroundings(self, plan: Plan, folder: Path) -> AsyncIterator[None]:
         self.world.net.install()
-        hub, pits = make_sides(self.world, plan, folder, self.oracles, DrivenSide)
+        hub, pits = make_sides(Storm(self.world, HOSTS), plan, folder, self.oracles, DrivenSide)
         self.sides = {"hub": hub, "pits": pits}
         for side in self.sides.values():
             side.calm = True  # it sends and dies when it is told to

@@ -19,7 +19,7 @@ import apsw
 import trio
 from attrs import define, field, frozen
 
-from chaos.simnet import Conditions, Program, World, random_faults
+from chaos.simnet import Conditions, Kill, Program, World
 from chaos.simnet.faults import Struck
 from daemons.link import schema
 from daemons.link.address import HubAddress
@@ -39,8 +39,10 @@ from protocol.frames import Ack, InPosition, Limits, Message, OutPosition
 from protocol.reliable import OVERFLOW, Bounds, Full
 from tests.sim.figures import Figures
 from tests.sim.oracle import ChannelOracle
+from tests.sim.storm import Storm
 
 PORT = 8443
+HOSTS = {"site": "pits", "hub": "hub"}
 TOKEN = "throw-away"
 SWEEP_S = 60.0
 BACKUPS = 4
@@ -204,6 +206,7 @@ class Side:
     plan: Plan
     folder: Path
     oracles: dict[str, ChannelOracle]
+    storm: Storm
     program: Program = field(init=False)
     rng: random.Random = field(init=False)
     disk: random.Random = field(init=False)
@@ -230,19 +233,29 @@ class Side:
 
     def perhaps_die(self, name: str) -> bool:
         """Be killed here and now, by the plan's chance."""
-        if self.calm or self.rng.random() >= self.plan.chosen_kill:
+        if self.calm:
+            return False
+        drawn = None
+        if self.rng.random() < self.plan.chosen_kill:
+            drawn = Kill(self.name, self.rng.random() < 0.3, self.rng.uniform(0, 20))
+        kill = self.storm.moment(name, self.name, drawn)
+        if kill is None:
             return False
         self.world.sometimes(name)
-        self.program.kill(power=self.rng.random() < 0.3, down_s=self.rng.uniform(0, 20))
+        self.program.kill(power=kill.power, down_s=kill.down_s)
         return True
 
     def commit_s(self) -> float:
         """Draw how long a commit takes. It may be that the process is killed meanwhile: what waits behind it is lost."""
         if self.disk.random() >= SLOW_COMMITS:
             return 0.0
-        if not self.calm and self.disk.random() < 20 * self.plan.chosen_kill:
-            self.world.sometimes("crash during a commit")
-            self.program.kill(down_s=self.disk.uniform(0, 20))
+        if not self.calm:
+            drawn = None
+            if self.disk.random() < 20 * self.plan.chosen_kill:
+                drawn = Kill(self.name, False, self.disk.uniform(0, 20))
+            if kill := self.storm.moment("crash during a commit", self.name, drawn):
+                self.world.sometimes("crash during a commit")
+                self.program.kill(down_s=kill.down_s)
         return self.disk.uniform(0.002, 0.4)
 
     # --- the effect ----------------------------------------------------------------------------------------------
@@ -260,9 +273,14 @@ class Side:
         assert self._store is not None
         oracle, key = self.oracles[self.inbound], (message.epoch, message.seq)
         self._store.after_commit(lambda: oracle.effected(key, number))
-        if not self.calm and self.rng.random() < self.plan.chosen_kill:
+        if self.calm:
+            return
+        drawn = None
+        if self.rng.random() < self.plan.chosen_kill:
+            drawn = Kill(self.name, False, self.rng.uniform(0, 20))
+        if kill := self.storm.moment("crash between commit and ack", self.name, drawn):
             self.world.sometimes("crash between commit and ack")
-            self._store.after_commit(lambda: self.program.kill(down_s=self.rng.uniform(0, 20)))
+            self._store.after_commit(lambda: self.program.kill(down_s=kill.down_s))
 
     def many(self, conn: apsw.Connection, messages: Sequence[Message]) -> None:
         """Take several."""
@@ -319,7 +337,7 @@ class Side:
             nursery.start_soon(self._send, peer, mean_s)
             nursery.start_soon(self._sweep, peer)
             nursery.start_soon(self._back_up)
-            await trio.sleep(self.rng.expovariate(self.plan.stops / 3600))
+            await self.storm.until_stopped(self.name, self.rng.expovariate(self.plan.stops / 3600))
             while self.calm:
                 await trio.sleep(3600)
             nursery.cancel_scope.cancel()
@@ -369,11 +387,14 @@ class Side:
 
     def while_down(self) -> None:
         """Perhaps put a backup back, and let the wall clock be another."""
-        if self.rng.random() < 0.2:
-            self.world.skew_s[self.name] = self.rng.uniform(-30, 30)
-        if self.calm or not self._backups or self.rng.random() >= self.plan.restore:
+        skew_s = self.rng.uniform(-30, 30) if self.rng.random() < 0.2 else None
+        self.storm.clock_stepped(self.name, skew_s)
+        if self.calm or not self._backups:
             return
-        self.put_back(self.rng.randrange(len(self._backups)))
+        drawn = self.rng.randrange(len(self._backups)) if self.rng.random() < self.plan.restore else None
+        which = self.storm.restored(self.name, drawn, len(self._backups))
+        if which is not None:
+            self.put_back(which)
 
     def put_back(self, at: int) -> None:
         """Put back one of the backups. Only while the program is down."""
@@ -461,12 +482,13 @@ async def _site(side: Side) -> None:
 
 
 def make_sides(
-    world: World, plan: Plan, folder: Path, oracles: dict[str, ChannelOracle], kind: type[Side] = Side
+    storm: Storm, plan: Plan, folder: Path, oracles: dict[str, ChannelOracle], kind: type[Side] = Side
 ) -> tuple[Side, Side]:
     """Return hub and pits with a path between them; their programs wait to be run."""
-    hub = kind(world, "hub", "site", OutChannel("command"), "event", plan, folder, oracles)
+    world = storm.world
+    hub = kind(world, "hub", "site", OutChannel("command"), "event", plan, folder, oracles, storm)
     event = OutChannel("event", plan.keep, plan.bounds)
-    pits = kind(world, "pits", "hub", event, "command", plan, folder, oracles)
+    pits = kind(world, "pits", "hub", event, "command", plan, folder, oracles, storm)
     net = world.net
     for side, main in ((hub, _hub), (pits, _site)):
         net.add_host(side.name)
@@ -496,13 +518,15 @@ def judge(world: World, hub: Side, pits: Side, figures: Figures) -> None:
         _judge(world, sender, receiver, figures)
 
 
-async def run_link(world: World, hours: float) -> Figures:
-    """Run `hours` of it, heal, and judge. Raises AssertionError for every broken rule."""
+async def run_link(world: World, hours: float, storm: Storm | None = None) -> Figures:
+    """Run `hours` of it, heal, and judge; `storm`: one to be played, or looked at. Raises AssertionError for every
+    broken rule."""
+    storm = Storm(world, HOSTS) if storm is None else storm
     plan = Plan.draw(world.rng("plan"))
     scratch = "/dev/shm" if os.path.isdir("/dev/shm") else None
     with tempfile.TemporaryDirectory(prefix="pitlink-sim-", dir=scratch) as folder:
         oracles = {name: ChannelOracle(name) for name in ("event", "command")}
-        hub, pits = make_sides(world, plan, Path(folder), oracles)
+        hub, pits = make_sides(storm, plan, Path(folder), oracles)
         net = world.net
         figures = Figures("link", world.seed)
 
@@ -515,16 +539,10 @@ async def run_link(world: World, hours: float) -> Figures:
                 nursery.start_soon(side.program.run)
             for oracle in oracles.values():
                 nursery.start_soon(watch, oracle)
+            programs = [hub.program, pits.program]
             with trio.move_on_after(hours * 3600):
-                await random_faults(
-                    net,
-                    [("pits", "hub")],
-                    rate_per_hour=plan.faults,
-                    programs=[hub.program, pits.program],
-                    kills_per_hour=plan.kills,
-                    on_fault=on_fault,
-                )
-            hub.calm = pits.calm = True
+                await storm.run(programs, on_fault, faults_an_hour=plan.faults, kills_an_hour=plan.kills)
+            hub.calm = pits.calm = storm.is_over = True
             net.heal_all()
             await converge(hub, pits)
             nursery.cancel_scope.cancel()

@@ -22,10 +22,10 @@ from typing import Any
 
 import apsw
 import trio
-from attrs import define, field
+from attrs import Factory, define, field
 
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Quirks, RaceDay
-from chaos.simnet import Program, World, random_faults
+from chaos.simnet import Kill, Program, World
 from chaos.simnet.faults import Struck
 from chaos.simnet.world import EPOCH_S
 from daemons.cloud import Cloud, open_cloud
@@ -45,9 +45,11 @@ from protocol.frames import Message
 from protocol.messages import decode_body, event_to_map
 from tests.sim.figures import Figures
 from tests.sim.oracle import ChannelOracle
+from tests.sim.storm import Storm
 from tests.sim.world_link import reading
 
 SITE = "field"
+HOSTS = {"site": "pits", "hub": "cloud"}
 PORT = 8443
 ORIGIN_PORT = 8080
 CONVERGED_S = 1500.0
@@ -93,13 +95,14 @@ def seen_behind_pits(path: str, body: bytes) -> bytes:
 class Daemon:
     """One of the two daemons over all its lives: kills, orderly stops, backups and their return."""
 
-    world: World
+    storm: Storm
     name: str
     file: Path
     main: Callable[["Daemon"], Awaitable[None]]
     on_restored: Callable[[apsw.Connection], None]
     stops_an_hour: float = 2.0
     calm: bool = field(default=False, init=False)
+    world: World = field(init=False)
     restores: int = field(default=0, init=False)
     stops: int = field(default=0, init=False)
     rng: random.Random = field(init=False)
@@ -109,6 +112,7 @@ class Daemon:
     _number: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.world = self.storm.world
         entropy = self.world.rng(f"entropy {self.name}")
         self.rng = self.world.rng(f"daemon {self.name}")
         boot = entropy.randbytes(16).hex().encode()
@@ -127,7 +131,7 @@ class Daemon:
         """Live for a while, with a backup now and then."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._back_up, store)
-            await trio.sleep(self.rng.expovariate(self.stops_an_hour / 3600))
+            await self.storm.until_stopped(self.name, self.rng.expovariate(self.stops_an_hour / 3600))
             while self.calm:
                 await trio.sleep(3600)
             nursery.cancel_scope.cancel()
@@ -143,9 +147,12 @@ class Daemon:
                 self._backups.pop(0).unlink()
 
     def _while_down(self) -> None:
-        if self.calm or not self._backups or self.rng.random() >= 0.25:
+        if self.calm or not self._backups:
             return
-        at = self.rng.randrange(len(self._backups))
+        drawn = self.rng.randrange(len(self._backups)) if self.rng.random() < 0.25 else None
+        at = self.storm.restored(self.name, drawn, len(self._backups))
+        if at is None:
+            return
         for newer in self._backups[at + 1 :]:  # of a history that ends here
             newer.unlink()
         del self._backups[at + 1 :]
@@ -165,6 +172,9 @@ class Day:
     world: World
     folder: Path
     figures: Figures
+    storm: Storm = field(
+        default=Factory(lambda self: Storm(self.world, HOSTS), takes_self=True), kw_only=True
+    )
     tree: _Tree = field(factory=_Tree)
     events: ChannelOracle = field(factory=lambda: ChannelOracle("event"))
     messages: dict[tuple[int, int], Message] = field(factory=dict)
@@ -181,10 +191,10 @@ class Day:
             self.tree, Quirks(localhost_only=False, answer_delay_s=0.03), utc_now=self.world.utc_now
         )
         self.pits_daemon = Daemon(
-            self.world, "pits", self.folder / "pits" / "pits.db", self._run_pits, self._pits_restored
+            self.storm, "pits", self.folder / "pits" / "pits.db", self._run_pits, self._pits_restored
         )
         self.cloud_daemon = Daemon(
-            self.world, "cloud", self.folder / "cloud" / "cloud.db", self._run_cloud, self._cloud_restored
+            self.storm, "cloud", self.folder / "cloud" / "cloud.db", self._run_cloud, self._cloud_restored
         )
 
     # --- the daemons ---------------------------------------------------------------------------------------------
@@ -273,9 +283,12 @@ class Day:
             cloud.store.after_commit(lambda: self.events.effected(key, self.events.accepted.get(key, 0)))
             if message != self.messages.get(key):
                 self.events.violations.append(f"{key} arrived as another")
-            if not self.cloud_daemon.calm and rng.random() < 0.005:
+            if self.cloud_daemon.calm:
+                return
+            drawn = Kill("cloud", False, rng.uniform(0, 10)) if rng.random() < 0.005 else None
+            if kill := self.storm.moment("crash between commit and ack", "cloud", drawn):
                 self.world.sometimes("crash between commit and ack")
-                cloud.store.after_commit(lambda: self.cloud_daemon.program.kill(down_s=rng.uniform(0, 10)))
+                cloud.store.after_commit(lambda: self.cloud_daemon.program.kill(down_s=kill.down_s))
 
         effects["event"] = watched
 
@@ -330,11 +343,8 @@ class Day:
         rng = self.world.rng("freezes")
         try:
             while True:
-                await trio.sleep(rng.expovariate(6 / 3600))
-                self.double.freeze()
-                self.world.sometimes("origin froze")
-                await trio.sleep(rng.uniform(1, 20))
-                self.double.thaw()
+                gap_s, for_s = rng.expovariate(6 / 3600), rng.uniform(1, 20)
+                await self.storm.origin_frozen(gap_s, for_s, self.double.freeze, self.double.thaw)
         finally:
             self.double.thaw()
 
@@ -342,11 +352,15 @@ class Day:
         """Kill pits while the timing program answers it: the one abort that nobody can spare the organiser."""
         rng = self.world.rng("kills in mid-fetch")
         while True:
-            await trio.sleep(rng.expovariate(2 / 3600))
+            await self.storm.until_moment("killed in mid-fetch", "pits", rng.expovariate(2 / 3600))
             with trio.move_on_after(60):
                 while not (self.double.visits and self.double.visits[-1].is_in_flight):
                     await trio.sleep(0.01)
-                self.pits_daemon.program.kill(down_s=rng.uniform(0, 10))
+                kill = self.storm.moment(
+                    "killed in mid-fetch", "pits", Kill("pits", False, rng.uniform(0, 10))
+                )
+                if kill is not None:
+                    self.pits_daemon.program.kill(down_s=kill.down_s)
 
     # --- the end -------------------------------------------------------------------------------------------------
 
@@ -396,13 +410,15 @@ class Day:
         self.figures.counts["files written"] += len(self.tree.writes)
 
 
-async def run_whole(world: World, hours: float) -> Figures:
-    """Run a race day of `hours`, heal, and judge. Raises AssertionError for every broken rule."""
+async def run_whole(world: World, hours: float, storm: Storm | None = None) -> Figures:
+    """Run a race day of `hours`, heal, and judge; `storm`: one to be played, or looked at. Raises AssertionError for
+    every broken rule."""
+    storm = Storm(world, HOSTS) if storm is None else storm
     scratch = "/dev/shm" if os.path.isdir("/dev/shm") else None
     figures = Figures("whole", world.seed)
     net = world.net
     with tempfile.TemporaryDirectory(prefix="pitlink-sim-", dir=scratch) as folder:
-        day = Day(world, Path(folder), figures)
+        day = Day(world, Path(folder), figures, storm=storm)
         net.add_host("timing")
         net.link("timing", "pits").set(latency_s=0.0005)
         race_day = RaceDay(day.double, world.seed, rounds=None)
@@ -419,19 +435,14 @@ async def run_whole(world: World, hours: float) -> Figures:
                 figures.counts["faults"] += 1
 
             with trio.move_on_after(hours * 3600):
-                async with trio.open_nursery() as storm:
+                async with trio.open_nursery() as meanwhile:
                     with net.host("timing"):
-                        storm.start_soon(race_day.run)
-                    storm.start_soon(day.freeze_now_and_then)
-                    storm.start_soon(day.kill_in_mid_fetch)
-                    await random_faults(
-                        net,
-                        [("pits", "cloud")],
-                        rate_per_hour=40,
-                        programs=[daemon.program for daemon in daemons],
-                        kills_per_hour=6,
-                        on_fault=on_fault,
-                    )
+                        meanwhile.start_soon(race_day.run)
+                    meanwhile.start_soon(day.freeze_now_and_then)
+                    meanwhile.start_soon(day.kill_in_mid_fetch)
+                    programs = [daemon.program for daemon in daemons]
+                    await storm.run(programs, on_fault, faults_an_hour=40, kills_an_hour=6)
+            storm.is_over = True
             for daemon in daemons:
                 daemon.calm = True
             net.heal_all()
