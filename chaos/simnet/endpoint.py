@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import outcome
 import trio
 
-from .pipe import Pipe
+from .pipe import Outlet, Pipe
 
 if TYPE_CHECKING:
     from .hosts import Host
@@ -21,7 +21,7 @@ class Endpoint:
     """
 
     inbound: Pipe
-    outbound: Pipe
+    outbound: Outlet
     peer: "Endpoint"
 
     def __init__(
@@ -96,7 +96,7 @@ class Endpoint:
     def _take(self, max_bytes: int) -> bytes:
         if self.inbound.arrived:
             return self.inbound.take(max_bytes)
-        if self.error is not None:
+        if self.error is not None and not self.inbound.eof:  # a stream that has ended stays so, as in Linux
             raise OSError(self.error, os.strerror(self.error))
         return b""
 
@@ -183,16 +183,14 @@ class Endpoint:
         """
         if self.error is None:
             self.error = code
-        self.outbound.queued.clear()
-        self.outbound.queued_bytes = 0
-        self.outbound.finishing = False
+        self.outbound.drop_unsent()
         self.wake_reader()
         self.wake_writer()
         self._forget_when_done()
 
     def on_reset(self) -> None:
         """A reset arrived."""
-        self.fail(errno.ECONNRESET)
+        self.fail(errno.EPIPE if self.inbound.eof else errno.ECONNRESET)
 
     def orphan(self) -> None:
         """Lose the peer to somebody in between who closed for it."""
@@ -211,6 +209,6 @@ class Endpoint:
 
     def _forget_when_done(self) -> None:
         if (self.closed or self.error is not None) and (self.peer.closed or self.peer.error is not None):
-            for pipe in (self.outbound, self.inbound):
+            for pipe in (self.peer.inbound, self.inbound):
                 pipe.wire.forget(pipe)
-            self.host.network.connections.pop(min(self.outbound.ident, self.inbound.ident), None)
+            self.host.network.connections.pop(min(self.peer.inbound.ident, self.inbound.ident), None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from .endpoint import Endpoint
+from .path import Path
 from .pipe import CONTROL_BYTES, Pipe
 from .wire import Wire
 
@@ -29,14 +30,15 @@ async def dial(network: "SimNetwork", client: "Host", local: Address, remote: Ad
     server = network.host_at(remote[0], client)
     if server is None:
         raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
-    out = network.link(client.name, server.name).wire(server.name)
+    path = network.link(client.name, server.name)
+    out = path.wire(server.name)
     timeline = network.timeline
     began = timeline.now()
     for attempt in range(SYN_RETRIES + 1):
         if await _syn_and_answer(out, server, remote):
             listener = server.listener_at(*remote)
             return _connect(
-                Endpoint(client, local, remote, None), Endpoint(server, remote, local, listener), out
+                Endpoint(client, local, remote, None), Endpoint(server, remote, local, listener), path, out
             )
         await timeline.sleep_until(max(timeline.now(), began + 2.0 ** (attempt + 1) - 1.0))
     raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
@@ -69,7 +71,7 @@ async def _control(wire: Wire) -> bool:
     return not wire.paused
 
 
-def _connect(client: Endpoint, server: Endpoint, out: Wire) -> Endpoint:
+def _connect(client: Endpoint, server: Endpoint, path: Path, out: Wire) -> Endpoint:
     network = client.host.network
     client.peer, server.peer = server, client
     there = Pipe(network.next_ident(), out, client, server)
@@ -78,5 +80,8 @@ def _connect(client: Endpoint, server: Endpoint, out: Wire) -> Endpoint:
     client.outbound = server.inbound = there
     server.outbound = client.inbound = back
     network.connections[there.ident] = (client, server)
-    there.send_open()
+    if path.doorman is None:
+        there.send_open()
+    else:
+        path.doorman(client, server, there)
     return client

@@ -1,13 +1,19 @@
 """The path between two hosts, and what can be done to it while a run goes on."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .endpoint import Endpoint
+from .pipe import Pipe
 from .wire import Wire
 
 if TYPE_CHECKING:
     from .network import SimNetwork
+
+
+Doorman = Callable[[Endpoint, Endpoint, Pipe], None]
+"""Told of a new connection: the ends of client and server, and the pipe between, on which it must `send_open`."""
 
 
 class Path:
@@ -21,6 +27,7 @@ class Path:
         self._toward = {b: there, a: back}
         self.hosts = (a, b)
         self.name = f"{a}-{b}"
+        self.doorman: Doorman | None = None
 
     def __repr__(self) -> str:
         return f"<Path {self.name} {list(self._toward.values())}>"
@@ -71,7 +78,7 @@ class Path:
         """Reset every connection of this path, on both ends at once; what is under way is lost."""
         for connection in self.connections():
             for end in connection:
-                end.inbound.vanish()
+                end.outbound.vanish()
             for end in connection:
                 end.on_reset()
 
@@ -82,7 +89,7 @@ class Path:
         """
         for connection in self.connections():
             for end in connection:
-                end.inbound.finish()
+                end.outbound.finish()
             for end in connection:
                 end.orphan()
 

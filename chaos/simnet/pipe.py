@@ -17,7 +17,7 @@ acknowledgement comes back.
 import enum
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .link import MSS_BYTES, SAME_INSTANT_S, next_retransmission
 from .loss import Recovery
@@ -51,6 +51,37 @@ class Mark(enum.IntEnum):
     """A retransmission to a host that may have forgotten the connection."""
 
 
+class Outlet(Protocol):
+    """What an endpoint sends into: a pipe, or what stands before one."""
+
+    send_limit_bytes: int
+    give_up_s: float
+    dead: bool
+
+    @property
+    def wire(self) -> Wire:
+        """The direction that it leads to."""
+
+    @property
+    def queued_bytes(self) -> int:
+        """What waits in the send buffer."""
+
+    def accept(self, data: memoryview) -> int:
+        """Take as much of `data` into the send buffer as it holds; return how many bytes that was."""
+
+    def finish(self) -> None:
+        """Send a FIN once the buffer is empty."""
+
+    def abort(self) -> None:
+        """Forget what was not sent and send a reset."""
+
+    def drop_unsent(self) -> None:
+        """Forget what was not sent, and that there was to be an end."""
+
+    def vanish(self) -> None:
+        """Lose everything that has not arrived, and the send buffer."""
+
+
 class Flight:
     """One chunk or mark under way; times are the wire's local ones."""
 
@@ -68,7 +99,7 @@ class Pipe:
     `twin` is the other direction.
     """
 
-    twin: "Pipe"
+    twin: Outlet
 
     def __init__(self, ident: int, wire: Wire, sender: "Endpoint", receiver: "Endpoint") -> None:
         self.ident = ident
@@ -117,11 +148,15 @@ class Pipe:
 
     def abort(self) -> None:
         """Forget what was not sent and send a reset, which is lost if the path drops it."""
+        self.drop_unsent()
+        if not (self.dead or self.wire.dropping):
+            self._send_mark(Mark.RESET, self._now())
+
+    def drop_unsent(self) -> None:
+        """Forget what was not sent, and that there was to be an end."""
         self.queued.clear()
         self.queued_bytes = 0
         self.finishing = False
-        if not (self.dead or self.wire.dropping):
-            self._send_mark(Mark.RESET, self._now())
 
     def send_open(self) -> None:
         """Send the last part of the handshake."""
@@ -333,10 +368,8 @@ class Pipe:
     def vanish(self) -> None:
         """Lose everything that has not arrived, and the send buffer."""
         self.settle(self._now())
-        self.queued.clear()
-        self.queued_bytes = 0
+        self.drop_unsent()
         self.flying.clear()
-        self.finishing = False
 
     def _note_stuck(self, now: float) -> None:
         if self._stuck_since is None:
