@@ -34,6 +34,7 @@ metric = "pitlink_cache_bytes"
 
 [ground]                             # of a ground that is made for the drill alone
 speed = 8.0                          # of its race day
+laps = 30                            # of its races: with many of them a race is nearly always live
 torn = 0.3                           # so long every file of FPVTrackside's is half written
 """
 
@@ -85,7 +86,8 @@ _TIMES: Final[Mapping[str, tuple[float, float, float]]] = {  # default, least, m
     "fresh": (2.0, 0.05, HOUR_S),
 }
 _GROUND: Final[Mapping[str, tuple[float, float, float]]] = {
-    "speed": (4.0, 0.1, 600.0),
+    "speed": (1.0, 0.1, 600.0),
+    "laps": (30.0, 2.0, 1000.0),
     "torn": (0.02, 0.0, 10.0),
 }
 _KEYS: Final = ("name", "proves", "seed", "lasts", "ground", *_TABLES, *_TIMES)
@@ -152,7 +154,7 @@ class RecoveryBound:
 
 @frozen
 class Drill:
-    """Everything but on what it is done. Times in seconds. `speed`, `torn_s`: of the race day, where the drill has a
+    """Everything but on what it is done. Times in seconds. `speed`, `laps`, `torn_s`: of the race day, where the drill has a
     ground of its own."""
 
     name: str
@@ -170,7 +172,8 @@ class Drill:
     sample_s: float = 0.25
     late_after_s: float = 2.0
     fresh_s: float = 2.0
-    speed: float = 4.0
+    speed: float = 1.0
+    laps: float = 30.0
     torn_s: float = 0.02
 
     def unit_of(self, probe: str) -> str:

@@ -39,11 +39,12 @@ LINKED_S = 30.0
 
 @frozen(kw_only=True)
 class GroundOptions:
-    """`seed`: of the race day and of the relay's draws; `speed`: of the day; `torn_s`: how long each file of the
-    stand-in is half written; `lease_s`: of a fault on the relay that nobody renews."""
+    """`seed`: of the race day and of the relay's draws; `speed`: of the day; `laps`: of its races; `torn_s`: how
+    long each file of the stand-in is half written; `lease_s`: of a fault on the relay that nobody renews."""
 
     seed: int = 1
-    speed: float = 4.0
+    speed: float = 1.0
+    laps: int = 30
     torn_s: float = 0.02
     lease_s: float = 30.0
 
@@ -147,7 +148,7 @@ def _double_command(options: GroundOptions, folder: Path, port: int, notify: str
     return (
         *(sys.executable, "-m", "chaos.doubles.fpvtrackside", "--folder", str(folder / "laptop")),
         *("--port", str(port), "--seed", str(options.seed), "--speed", str(options.speed)),
-        *("--torn-s", str(options.torn_s), "--notify", notify),
+        *("--laps", str(options.laps), "--torn-s", str(options.torn_s), "--notify", notify),
     )
 
 

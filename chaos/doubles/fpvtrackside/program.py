@@ -34,6 +34,7 @@ class Options:
     port: int = 0
     seed: int = 1
     speed: float = 1.0
+    laps: int = 4
     torn_s: float = 0.02
     notify: str = ""
 
@@ -75,6 +76,7 @@ async def _run(options: Options) -> None:
                 options.speed,
                 start_utc_s=time.time(),
                 rounds=None,
+                target_laps=options.laps,
                 notifier=notifier,
             )
             nursery.start_soon(day.run)  # noqa: ASYNC113
