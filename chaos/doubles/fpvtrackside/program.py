@@ -52,6 +52,7 @@ def _read(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--seed", type=int, default=1, help="of the race day")
     parser.add_argument("--speed", type=float, default=1.0, help="how fast the day goes")
+    parser.add_argument("--laps", type=int, default=4, help="of a race, 2 or more")
     parser.add_argument(
         "--torn-s", type=float, default=0.02, help="how long a file is half written each time"
     )
