@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 64 * 1024
 _UNBOUNDED = 2**62
+_BEHIND_S = 3 * SAME_INSTANT_S
+"""Who had a turn at a line looks again a little behind those who wait for the same moment: they take turns."""
 
 
 class SimTimer(Timer):
@@ -288,11 +290,13 @@ class Gate(Belt):
 
     def _lay_on(self, now: float) -> None:
         queue = self._queue
+        has_had_turn = False
         while queue:
             at = self._may_take_at(now)
             if at > now + SAME_INSTANT_S:
-                self._look_again(at)
+                self._look_again(at + _BEHIND_S if has_had_turn else at)
                 return
+            has_had_turn = True
             size = SLOW_PIECE_BYTES if self.plan.lines or self.plan.slicer else _PIECE_BYTES
             chunk = queue.popleft()
             if len(chunk) > size:
