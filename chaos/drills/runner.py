@@ -12,7 +12,7 @@ from chaos.carrier import CarrierError
 from chaos.drills.drill import Bound, Drill
 from chaos.drills.ground import Ground
 from chaos.drills.judge import GuardWatch, bound_check, judge, ran_spells, recovered, recovery_checks
-from chaos.drills.player import Player, heal
+from chaos.drills.player import HEAL_S, Player, heal
 from chaos.drills.record import Check, Kind, Record, Sample, Verdict
 from chaos.drills.recovery import Spell, has_recovered, recovery_of
 from chaos.drills.show import Show, clock_words
@@ -26,6 +26,9 @@ SAMPLES_MAX: Final = 5_000
 SAMPLE_LEAST_S: Final = 0.5
 CLOCK_READINGS: Final = 12
 """Before a spell's end, for the clock that is shown."""
+
+LEAVE_S: Final = 15.0
+"""Beyond the heal and the wait for the steady state: never reached."""
 
 LIVE: Final = "live"
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -79,12 +82,13 @@ class Runner:
                 with self._scope:
                     await self._guarded()
             finally:
-                await self._leave()
+                with trio.move_on_after(HEAL_S + self.drill.settle_s + LEAVE_S, shield=True):
+                    await self._leave()
                 self.show.close()
             nursery.cancel_scope.cancel(reason="the drill is over")
         return self._record(started)
 
-    async def _obey_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def _obey_signals(self, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC114
         with trio.open_signal_receiver(*SIGNALS) as signals:
             task_status.started()
             async for number in signals:

@@ -15,7 +15,7 @@ from chaos.drills.record import Sample
 from daemons.ops.ask import Place, Unreachable, ask
 from daemons.ops.client import AdminClient, AdminError
 
-__all__ = ["Ledger", "Reading", "Watcher", "read_metric"]
+__all__ = ["Ledger", "Reading", "Watcher", "read_labels", "read_metric"]
 
 LOOK_S: Final = 2.0
 """A daemon that does not answer in this time is silent."""
@@ -230,3 +230,12 @@ def read_metric(text: str, wanted: str) -> float | None:
         if sample[1] == asked[1] and labels <= set(_LABEL.findall(sample[2] or ""))
     ]
     return math.fsum(values) if values else None
+
+
+def read_labels(text: str, name: str) -> dict[str, str]:
+    """Return the labels of the first sample of this name in Prometheus' text; {} when there is none."""
+    for line in text.splitlines():
+        sample = _SAMPLE.fullmatch(line)
+        if sample is not None and sample[1] == name:
+            return dict(_LABEL.findall(sample[2] or ""))
+    return {}

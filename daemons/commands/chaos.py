@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from chaos.proxy.board import Board
 
 app = App(name="chaos", help="A bad network on demand, to see what holds.")
+app.command(
+    "daemons.commands.chaos_drill:drill", name="drill", help="Play faults on daemons, and judge what held."
+)
+
+app.command(
+    "daemons.commands.chaos_drills:drills",
+    name="drills",
+    help="List the drills that come along, and what they prove.",
+)
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TOKEN_LEAST = 16

@@ -1,0 +1,256 @@
+"""`pitlink chaos drill`: play faults on purpose, and see whether what must hold holds."""
+
+import os
+import platform
+import secrets
+import shlex
+import sys
+import tomllib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Final
+
+import trio
+from attrs import evolve, frozen
+from cyclopts import Parameter
+
+from chaos.carrier import CarrierError
+from chaos.drills.drill import Drill, DrillError, read_drill
+from chaos.drills.ground import Ground
+from chaos.drills.joined import JoinedCarriers
+from chaos.drills.judge import WORDS
+from chaos.drills.library import shipped_text
+from chaos.drills.record import Record, Verdict
+from chaos.drills.relaycarrier import RelayCarrier
+from chaos.drills.report import write_reports
+from chaos.drills.runner import LIVE, Runner
+from chaos.drills.show import timeline_lines
+from chaos.drills.watch import read_labels
+from chaos.drills.words import figure
+from daemons.commands.drillagainst import read_ground
+from daemons.commands.drillground import PROXIES, SITE, GroundOptions, open_ground
+from daemons.commands.place import printable
+from daemons.ops.ask import Place
+from daemons.ops.client import AdminClient, AdminError, Unreachable
+from daemons.ops.errors import ConfigError, Problem, RefusedToStart
+
+__all__ = ["drill"]
+
+HEAL_WORD: Final = "heal"
+
+
+def drill(
+    which: Annotated[str, Parameter(help="A drill's file, or the name of a shipped one.")],
+    /,
+    *,
+    seed: Annotated[int | None, Parameter(help="The same seed makes the same draws.")] = None,
+    against: Annotated[
+        Path | None,
+        Parameter(help="A file that names running daemons; without it the drill has a ground of its own."),
+    ] = None,
+    dry_run: Annotated[bool, Parameter(negative="", help="Show what would be done, and do nothing.")] = False,
+    arm: Annotated[
+        str, Parameter(help="What you would be asked to type: that you mean these daemons, and now.")
+    ] = "",
+    heal: Annotated[
+        bool, Parameter(negative="", help="End what an earlier drill left behind, without asking.")
+    ] = False,
+    report: Annotated[
+        Path | None, Parameter(help="Write the record here: JSON, JUnit, Markdown, a picture.")
+    ] = None,
+) -> int:
+    """Play a drill. Ends with 0 passed, 1 failed, 2 invalid (nothing was shown), 3 aborted, 4 not restored."""
+    found = _find(which)
+    if dry_run:
+        print("\n".join(map(printable, timeline_lines(found))))
+        return 0
+    if seed is None:
+        seed = secrets.randbelow(2**32) if found.seed is None else found.seed
+    replay = ["pitlink", "chaos", "drill", which, "--seed", str(seed)]
+    if against is not None:
+        replay += ["--against", str(against)]
+    asked = _Asked(found, seed, against, arm, heal, shlex.join(replay))
+    try:
+        record = trio.run(partial(_run, asked), restrict_keyboard_interrupt_to_checkpoints=True)
+    except KeyboardInterrupt:
+        print("pitlink: ended before anything was done", file=sys.stderr)
+        return Verdict.ABORTED.exit_code
+    except BaseExceptionGroup as group:
+        return _explain(group)
+    except (CarrierError, RefusedToStart, Unreachable, AdminError) as exc:
+        return _explain(BaseExceptionGroup("", [exc]))
+    _print(record)
+    if report is not None:
+        for path in write_reports(record, report):
+            print(path)
+    return record.verdict.exit_code
+
+
+def _explain(group: BaseExceptionGroup[BaseException]) -> int:
+    """Say in words why there was no drill; what is no such reason is raised."""
+    rest = group.split(KeyboardInterrupt)[1]
+    if rest is not None:
+        known, others = rest.split((CarrierError, RefusedToStart, Unreachable, AdminError))
+        if others is not None:
+            raise others
+        assert known is not None
+        for exc in _leaves(known):
+            print(f"pitlink: {printable(str(exc))}", file=sys.stderr)
+        return Verdict.INVALID.exit_code
+    print("pitlink: ended before anything was done", file=sys.stderr)
+    return Verdict.ABORTED.exit_code
+
+
+def _leaves(group: BaseException) -> list[BaseException]:
+    if isinstance(group, BaseExceptionGroup):
+        return [leaf for inner in group.exceptions for leaf in _leaves(inner)]
+    return [group]
+
+
+def _find(which: str) -> Drill:
+    """Return a drill by its file or name. Raises ConfigError."""
+    path = Path(which)
+    name = path.stem
+    try:
+        if path.suffix == ".toml" or "/" in which or path.is_file():
+            text = path.read_text(encoding="utf-8")
+        else:
+            name = which
+            text = shipped_text(which)
+    except (FileNotFoundError, KeyError) as exc:
+        raise ConfigError([Problem(which, "there is no such drill", "see: pitlink chaos drills")]) from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError([Problem(which, f"cannot be read: {exc}")]) from exc
+    try:
+        return read_drill(tomllib.loads(text), name)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError([Problem(which, f"is no TOML: {exc}")]) from exc
+    except DrillError as exc:
+        raise ConfigError([Problem(which, words) for words in exc.problems]) from exc
+
+
+@frozen
+class _Asked:
+    drill: Drill
+    seed: int
+    against: Path | None
+    arm: str
+    heal: bool
+    replay: str
+
+
+async def _run(asked: _Asked) -> Record:
+    async with _open(asked) as ground:
+        ground = evolve(ground, versions=await _versions(ground))
+        may_race = await _arm(asked, ground)
+
+        async def may_heal(left: Sequence[str]) -> bool:
+            if asked.heal or ground.is_throwaway:
+                return True
+            return await _typed(f"End what an earlier drill left? Type {HEAL_WORD}: ") == HEAL_WORD
+
+        runner = Runner(
+            asked.drill,
+            ground,
+            asked.seed,
+            replay=asked.replay,
+            may_race=may_race,
+            may_heal=may_heal,
+        )
+        return await runner.run()
+
+
+@asynccontextmanager
+async def _open(asked: _Asked) -> AsyncIterator[Ground]:
+    """Give the daemons that were named, or some of the drill's own."""
+    if asked.against is not None:
+        yield read_ground(asked.against, os.environ)
+        return
+    print("pitlink: starting a site and a hub to drill on …", file=sys.stderr, flush=True)
+    options = GroundOptions(seed=asked.seed, speed=asked.drill.speed, torn_s=asked.drill.torn_s)
+    async with open_ground(options) as made:
+        proxies = {name: name for name in PROXIES} | {f"uplink:{SITE}": "uplink"}
+        yield Ground(
+            words="a throw-away site and hub",
+            site_name=SITE,
+            site=AdminClient(made.site_admin),
+            hub=AdminClient(made.hub_admin),
+            carrier=JoinedCarriers([RelayCarrier(Place(made.relay_api), proxies), made.machines]),
+            is_throwaway=True,
+            pages={"site": made.site_url, "hub": made.hub_url},
+        )
+
+
+async def _versions(ground: Ground) -> dict[str, str]:
+    """Return what takes part, by name. Raises Unreachable and AdminError."""
+    found = {"pitlink": metadata.version("pitlink"), "python": platform.python_version()}
+    for name, client in (("site", ground.site), ("hub", ground.hub)):
+        labels = read_labels(await client.metrics(), "pitlink_build_info")
+        found[name] = f"{labels.get('daemon', '?')} {labels.get('version', '?')}"
+    return found
+
+
+# --- being asked -------------------------------------------------------------------------------------------------------
+
+
+async def _arm(asked: _Asked, ground: Ground) -> bool:
+    """See that whoever asks means it; return whether a race may be on. Raises RefusedToStart."""
+    if ground.is_throwaway:
+        return True
+    status = await ground.hub.status()
+    member = status["sites"].get(ground.site_name)
+    if member is None:
+        raise RefusedToStart(f"the hub knows no site {ground.site_name!r}")
+    is_live = bool(member.get("phase") == LIVE)
+    word = f"{ground.site_name} {LIVE}" if is_live else ground.site_name
+    if asked.arm != word:
+        for line in timeline_lines(asked.drill):
+            print(printable(line), file=sys.stderr)
+        print(f"This is done to {printable(ground.words)}.", file=sys.stderr)
+        if is_live:
+            print("A RACE IS ON THERE.", file=sys.stderr)
+        if await _typed(f'Type "{word}" to go on: ') != word:
+            raise RefusedToStart(f'not armed: nothing was done (--arm "{word}" says it beforehand)')
+    return is_live
+
+
+async def _typed(question: str) -> str:
+    """Return what is typed; "" where nobody can be asked."""
+    if not sys.stdin.isatty():
+        return ""
+    print(question, end="", file=sys.stderr, flush=True)
+    line: str = await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    return line.strip()
+
+
+# --- telling -----------------------------------------------------------------------------------------------------------
+
+
+def _print(record: Record) -> None:
+    for run in record.faults:
+        if run.from_s is not None:
+            print(f"  {run.step:24} {run.words}, met {run.touched}")
+    for check in record.checks:
+        measured = figure(check.measured, check.unit)
+        words = f" ({printable(check.words)})" if check.words and not check.ok else ""
+        print(
+            f"  {'ok  ' if check.ok else 'FAIL'} {check.kind:11} {check.name}: {measured}, {check.limit}{words}"
+        )
+    told: set[tuple[object, ...]] = set()
+    for one in record.recoveries:
+        figures = (one.detect_s, one.reconnect_s, one.drained_s, one.fresh_s)
+        counts = [f"{getattr(one, what)} {WORDS[what]}" for what in ("lost", "doubled", "late", "dead")]
+        if (figures, *counts) in told:
+            continue
+        told.add((figures, *counts))
+        times = [
+            f"{what} {figure(value, 's')}"
+            for what, value in zip(("noticed", "connected", "drained", "fresh"), figures, strict=True)
+            if value is not None
+        ]
+        print(f"  {one.step}: {', '.join([*times, *counts])}")
+    print(f"{record.verdict}: {record.drill}" + (f": {printable(record.why)}" if record.why else ""))
+    print(f"Again: {record.replay}")
