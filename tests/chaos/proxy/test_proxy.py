@@ -352,6 +352,17 @@ async def test_refused_ignored_and_shown_a_portal() -> None:
         assert await read(old_server, 7) == b"as ever"
 
 
+async def test_a_portal_on_a_connection_that_is_reset_at_once_harms_nobody_else() -> None:
+    async with open_bench() as bench:
+        bench.proxy.place(Placed("portal", CaptivePortal()))
+        bench.proxy.place(Placed("reset", ResetPeer(0.0)))
+        assert await is_reset(await bench.dial())
+        bench.proxy.clear()
+        client, server = await bench.pair()
+        await client.send_all(b"as ever")
+        assert await read(server, 7) == b"as ever"
+
+
 async def test_outages_come_and_go() -> None:
     async with open_bench() as bench:
         client, server = await bench.pair()
