@@ -111,7 +111,12 @@ def pits(
         "log_level": log_level,
         **fetch.options(),
     }
-    return run(load_config(PitsConfig, config, flags=flags))
+    loaded = load_config(PitsConfig, config, flags=flags)
+    if loaded.chaos.allow:
+        from daemons.commands.inside import run_pits
+
+        return run_pits(loaded)
+    return run(loaded)
 
 
 @app.command(group=_daemons)
@@ -138,7 +143,12 @@ def cloud(
         "log_level": log_level,
         **fetch.options(),
     }
-    return run(load_config(CloudConfig, config, flags=flags))
+    loaded = load_config(CloudConfig, config, flags=flags)
+    if loaded.chaos.allow:
+        from daemons.commands.inside import run_cloud
+
+        return run_cloud(loaded)
+    return run(loaded)
 
 
 @app.command(group=_tools)

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute
 
 from daemons.link import schema
 from daemons.link.admission import Admission
+from daemons.link.hazards import Hazards
 from daemons.link.looks import LinkLooks
 from daemons.ops.admin.common import backup_actions, common_actions, limit_actions
 from daemons.ops.authority.authoriser import Authoriser, has_keys, warn_of_bearers
@@ -35,6 +36,7 @@ from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.authority.users import Passwords
 from daemons.ops.environment import Environment
 from daemons.ops.errors import RefusedToStart
+from daemons.ops.faultsinside import fault_actions, warn_of_faults
 from daemons.ops.health import Health, health_routes
 from daemons.ops.lifecycle import run_process
 from daemons.ops.limits import HubLimits, LimitTable
@@ -83,6 +85,7 @@ class Cloud:
     authority: AuthorityFile
     hub: str
     inline: bool = False
+    hazards: Hazards | None = None
     health: Health = field(init=False)
     limits: LimitTable[HubLimits] = field(init=False)
     guard: Guard = field(init=False)
@@ -117,7 +120,7 @@ class Cloud:
         self.changes = AuthorityChanges(authority, self.tokens)
         self.members = Members(
             config, environment, self.store, self.cache, self.tokens, self.admission, trail, self.limits,
-            on_unread=self.changes.tell_again,
+            on_unread=self.changes.tell_again, hazards=self.hazards,
         )  # fmt: skip
         self.changes.told += [
             self.limits.load,
@@ -141,7 +144,11 @@ class Cloud:
             *common_actions(trail, self.health.clear),
             *limit_actions(self.limits),
             *backup_actions(self.care),
+            *fault_actions(self.hazards),
         )
+        if self.hazards is not None:
+            self.hazards.on_change = partial(warn_of_faults, self.health, self.hazards)
+            self.hazards.on_change()
 
     async def run(self, *, task_status: trio.TaskStatus["Cloud"] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Started: pages, API and link answer."""
@@ -205,9 +212,14 @@ class Cloud:
 
 @asynccontextmanager
 async def open_cloud(
-    config: CloudConfig, *, environment: Environment | None = None, inline: bool = False
+    config: CloudConfig,
+    *,
+    environment: Environment | None = None,
+    inline: bool = False,
+    hazards: Hazards | None = None,
 ) -> AsyncIterator[Cloud]:
-    """Open the state folder and make the hub; `run` it inside the block. `inline`: for the simulation.
+    """Open the state folder and make the hub; `run` it inside the block. `inline`: for the simulation; `hazards`: what
+    breaks it on purpose.
 
     Raises RefusedToStart when the hub has no keys, or knows no site: there are no secrets by default.
     """
@@ -222,7 +234,7 @@ async def open_cloud(
         file = config.state_dir / "cloud.db"
         async with open_store(file, migrations=MIGRATIONS, inline=inline, key=key) as store:
             cache = await SqliteCache.load(store, config.cache_bytes)
-            yield Cloud(config, environment, store, cache, tokens, authority, hub, inline)
+            yield Cloud(config, environment, store, cache, tokens, authority, hub, inline, hazards)
 
 
 def _check_somebody(tokens: TokenTable, authority: AuthorityFile, folder: Path) -> None:

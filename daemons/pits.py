@@ -21,8 +21,9 @@ from starlette.routing import BaseRoute
 from daemons.link import auditheads, schema
 from daemons.link.address import HubAddress
 from daemons.link.credentials import open_credential
-from daemons.link.dial import Dialer, StreamWrapper
+from daemons.link.dial import Dialer
 from daemons.link.durable import DurableChannels
+from daemons.link.hazards import Hazards
 from daemons.link.limiter import LinkLimiter
 from daemons.link.looks import LinkLooks
 from daemons.link.outbox import Keep, OutChannel
@@ -33,6 +34,7 @@ from daemons.ops.authority.file import AuthorityFile, open_authority
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.environment import Environment
+from daemons.ops.faultsinside import fault_actions, warn_of_faults
 from daemons.ops.health import Health, health_routes
 from daemons.ops.lifecycle import run_process
 from daemons.ops.limits import LimitTable, SiteLimits
@@ -88,9 +90,9 @@ class Pits:
     config: PitsConfig
     environment: Environment
     store: Store
-    wrap_stream: StreamWrapper
     authority: AuthorityFile
     inline: bool = False
+    hazards: Hazards | None = None
     health: Health = field(init=False)
     limits: LimitTable[SiteLimits] = field(init=False)
     guard: Guard = field(init=False)
@@ -141,7 +143,11 @@ class Pits:
             *common_actions(trail, self.health.clear),
             *limit_actions(self.limits),
             *backup_actions(self.care),
+            *fault_actions(self.hazards),
         )
+        if self.hazards is not None:
+            self.hazards.on_change = partial(warn_of_faults, self.health, self.hazards)
+            self.hazards.on_change()
         if config.cloud_url:
             self.dialer = self.figures.dialer = self._make_dialer()
 
@@ -220,14 +226,17 @@ class Pits:
             config.state_dir, config.site, token=config.token.text, by_certificate=by_certificate
         )
         warn_of_bearer(self.health, credential)
-        return Dialer(
+        dialer = Dialer(
             self.peer,
             HubAddress.parse(config.cloud_url),
             credential=credential,
             ssl_context=site_tls(config.ca_file, config.client_cert, config.client_key),
-            wrap_stream=self.wrap_stream,
             on_status=partial(note_link, self.health),
         )
+        if (hazards := self.hazards) is not None:
+            self.peer.tampering = hazards.tampering(config.site)
+            dialer.wrap_stream, dialer.look_up = hazards.wrapper(config.site), hazards.look_up
+        return dialer
 
     # --- its life ------------------------------------------------------------------------------------------------
 
@@ -323,9 +332,10 @@ async def open_pits(
     *,
     environment: Environment | None = None,
     inline: bool = False,
-    wrap_stream: StreamWrapper = lambda stream: stream,
+    hazards: Hazards | None = None,
 ) -> AsyncIterator[Pits]:
-    """Open the state folder and make the daemon; `run` it inside the block. `inline`: for the simulation.
+    """Open the state folder and make the daemon; `run` it inside the block. `inline`: for the simulation; `hazards`:
+    what breaks it on purpose.
 
     Raises StorageError when the folder is held by another daemon, not writable, or its file is corrupt.
     """
@@ -335,7 +345,7 @@ async def open_pits(
         with open_authority(
             config.state_dir, migrations=AUTHORITY_MIGRATIONS, inline=inline, key=key
         ) as authority:
-            yield Pits(config, environment or Environment(), store, wrap_stream, authority, inline=inline)
+            yield Pits(config, environment or Environment(), store, authority, inline=inline, hazards=hazards)
 
 
 def main(config: PitsConfig) -> int:

@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 from daemons.link.address import CONTROL_PATH, HubAddress
 from daemons.link.connection import Connection, ConnectionEnded
 from daemons.link.credentials import BearerCredential, CertificateCredential, Credential, CredentialProblem
+from daemons.link.hazards import LookUp, StreamWrapper
 from daemons.link.opening import Refused, check_hello, opening_message, receive_hello
 from daemons.link.peer import Peer
 from daemons.link.transport import (
@@ -44,15 +45,12 @@ OPENING_S = 15.0
 
 USER_TIMEOUT_S = 20.0
 
-StreamWrapper = Callable[[trio.abc.Stream], trio.abc.Stream]
-"""The port through which faults can be injected below the WebSocket (and above TLS)."""
-
 
 @define(eq=False)
 class Dialer:
     """Keeps one site's link to its hub up. `status` says how it stands, `retry_at` when it is dialled again.
 
-    `token`: an old bearer token, unless there is a `credential`.
+    `token`: an old bearer token, unless there is a `credential`. `wrap_stream`, `look_up`: where faults are put in.
     """
 
     peer: Peer
@@ -62,6 +60,7 @@ class Dialer:
     hub_role: str = "cloud"
     ssl_context: ssl.SSLContext | None = None
     wrap_stream: StreamWrapper = lambda stream: stream
+    look_up: LookUp | None = None
     on_status: Callable[[LinkStatus], None] = lambda status: None
     status: LinkStatus = field(init=False)
     retry_at: float | None = field(default=None, init=False)  # monotonic
@@ -163,6 +162,8 @@ class Dialer:
         where = self.address.host_header
         try:
             with trio.fail_after(TCP_S):
+                if self.look_up is not None:
+                    await self.look_up(self.address.host)
                 tcp = await trio.open_tcp_stream(self.address.host, self.address.port)
         except trio.TooSlowError:
             raise _Failed(

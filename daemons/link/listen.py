@@ -13,6 +13,7 @@ import trio
 from attrs import define, evolve, field
 
 from daemons.link.connection import Connection, ConnectionEnded
+from daemons.link.hazards import StreamWrapper
 from daemons.link.opening import Refused, check_hello, opening_message, receive_hello
 from daemons.link.peer import Peer
 from daemons.link.registry import Owner, SiteRegistry
@@ -52,7 +53,8 @@ class _Holder:
 class SiteListener:
     """Accepts the connections of one site, one at a time.
 
-    `minimum`: the oldest version that is let in, "" for any; `next_nonce`: what a hello carries for the next upgrade.
+    `minimum`: the oldest version that is let in, "" for any; `next_nonce`: what a hello carries for the next upgrade;
+    `wrap_stream`: where faults are put in.
     """
 
     peer: Peer
@@ -61,6 +63,7 @@ class SiteListener:
     site_role: str = "pits"
     minimum: Callable[[], str] = lambda: ""
     next_nonce: Callable[[], str] = lambda: ""
+    wrap_stream: StreamWrapper = lambda stream: stream
     _lock: trio.Lock = field(factory=trio.Lock, init=False)
     _holder: _Holder | None = field(default=None, init=False)
     _draining: bool = field(default=False, init=False)
@@ -81,7 +84,7 @@ class SiteListener:
         bind(site=self.peer.site, connection=connection_id(instance, attempt))
         log = _log.bind(site=self.peer.site, address=address)
         try:
-            async with server_transport(stream) as transport:
+            async with server_transport(self.wrap_stream(stream)) as transport:
                 holder = None
                 with trio.move_on_after(OPENING_S) as opening:
                     async with self._lock:

@@ -14,7 +14,7 @@ import socket as std_socket
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, nullcontext
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import trio
 import trio_websocket
@@ -97,6 +97,13 @@ class Transport(Protocol):
 
     def abort(self) -> None:
         """Close the socket now, with no goodbye."""
+
+
+@runtime_checkable
+class Leaving(Protocol):
+    """A stream that knows by itself how to be dropped at once: one under faults, whose far end may not hear of it."""
+
+    def leave(self) -> None: ...
 
 
 @define(eq=False)
@@ -259,8 +266,10 @@ class WebSocketTransport:
         self.abort()
 
     def abort(self) -> None:
-        sock = raw_socket(self._stream)
-        if sock is not None:
+        under = self._stream.inner
+        if isinstance(under, Leaving):
+            under.leave()
+        elif (sock := raw_socket(under)) is not None:
             sock.close()
 
 

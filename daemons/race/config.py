@@ -11,6 +11,7 @@ from daemons.link.address import HubAddress
 from daemons.ops.authority.sitekey import KEY_FILE
 from daemons.ops.authority.sites import check_site_name
 from daemons.ops.errors import Problem
+from daemons.ops.faultsinside import ChaosConfig
 from daemons.ops.limits import HubLimits, SiteLimits
 from daemons.ops.logs import LogLevel
 from daemons.ops.options import Address, Secret, option, section
@@ -122,6 +123,7 @@ class PitsConfig:
     )
     storage: StorageConfig = section(StorageConfig, help="How databases are kept.")
     backup: BackupConfig = section(BackupConfig, help="When backups are made.")
+    chaos: ChaosConfig = section(ChaosConfig, help="Faults on purpose.")
 
     def ttl_of(self) -> Callable[[str], float]:
         """Return what says for how many seconds a path is answered without asking FPVTrackside."""
@@ -169,6 +171,7 @@ class CloudConfig:
     )
     storage: StorageConfig = section(StorageConfig, help="How databases are kept.")
     backup: BackupConfig = section(BackupConfig, help="When backups are made.")
+    chaos: ChaosConfig = section(ChaosConfig, help="Faults on purpose.")
 
     def problems(self) -> Iterable[Problem]:
         """Yield what is wrong with options that are good each by itself."""

@@ -16,6 +16,7 @@ from attrs import define, field, frozen
 from daemons.link import auditheads
 from daemons.link.admission import Admission
 from daemons.link.durable import DurableChannels
+from daemons.link.hazards import Hazards
 from daemons.link.limiter import LinkLimiter
 from daemons.link.listen import SiteListener
 from daemons.link.outbox import OutChannel
@@ -77,6 +78,7 @@ class Members(Mapping[str, Member]):
     trail: AuditTrail
     limits: LimitTable[HubLimits]
     on_unread: Callable[[], None]
+    hazards: Hazards | None = None
     news: SiteNews = field(factory=SiteNews, init=False)
     draining: bool = field(default=False, init=False)
     _joined: dict[str, Member] = field(factory=dict, init=False)  # those too that were put out since
@@ -237,6 +239,9 @@ class Members(Mapping[str, Member]):
             minimum=partial(self.admission.minimum, name),
             next_nonce=partial(self.admission.nonces.next_for, name),
         )
+        if self.hazards is not None:
+            peer.tampering = self.hazards.tampering(name)
+            listener.wrap_stream = self.hazards.wrapper(name)
         if self.draining:
             await listener.drain()
         return Member(site, listener, commands, events, heads)
