@@ -44,10 +44,10 @@ class Scale:
         return [number * step for number in range(int(self.length_s / step) + 1)]
 
 
-def nice_ceiling(most: float) -> float:
-    """Return the round number at or above `most`, at least 1."""
-    if most <= 1:
-        return 1.0
+def nice_ceiling(most: float, least: float = 1.0) -> float:
+    """Return the round number at or above `most`; `least`: when that is not more."""
+    if most <= least:
+        return least
     power = 10.0 ** math.floor(math.log10(most))
     return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= most * (1 - 1e-9))
 

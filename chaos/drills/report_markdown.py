@@ -32,7 +32,7 @@ def markdown_of(record: Record, picture: str = "") -> str:
         parts += ["## Notes", "\n".join(f"- {_text(note)}" for note in record.notes)]
     if record.replay:
         parts += ["## Again", f"```\n{record.replay.replace('```', '')}\n```"]
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _facts(record: Record) -> list[tuple[str, str]]:

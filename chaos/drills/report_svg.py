@@ -11,7 +11,7 @@ __all__ = ["svg_of"]
 
 WIDTH: Final = 960
 LEFT: Final = 168
-RIGHT: Final = 24
+RIGHT: Final = 32
 HEAD: Final = 78
 LANE: Final = 20
 PANEL: Final = 92
@@ -64,10 +64,10 @@ def svg_of(record: Record) -> str:
 
 def _head(record: Record) -> list[str]:
     colour = _COLOURS.get(record.verdict, "down")
-    began = f"{record.started_utc} · seed {record.seed} · {record.against}"
+    began = f"{record.started_utc} · seed {record.seed} · {record.against} · dotted: fresh again"
     return [
         f'<text x="24" y="30" class="title">{_text(record.drill)}: <tspan class="{colour}">{record.verdict}</tspan></text>',
-        f'<text x="24" y="49">{_text(_short(record.why))}</text>',
+        f'<text x="24" y="49">{_text(_short(record.why or record.proves))}</text>',
         f'<text x="24" y="66" class="dim">{_text(_short(began))}</text>',
     ]
 
@@ -175,7 +175,7 @@ def _figures(samples: tuple[Sample, ...]) -> list[tuple[str, str, Points]]:
 def _curve(name: str, unit: str, points: Points, scale: Scale, y: int) -> list[str]:
     known = [value for _, value in points if value is not None]
     most = max(known, default=0.0)
-    limit = nice_ceiling(most)
+    limit = nice_ceiling(most, 0.05 if unit else 1.0)
     columns = columns_of(points, scale)
     return [
         _label(name, y + 14),

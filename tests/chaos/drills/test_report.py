@@ -202,9 +202,9 @@ def test_stretches_of_a_state() -> None:
     ]
 
 
-@given(st.floats(0, 1e12))
-def test_a_ceiling_is_above_and_near(most: float) -> None:
-    assert most * (1 - 1e-9) <= nice_ceiling(most) <= max(1.0, 2.5 * most)
+@given(st.floats(0, 1e12), st.sampled_from([0.05, 1.0]))
+def test_a_ceiling_is_above_and_near(most: float, least: float) -> None:
+    assert most * (1 - 1e-9) <= nice_ceiling(most, least) <= max(least, 2.5 * most)
 
 
 @given(st.floats(0.01, 1e6))
