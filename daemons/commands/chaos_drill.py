@@ -170,7 +170,8 @@ async def _open(asked: _Asked) -> AsyncIterator[Ground]:
         yield read_ground(asked.against, os.environ)
         return
     print("pitlink: starting a site and a hub to drill on …", file=sys.stderr, flush=True)
-    options = GroundOptions(seed=asked.seed, speed=asked.drill.speed, torn_s=asked.drill.torn_s)
+    wanted = asked.drill
+    options = GroundOptions(seed=asked.seed, speed=wanted.speed, laps=int(wanted.laps), torn_s=wanted.torn_s)
     async with open_ground(options) as made:
         proxies = {name: name for name in PROXIES} | {f"uplink:{SITE}": "uplink"}
         yield Ground(
