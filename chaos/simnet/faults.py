@@ -76,6 +76,7 @@ class Strike:
         elif self.fault is Fault.FIN:
             path.fin()
         elif self.fault is Fault.HALF_OPEN:
+            assert self.toward is not None, "a half-open path is deaf in one direction"
             path.half_open(toward=self.toward)
         else:
             with self._lasting(path):

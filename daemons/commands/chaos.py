@@ -23,6 +23,11 @@ app.command(
     name="drills",
     help="List the drills that come along, and what they prove.",
 )
+app.command(
+    "daemons.commands.chaos_sim:sim",
+    name="sim",
+    help="Simulate hours of it: many seeds, and what fails made small.",
+)
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 TOKEN_LEAST = 16

@@ -33,6 +33,15 @@ class Figures:
         self.counts += other.counts
         self.happened += other.happened
 
+    @property
+    def line(self) -> str:
+        """What a run was, in one line."""
+        rate = self.hours / self.wall_s if self.wall_s else 0.0
+        head = f"seed {self.seed}: {self.hours:.2f} h in {self.wall_s:.1f} s, {rate:.3f} h/s, trace {self.fingerprint}"
+        if self.failure:
+            return f"{head}  FAILED after {self.failed_at_s:.0f} s: {self.failed_as}"
+        return f"{head}, {self.counts['faults']} faults, {self.counts['messages']} messages"
+
     def __str__(self) -> str:
         who = "sum" if self.seed is None else f"seed {self.seed}"
         rate = self.hours / self.wall_s if self.wall_s else 0.0

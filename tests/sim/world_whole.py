@@ -400,6 +400,7 @@ class Day:
             )
         ]
         assert [json.loads(what) for (what,) in rows] == told, "the record is not what the journal told"
+        self.figures.counts["messages"] += sum(fates.values())
         for fate, count in fates.items():
             self.figures.counts[f"event {fate}"] += count
         kills = self.pits_daemon.program.starts - 1 + self.pits_daemon.stops
