@@ -174,7 +174,7 @@ def _write_configs(folder: Path, *, hub: int, site: int, ways: dict[str, str]) -
         state = f"state_dir = {_toml(str(folder / daemon))}"
         backup = f"[backup]\nevery_h = 0\nfolder = {_toml(str(folder / f'backups-{daemon}'))}"
         config = _config(folder, daemon)
-        config.write_text("\n".join([*lines, state, backup, ""]))
+        config.write_text("\n".join([*lines, state, backup, "[chaos]\nallow = true", ""]))
         config.chmod(0o600)
 
 
