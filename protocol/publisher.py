@@ -140,7 +140,7 @@ class Publisher:
         """
         was_told = self._as_of_us == self._told_as_of_us
         self._as_of_us = as_of_us
-        if was_told:
+        if was_told or self._is_ahead():
             self._awake()
 
     def _changed(self, key: str, known: bytes | None, row: bytes | None, now: float) -> None:
@@ -237,10 +237,17 @@ class Publisher:
         if self._is_awake or self._sync is not None:
             return None
         if self._changed_at is None:
-            return self._told_at + _HEARTBEAT_S if self._as_of_us != self._told_as_of_us else None
+            if self._as_of_us == self._told_as_of_us:
+                return None
+            return now if self._is_ahead() else self._told_at + _HEARTBEAT_S
         if self._seq - self._acknowledged >= _UNACKNOWLEDGED_MAX:
             return None
         return now if len(self._pending) >= _ROWS_AT_ONCE else self._changed_at + self._interval_s
+
+    def _is_ahead(self) -> bool:
+        """Is the peer told an age that is older by more than what passes between two heartbeats? On a new connection
+        what it was told first may be what was known on the old one."""
+        return self._as_of_us - self._told_as_of_us >= _HEARTBEAT_S * 1e6
 
     def tick(self, now: float) -> None:
         """Wake when something has become due."""

@@ -25,6 +25,7 @@ SHORT_BYTES = 12
 MAX_BASES = 4
 TRACE_BYTES = 16
 AGE_MS_MAX = 2**40
+READ_US_MAX = 2**53
 """35 years: what a laptop's clock can be set back by, and still a date when taken off today's."""
 
 _NAME_BYTES_MAX = 33  # a validator: a version byte and a sha256
@@ -55,7 +56,10 @@ class Ask:
 
 @frozen
 class Told:
-    """Result of `fetch`, and of a pushed change. `size` is of the raw body, `age_ms` how old the copy was when asked."""
+    """Result of `fetch`, and of a pushed change. `size` is of the raw body, `age_ms` how old the copy was when asked.
+
+    `read_us` (of a push): when it was read, in UTC of the site's clock. How long it was under way is not in `age_ms`.
+    """
 
     form: int
     validator: bytes = b""  # omitted with SAME
@@ -67,6 +71,7 @@ class Told:
     age_ms: int = 0
     absent: bool = False
     stale: bool = False
+    read_us: int = 0
 
 
 _converter = make_converter()
@@ -86,7 +91,7 @@ _short_keys(
     Told,
     {
         "form": "f", "validator": "v", "digest": "d", "content_type": "t", "size": "n", "base": "b",
-        "offset": "o", "age_ms": "a", "absent": "x", "stale": "s",
+        "offset": "o", "age_ms": "a", "absent": "x", "stale": "s", "read_us": "u",
     },
 )  # fmt: skip
 
@@ -117,7 +122,9 @@ def told_from_wire(fields: Mapping[str, Any]) -> Told:
         told = _converter.structure(fields, Told)
     except Exception as exc:
         raise RequestError(ErrorCode.INTERNAL, "the site's answer is malformed") from exc
-    in_range = 0 <= told.offset <= told.size and 0 <= told.age_ms <= AGE_MS_MAX
+    in_range = (
+        0 <= told.offset <= told.size and 0 <= told.age_ms <= AGE_MS_MAX and 0 <= told.read_us <= READ_US_MAX
+    )
     if not in_range or max(len(told.validator), len(told.digest), len(told.base)) > _NAME_BYTES_MAX:
         raise RequestError(ErrorCode.INTERNAL, "the site's answer is out of range")
     if not _CONTENT_TYPE.fullmatch(told.content_type):

@@ -53,6 +53,7 @@ class HubSite:
 
     def __attrs_post_init__(self) -> None:
         self.remote.urgency_of = self.urgency_of
+        self.remote.in_our_time = self._in_our_time
         self.remote.observe(self._on_result)
         self.peer.on_up.append(self._on_up)
         self.peer.on_down.append(self._on_down)
@@ -101,6 +102,7 @@ class HubSite:
 
     def _on_up(self) -> None:
         self._is_new = True
+        self._confirmed_us = None  # also what has not changed says that the field is there again
         self.wake()
 
     def _on_down(self) -> None:
@@ -167,11 +169,15 @@ class HubSite:
 
     def as_of(self) -> float | None:
         """Return when the site last read what is hot, in UTC seconds of our own clock; None when unknown."""
+        as_of_us = self.subscriber.as_of_us
+        return None if as_of_us is None else self._in_our_time(as_of_us)
+
+    def _in_our_time(self, site_us: int) -> float | None:
+        """Return what a moment by the site's clock was by ours, rather too early; None when that is not known."""
         connection = self.peer.connection
-        if connection is None or self.subscriber.as_of_us is None:
+        if connection is None:
             return None
-        age_s = connection.peer_utc_at_most() - self.subscriber.as_of_us / 1e6
-        return self.utc_now() - max(0.0, age_s)
+        return self.utc_now() - max(0.0, connection.peer_utc_at_most() - site_us / 1e6)
 
     # --- what goes out -------------------------------------------------------------------------------------------
 

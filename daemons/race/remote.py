@@ -116,6 +116,7 @@ class RemoteOrigin:
     gate: PathGate
     urgency_of: Callable[[str], Urgency] = lambda path: Urgency.LIST
     bounds: Callable[[], HubLimits] = HubLimits
+    in_our_time: Callable[[int], float | None] = lambda site_us: None  # of µs by the site's clock, never too late
     statistics: RemoteStatistics = field(factory=RemoteStatistics, init=False)
     last_success_at: float | None = field(default=None, init=False)  # UTC seconds
     _flights: dict[str, _Flight] = field(factory=dict, init=False)
@@ -126,7 +127,7 @@ class RemoteOrigin:
     _partial: dict[str, tuple[bytes, bytes]] = field(factory=dict, init=False)  # path → digest, raw prefix
     _observers: list[Observer] = field(factory=list, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
-    _pushed: trio.MemorySendChannel[tuple[str, Told, bytes]] | None = field(default=None, init=False)
+    _pushed: trio.MemorySendChannel[tuple[str, Told, bytes, float]] | None = field(default=None, init=False)
 
     def observe(self, observer: Observer) -> None:
         """Call `observer(path, result)` for every body that came or was confirmed, and every failure."""
@@ -146,15 +147,15 @@ class RemoteOrigin:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the fetches under way. Cancelling it ends them with DISCONNECTED."""
-        send, receive = trio.open_memory_channel[tuple[str, Told, bytes]](32)
+        send, receive = trio.open_memory_channel[tuple[str, Told, bytes, float]](32)
         self._pushed = send
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 task_status.started()
                 async with receive:
-                    async for path, told, encoded in receive:
-                        await self._take_push(path, told, encoded)
+                    async for pushed in receive:
+                        await self._take_push(*pushed)
         finally:
             self._nursery = None
             for flight in list(self._flights.values()):
@@ -408,17 +409,22 @@ class RemoteOrigin:
         if not isinstance(path, str) or self._pushed is None:
             return
         try:
-            self._pushed.send_nowait(
-                (path, told_from_wire({k: v for k, v in result.items() if k != "p"}), encoded)
-            )
+            told = told_from_wire({k: v for k, v in result.items() if k != "p"})
+            self._pushed.send_nowait((path, told, encoded, self._read_at(told)))
         except (trio.WouldBlock, RequestError) as exc:
             self.statistics.pushes_dropped += 1
             _log.debug("push.dropped", site=self.site, path=path, why=repr(exc))
 
-    async def _take_push(self, path: str, told: Told, encoded: bytes) -> None:
+    def _read_at(self, told: Told) -> float:
+        """Return when a pushed body was read: it may have been under way for as long as an outage lasts."""
+        arrived_at = self.utc_now() - told.age_ms / 1000
+        read_at = self.in_our_time(told.read_us) if told.read_us else None
+        return arrived_at if read_at is None else min(read_at, arrived_at)
+
+    async def _take_push(self, path: str, told: Told, encoded: bytes, read_at: float) -> None:
         copy = await self.cache.get(Key(self.site, "GET", path))
         try:
-            fetched = await self._take(path, told, encoded, copy, self.utc_now() - told.age_ms / 1000)
+            fetched = await self._take(path, told, encoded, copy, read_at)
         except WrongBody as exc:
             self.statistics.wrong_bodies += 1
             _log.info("push.wrong_body", site=self.site, path=path, why=str(exc))

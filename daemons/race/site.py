@@ -336,7 +336,8 @@ class SiteService:
             base = self._pushed.get(path, b"")
             ask = Ask(path, bases=[base] if base else [])
             reply = self._answer(path, fetched, ask, self.utc_now() - fetched.fetched_at)
-            if self.peer.push("body", {**reply.result, "p": path}, reply.body):
+            read_us = int(fetched.fetched_at * 1e6)
+            if self.peer.push("body", {**reply.result, "p": path, "u": read_us}, reply.body):
                 self._pushed[path] = shorten(fetched.digest)
         else:  # the hub fetches it, or has it from an earlier connection: the base of what changes next
             self.bodies.put(path, fetched.digest, fetched.body)

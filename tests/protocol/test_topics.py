@@ -123,6 +123,16 @@ def test_age_has_a_carrier_when_nothing_changes() -> None:
     assert kinds(link.sent) == ["Fresh"] * 6, "at most every heartbeat"
     assert link.subscriber.as_of_us is not None
     assert link.subscriber.as_of_us >= 26_000_000
+    # What is told first on a new connection may be old: what is known a moment later does not wait.
+    link.sent.clear()
+    link.moment += 60_000_000
+    link.read()
+    link.wait(0.001)
+    link.write()
+    link.deliver()
+    assert link.subscriber.as_of_us == link.moment
+    link.moment = 31_000_000
+    link.read()
     # The source wedges behind a healthy line: the age grows, whatever else is received.
     link.settle()
     assert link.subscriber.age_s(131_000_000) == pytest.approx(100.0)

@@ -163,6 +163,8 @@ def test_a_bomb_gives_no_more_than_was_announced(size: int) -> None:
         {"f": 1, "o": 6, "n": 5},
         {"f": 1, "a": -1},
         {"f": 1, "a": AGE_MS_MAX + 1},
+        {"f": 1, "u": -1},
+        {"f": 1, "u": 2**53 + 1},
         {"f": 1, "d": bytes(34)},
         {"f": 1, "v": bytes(34)},
         {"f": 1, "t": "text/html\r\nSet-Cookie: x"},

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import trio
 from attrs import define, field
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -75,9 +76,10 @@ class Stage:
             self.watched[path] = rest
         return Answer({"d": []}, b"")
 
-    def push(self, path: str) -> None:
+    def push(self, path: str, read_at: float | None = None) -> None:
         told, encoded = encode_answer(fetched(path, self.day.files[path]), Ask(path), 0, lambda short: None)
-        self.peer.on_push["body"]({**across(to_wire(told)), "p": path}, encoded)
+        read = {} if read_at is None else {"u": int(read_at * 1e6)}
+        self.peer.on_push["body"]({**across(to_wire(told)), "p": path, **read}, encoded)
 
     def tell(self, path: str, *, as_of: float | None = None, row: Row | None = None) -> None:
         """Let the site's row of `path` come in."""
@@ -176,6 +178,17 @@ async def test_a_row_of_what_is_already_here_asks_for_nothing_and_carries_the_ag
         assert stage.fetches == []
 
 
+async def test_a_push_is_as_old_as_its_read_however_long_it_was_under_way(autojump_clock: MockClock) -> None:
+    async with hub() as stage:
+        await pushed_all(stage)
+        for reads, under_way_s in ((True, 8.0), (False, 0.0)):  # an older site does not say when it read
+            await trio.sleep(20)
+            stage.day.put(race_path(101), [make.race(1, in_round=1, target=int(5 + under_way_s))])
+            stage.push(race_path(101), trio.current_time() - 8 if reads else None)
+            await wait_all_tasks_blocked()
+            assert stage.hub.keeper.as_of == pytest.approx(trio.current_time() - under_way_s, abs=1e-3)
+
+
 async def test_an_unknown_race_is_looked_at_at_once(autojump_clock: MockClock) -> None:
     async with hub() as stage:
         await pushed_all(stage)
@@ -219,6 +232,10 @@ async def test_with_the_link_down_the_board_says_so_and_the_next_one_begins_anew
         stage.batches.clear()
         stage.peer.come_up()
         await wait_all_tasks_blocked()
+        as_of_us = stage.rows.as_of_us
+        assert as_of_us is not None
+        stage.read_at(as_of_us / 1e6)  # the same as before: nothing was read meanwhile
+        assert stage.hub.keeper.freshness(trio.current_time()).why is None
         assert stage.batches[0].get("n") is True
         assert not any(batch.get("n") for batch in stage.batches[1:])
         copy = await stage.cache.get(Key(SITE, "GET", EVENT))

@@ -224,6 +224,7 @@ async def test_a_push_says_how_old_its_read_is(autojump_clock: MockClock) -> Non
         )  # a new connection of a hub that lost its copy
         [(_, told, _)] = stage.pushes()
         assert 55_000 <= told.age_ms <= 60_000
+        assert told.read_us == pytest.approx((trio.current_time() * 1e3 - told.age_ms) * 1e3, abs=2000)
 
 
 async def test_a_hub_that_holds_something_unknown_is_sent_the_whole(autojump_clock: MockClock) -> None:
