@@ -116,7 +116,7 @@ class RemoteOrigin:
     gate: PathGate
     urgency_of: Callable[[str], Urgency] = lambda path: Urgency.LIST
     bounds: Callable[[], HubLimits] = HubLimits
-    in_our_time: Callable[[int], float | None] = lambda site_us: None  # of µs by the site's clock, never too late
+    in_our_time: Callable[[int], float | None] = lambda site_us: None  # µs by the site's clock
     statistics: RemoteStatistics = field(factory=RemoteStatistics, init=False)
     last_success_at: float | None = field(default=None, init=False)  # UTC seconds
     _flights: dict[str, _Flight] = field(factory=dict, init=False)

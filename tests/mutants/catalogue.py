@@ -233,4 +233,21 @@ MUTANTS: tuple[Mutant, ...] = (
         "old-rows-look-fresh", "rows are never older than they say", _TOPICS,
         ("protocol/subscriber.py", "            self._epoch, self.as_of_us = epoch, None\n", "            self._epoch = epoch\n"),
     ),
+    mutant(
+        "a-new-age-waits", "what is known on a new connection is told at once", _TOPICS,
+        ("protocol/publisher.py", "        if was_told or self._is_ahead():\n", "        if was_told:\n"),
+        ("protocol/publisher.py", "            return now if self._is_ahead() else self._told_at + _HEARTBEAT_S\n",
+         "            return self._told_at + _HEARTBEAT_S\n"),
+    ),
+    mutant(
+        "what-was-held-up-looks-fresh", "a file is as old as its read, however long it was under way",
+        "tests/daemons/race/test_hub.py",
+        ("daemons/race/remote.py", "return arrived_at if read_at is None else min(read_at, arrived_at)",
+         "return arrived_at"),
+    ),
+    mutant(
+        "the-field-stays-offline", "a board does not say that the field is offline when it is not",
+        "tests/daemons/race/test_hub.py",
+        ("daemons/race/hub.py", "        self._confirmed_us = None  # also what has not changed says that the field is there again\n", ""),
+    ),
 )  # fmt: skip
