@@ -248,6 +248,7 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "the-field-stays-offline", "a board does not say that the field is offline when it is not",
         "tests/daemons/race/test_hub.py",
-        ("daemons/race/hub.py", "        self._confirmed_us = None  # also what has not changed says that the field is there again\n", ""),
+        ("daemons/race/hub.py", "        self._confirmed_us = None  # also what has not changed says",
+         "        # also what has not changed says"),
     ),
 )  # fmt: skip

@@ -55,6 +55,13 @@ class Measured:
     connections: int = 0
     figures: Figures = field(factory=lambda: Figures("recorded", None))
 
+    def note_command(self, issued_at: float, done_at: float) -> None:
+        """Take a command that went out and was answered at these seconds of the run."""
+        if any(since < done_at and until > issued_at for since, until in self.outages):
+            self.hit += 1
+        else:
+            self.commands.append((issued_at, done_at - issued_at))
+
     def took_s(self, share: float) -> float:
         """Return what `share` (0…1) of the commands took at most."""
         ordered = sorted(took for _, took in self.commands)
@@ -144,11 +151,7 @@ class _Watch:
     def _decided(self, message: Message) -> None:
         result = decode_body(message.type, message.version, message.body)
         assert isinstance(result, Result) and result.status is ResultStatus.DONE, result
-        issued_at, done_at = self._issued.pop(result.id), trio.current_time() - self.began
-        if any(since < done_at and until > issued_at for since, until in self.measured.outages):
-            self.measured.hit += 1
-        else:
-            self.measured.commands.append((issued_at, done_at - issued_at))
+        self.measured.note_command(self._issued.pop(result.id), trio.current_time() - self.began)
 
 
 async def run_recorded(
