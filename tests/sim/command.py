@@ -91,7 +91,8 @@ class _Batch:
         if self.setting.fails:
             print(self._compare())
         if self.asked.shrink_s > 0:
-            kinds = {figures.failed_as: figures for figures in reversed(self.failed)}
+            soonest = sorted(self.failed, key=lambda figures: figures.failed_at_s, reverse=True)
+            kinds = {figures.failed_as: figures for figures in soonest}
             for figures in kinds.values():
                 assert figures.seed is not None
                 self._shrink(by_seed[figures.seed], figures)
