@@ -8,7 +8,7 @@ from typing import Protocol
 from chaos.faults import Placed
 from chaos.scenario import Deed
 
-__all__ = ["Carrier", "CarrierError", "NotCarried"]
+__all__ = ["Carrier", "CarrierError", "NotBack", "NotCarried"]
 
 
 class CarrierError(Exception):
@@ -17,6 +17,10 @@ class CarrierError(Exception):
 
 class NotCarried(CarrierError):
     """This carrier does not do such faults, or not there: another one may."""
+
+
+class NotBack(CarrierError):
+    """A machine does not come back as it should: that is its fault, not the carrier's."""
 
 
 class Carrier(Protocol):

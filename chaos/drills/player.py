@@ -5,7 +5,7 @@ from collections.abc import Callable
 import trio
 from attrs import define, evolve, field
 
-from chaos.carrier import Carrier, CarrierError
+from chaos.carrier import Carrier, CarrierError, NotBack
 from chaos.drills.record import FaultRun
 from chaos.drills.show import describe
 from chaos.scenario import Deed, Scenario, Step
@@ -35,7 +35,10 @@ class Player:
         return [run.step for run in self.runs.values() if run.from_s is not None and run.until_s is None]
 
     async def play(self, scenario: Scenario) -> None:
-        """Play the timeline to its end, each step in a task of its own. Raises CarrierError."""
+        """Play the timeline to its end, each step in a task of its own.
+
+        Raises CarrierError (in groups); NotBack when a machine does not start again.
+        """
         began_at = trio.current_time()
         zero_s = self.now()
         for step in scenario.timeline:
@@ -63,7 +66,10 @@ class Player:
         self.tell(f"on   {step.name}: {describe(step)}")
         await trio.sleep_until(began_at + ends_at_s)
         await self.touch(step.name)
-        await self.carrier.remove(step.name)
+        try:
+            await self.carrier.remove(step.name)
+        except CarrierError as exc:
+            raise (NotBack if isinstance(step.fault, Deed) else CarrierError)(str(exc)) from exc
         await self.touch(step.name)
         self._note(step, until_s=round(self.now(), 3))
         self.tell(f"off  {step.name}")

@@ -177,7 +177,9 @@ def read_record(text: str | bytes) -> Record:
         raise RecordError("no record of a drill, or one of another version")
     try:
         return _CONVERTER.structure(found, Record)
-    except ScenarioError as exc:
-        raise RecordError(f"scenario: {exc}") from exc
     except (cattrs.BaseValidationError, TypeError, ValueError, KeyError) as exc:
-        raise RecordError("; ".join(cattrs.transform_error(exc, "record"))) from exc
+        raise RecordError("; ".join(cattrs.transform_error(exc, "record", _say))) from exc
+
+
+def _say(exc: BaseException, kind: type | None) -> str:
+    return str(exc) if isinstance(exc, ScenarioError | TypeError) else cattrs.v.format_exception(exc, kind)

@@ -8,7 +8,7 @@ from typing import Final
 import trio
 from attrs import define, evolve, field
 
-from chaos.carrier import CarrierError
+from chaos.carrier import CarrierError, NotBack
 from chaos.drills.drill import Bound, Drill
 from chaos.drills.ground import Ground
 from chaos.drills.judge import GuardWatch, bound_check, judge, ran_spells, recovered, recovery_checks
@@ -108,6 +108,11 @@ class Runner:
     async def _guarded(self) -> None:
         try:
             await self._phases()
+        except* NotBack as group:
+            self._checks += [
+                Check("machines come back", Kind.RECOVERY, "at most 0", 1, "", False, str(exc))
+                for exc in _leaves(group)
+            ]
         except* (CarrierError, AdminError, Unreachable) as group:
             for exc in _leaves(group):
                 self._because(Verdict.INVALID, str(exc))
@@ -263,8 +268,9 @@ class Runner:
         with self._verifying:
             try:
                 last = await self._wait_steady(self.drill.settle_s)
-            except AdminError as exc:
-                self._because(Verdict.NOT_RESTORED, f"nobody could see whether it is steady again: {exc}")
+            except* AdminError as group:
+                why = f"nobody could see whether it is steady again: {_leaves(group)[0]}"
+                self._because(Verdict.NOT_RESTORED, why)
         self._checks += [
             bound_check(self.drill, bound, Kind.HEAL, last.figure(bound.probe)) for bound in self.drill.steady
         ]
