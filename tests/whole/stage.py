@@ -1,7 +1,7 @@
 """The stand-in, pits and cloud on loopback, joined as at a race; the stage of the tests of whole daemons."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from attrs import define
 
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Quirks
 from daemons.cloud import Cloud, open_cloud
+from daemons.commands.inside import open_fragile_cloud, open_fragile_pits
 from daemons.ops.environment import Environment
 from daemons.ops.options import Address, Secret
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
@@ -32,6 +33,7 @@ class Stage:
     nursery: trio.Nursery
     pits_config: PitsConfig
     environment: Environment
+    open_pits: Callable[..., AbstractAsyncContextManager[Pits]] = open_pits
     _pits: Pits | None = None
     _pits_scope: trio.CancelScope | None = None
     _pits_over: trio.Event | None = None
@@ -50,7 +52,7 @@ class Stage:
         self._pits_over = trio.Event()
         try:
             with trio.CancelScope() as self._pits_scope:
-                async with open_pits(self.pits_config, environment=self.environment) as self._pits:
+                async with self.open_pits(self.pits_config, environment=self.environment) as self._pits:
                     await self._pits.run(task_status=task_status)
         finally:
             self._pits_over.set()
@@ -101,8 +103,9 @@ async def open_stage(
     quirks: Quirks | None = None,
     pits_config: Callable[[PitsConfig], PitsConfig] = lambda config: config,
     well_mannered: bool = True,
+    fragile: bool = False,
 ) -> AsyncIterator[Stage]:
-    """Start everything; at the end the stand-in asserts the manners of its clients."""
+    """Start everything; at the end the stand-in asserts the manners of its clients. `fragile`: with faults allowed."""
     environment = Environment()
     tokens = TokenTable(folder / "cloud" / TOKENS_FILE)
     site_token = tokens.add("site", Role.SITE, SITE)
@@ -115,7 +118,8 @@ async def open_stage(
             double.open_event()
         origin_port = await outer.start(partial(double.serve, 0))
         cloud_config = CloudConfig(state_dir=folder / "cloud", listen=Address("127.0.0.1", 0))
-        cloud = await stack.enter_async_context(open_cloud(cloud_config, environment=environment))
+        open_hub = open_fragile_cloud if fragile else open_cloud
+        cloud = await stack.enter_async_context(open_hub(cloud_config, environment=environment))
         inner = await stack.enter_async_context(trio.open_nursery())
         stack.callback(inner.cancel_scope.cancel)
         await inner.start(cloud.run)
@@ -134,6 +138,8 @@ async def open_stage(
         callers = httpx.AsyncClient(base_url=page, headers=headers, trust_env=False, timeout=20)
         await stack.enter_async_context(callers)
         stage = Stage(double, cloud, callers, page, inner, pits_config(config), environment)
+        if fragile:
+            stage.open_pits = open_fragile_pits
         await stage.start_pits()
         yield stage
         await cloud.stop()
