@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from chaos.drills.drill import BUILT_IN, Probe
 from chaos.drills.ground import Ground
@@ -44,7 +44,8 @@ class Ledger:
 class Reading:
     """One look at both. None is what is not known: a daemon is silent. `t_s`: when it began.
 
-    `connections`: how often each end has been connected so far; `queue`: messages that wait at those that answer.
+    `connections`: how often each end has been connected so far; `queue`: messages that wait at those that answer;
+    `dead`: dead letters there, beside those that were there at the first look.
     """
 
     t_s: float
@@ -60,6 +61,7 @@ class Reading:
     site_ledger: Ledger | None
     hub_ledger: Ledger | None
     figures: Mapping[str, float | None] = field(factory=dict)
+    dead: int | None = 0
 
     @property
     def is_connected(self) -> bool:
@@ -69,11 +71,6 @@ class Reading:
     def is_whole(self) -> bool:
         """Whether both daemons answered."""
         return self.site_ledger is not None and self.hub_ledger is not None
-
-    @property
-    def dead(self) -> int | None:
-        known = [ledger.dead for ledger in (self.site_ledger, self.hub_ledger) if ledger is not None]
-        return sum(known) if known else None
 
     def figure(self, probe: str) -> float | None:
         """Return what a probe shows."""
@@ -118,6 +115,7 @@ class Watcher:
     ground: Ground
     probes: Sequence[Probe]
     now: Callable[[], float]
+    _dead_before: dict[str, int] = field(factory=dict, init=False)
 
     async def look(self) -> Reading:
         """Return how things stand; takes 2 s at most, when a daemon is silent."""
@@ -130,7 +128,12 @@ class Watcher:
                 if probe.page:
                     nursery.start_soon(self._time_page, probe, found)
         figures = {probe.name: self._figure(probe, found) for probe in self.probes}
-        return _reading(at, self.ground.site_name, found, figures)
+        return evolve(_reading(at, self.ground.site_name, found, figures), dead=self._dead(found))
+
+    def _dead(self, found: Mapping[str, Any]) -> int | None:
+        known = {name: found[f"{name} ledger"].dead for name in ("site", "hub") if name in found}
+        self._dead_before = known | self._dead_before
+        return sum(dead - self._dead_before[name] for name, dead in known.items()) if known else None
 
     async def _ask(self, name: str, client: AdminClient, found: dict[str, Any]) -> None:
         params = {"site": self.ground.site_name} if name == "hub" else {}

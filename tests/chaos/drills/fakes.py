@@ -26,6 +26,7 @@ class Field:
         self.phase = "pending"
         self.silent: set[str] = set()
         self.refuses = False
+        self.dead = 2
 
 
 class FakeDaemon:
@@ -68,8 +69,8 @@ class FakeDaemon:
         field = self.field
         if self.side == "site":
             return {"out": {"event": [{"epoch": 1, "last": field.promised, "acked": field.acked}]}, "in": {}}
-        came = {"epoch": 1, "committed": field.acked, "skipped": 0, "dead": 0}
-        return {"out": {}, "in": {"event": [came]}, "effects": {"event": field.acked}}
+        came = {"epoch": 1, "committed": field.acked, "skipped": 0, "dead": field.dead}
+        return {"out": {}, "in": {"event": [came]}, "effects": {"event": field.acked - field.dead}}
 
     async def metrics(self) -> str:
         self._answers()

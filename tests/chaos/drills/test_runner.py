@@ -283,3 +283,18 @@ async def test_figures_of_ones_own(autojump_clock: MockClock) -> None:
     measured = {check.name: check.measured for check in record.checks if check.kind is Kind.CONVERGENCE}
     assert measured == {"cache": 7.0, "trip": 5.0}
     assert failed(record) == [("convergence", "trip")]
+
+
+async def test_dead_letters_of_before_do_not_count_and_new_ones_do(autojump_clock: MockClock) -> None:
+    guard = {"probe": "dead", "at_most": 0}
+    stage = Stage(guard=[guard])
+    assert (await stage.run()).verdict is Verdict.PASS
+
+    async def bury() -> None:
+        await trio.sleep(9)
+        stage.field.dead += 1
+
+    record = await stage.run(bury)
+    assert record.verdict is Verdict.ABORTED
+    (check,) = [check for check in record.checks if check.kind is Kind.GUARD]
+    assert (check.measured, check.ok) == (1.0, False)
