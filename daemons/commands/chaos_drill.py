@@ -18,6 +18,7 @@ from attrs import evolve, frozen
 from cyclopts import Parameter
 
 from chaos.carrier import CarrierError
+from chaos.drills.daemoncarrier import DaemonCarrier
 from chaos.drills.drill import Drill, DrillError, read_drill
 from chaos.drills.ground import Ground
 from chaos.drills.joined import JoinedCarriers
@@ -174,12 +175,15 @@ async def _open(asked: _Asked) -> AsyncIterator[Ground]:
     options = GroundOptions(seed=asked.seed, speed=wanted.speed, laps=int(wanted.laps), torn_s=wanted.torn_s)
     async with open_ground(options) as made:
         proxies = {name: name for name in PROXIES} | {f"uplink:{SITE}": "uplink"}
+        site, hub = AdminClient(made.site_admin), AdminClient(made.hub_admin)
+        relay = RelayCarrier(Place(made.relay_api), proxies)
+        inside = DaemonCarrier({"site": site, "hub": hub}, SITE)
         yield Ground(
             words="a throw-away site and hub",
             site_name=SITE,
-            site=AdminClient(made.site_admin),
-            hub=AdminClient(made.hub_admin),
-            carrier=JoinedCarriers([RelayCarrier(Place(made.relay_api), proxies), made.machines]),
+            site=site,
+            hub=hub,
+            carrier=JoinedCarriers([relay, made.machines, inside]),
             is_throwaway=True,
             pages={"site": made.site_url, "hub": made.hub_url},
         )

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.carrier import Carrier
+from chaos.drills.daemoncarrier import DaemonCarrier
 from chaos.drills.ground import Ground
 from chaos.drills.joined import JoinedCarriers
 from chaos.drills.relaycarrier import RelayCarrier
@@ -54,7 +55,9 @@ def read_ground(path: Path, environ: Mapping[str, str]) -> Ground:
     if problems:
         raise ConfigError(problems)
     site, folder = found["site"], path.parent
-    carrier: Carrier = JoinedCarriers([_relay(found["relay"], site, folder, environ)])
+    pits, cloud = _client(found["pits"], folder), _client(found["cloud"], folder)
+    relay = _relay(found["relay"], site, folder, environ)
+    carrier: Carrier = JoinedCarriers([relay, DaemonCarrier({"site": pits, "hub": cloud}, site)])
     pages = {
         side: found[table]["page"]
         for side, table in (("site", "pits"), ("hub", "cloud"))
@@ -63,8 +66,8 @@ def read_ground(path: Path, environ: Mapping[str, str]) -> Ground:
     return Ground(
         words=f"{site} and {found['cloud']['at']} ({path.name})",
         site_name=site,
-        site=_client(found["pits"], folder),
-        hub=_client(found["cloud"], folder),
+        site=pits,
+        hub=cloud,
         carrier=carrier,
         pages=pages,
     )

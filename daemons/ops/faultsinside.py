@@ -74,7 +74,9 @@ class _Office:
         return self.inside
 
     async def show(self, params: Mapping[str, Any], identity: Identity) -> Any:
-        return {"faults": self._open.show(), "touched": self._open.touched()}
+        if self.inside is None:
+            return {"allowed": False, "faults": [], "touched": {}}
+        return {"allowed": True, "faults": self.inside.show(), "touched": self.inside.touched()}
 
     async def place(self, params: Mapping[str, Any], identity: Identity) -> Done:
         inside, attributes = self._open, params["attributes"]
@@ -110,7 +112,7 @@ class _Office:
 
 
 def fault_actions(inside: FaultsInside | None) -> list[Action]:
-    """Return chaos.list, .place, .remove, .renew and .reset; without `inside` each is refused in words."""
+    """Return chaos.list, .place, .remove, .renew and .reset; without `inside` all but the first are refused in words."""
     office, admin = _Office(inside), Role.ADMIN
     name = Param("name", help="of the fault: yours to choose")
     return [
