@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.chaos.proxy.test_toxiproxy_client import dial, echo_server, relay_process, round_trip
+from tests.chaos.proxy.processes import dial, echo_server, relay_process, round_trip
 
 pytestmark = pytest.mark.process
 
