@@ -76,8 +76,9 @@ class Player:
 
     async def touch(self, name: str) -> None:
         """Ask what a fault has met so far. Raises CarrierError."""
-        run = self.runs[name]
-        self.runs[name] = evolve(run, touched=max(run.touched, await self.carrier.touched(name)))
+        touched = await self.carrier.touched(name)
+        run = self.runs[name]  # as it is now: its end may have been noted meanwhile
+        self.runs[name] = evolve(run, touched=max(run.touched, touched))
 
     async def _keep(self) -> None:
         """Renew the leases, and ask what the faults have met: a machine that dies takes its counts with it."""
