@@ -13,7 +13,7 @@ from typing import Protocol
 
 import trio
 
-from chaos.carrier import CarrierError
+from chaos.carrier import CarrierError, NotCarried
 from chaos.faults import FaultError, Placed
 from chaos.model.leases import Leases
 from chaos.model.placing import Placing
@@ -58,7 +58,7 @@ class PathFaults(Placing):
 
 
 class Machine(Protocol):
-    """A machine to which deeds are done: whoever runs its program knows how. Raises CarrierError for what it cannot."""
+    """A machine to which deeds are done: whoever runs its program knows how. Raises NotCarried for what it cannot."""
 
     async def begin(self, deed: Deed) -> None:
         """Do it; return when it is done."""
@@ -84,7 +84,7 @@ class SimCarrier:
         """Begin a fault on one uplink or all, or change the one of this name."""
         await trio.lowlevel.checkpoint()
         if type(placed.fault).knows_messages:
-            raise CarrierError(f"{placed.fault.type} knows messages: a path carries bytes")
+            raise NotCarried(f"{placed.fault.type} knows messages: a path carries bytes")
         for paths in self._paths(target):
             try:
                 paths.place(_named(placed, step_name))
@@ -97,10 +97,14 @@ class SimCarrier:
         """Do it to the machine of that name."""
         machine = self._machines.get(deed.target)
         if machine is None:
-            raise CarrierError(f"there is no machine {deed.target!r} to {deed.kind}")
+            raise NotCarried(f"there is no machine {deed.target!r} to {deed.kind}")
         self._deeds[step_name] = deed
+        try:
+            await machine.begin(deed)
+        except CarrierError:
+            del self._deeds[step_name]
+            raise
         self._leases.begin(step_name, lease_s)
-        await machine.begin(deed)
         self._touched[step_name] = self._touched.get(step_name, 0) + 1
 
     async def remove(self, step_name: str) -> None:
@@ -138,7 +142,7 @@ class SimCarrier:
     def _paths(self, target: str) -> list[PathFaults]:
         kind, _, name = target.partition(":")
         if kind != "uplink" or (name and name not in self.uplinks):
-            raise CarrierError(f"{target}: faults on connections strike uplinks: {', '.join(self.uplinks)}")
+            raise NotCarried(f"{target}: faults on connections strike uplinks: {', '.join(self.uplinks)}")
         return [self.uplinks[name]] if name else list(self.uplinks.values())
 
 

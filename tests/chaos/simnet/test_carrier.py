@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 import trio
 
-from chaos.carrier import Carrier, CarrierError
+from chaos.carrier import Carrier, NotCarried
 from chaos.faults import (
     Bandwidth,
     DelayAcks,
@@ -120,11 +120,11 @@ def test_a_fault_strikes_one_uplink_or_all() -> None:
             assert await carrier.left_over() == []
             assert await carrier.touched("fault") == 3
             for target in ("uplink:west", "hub"):
-                with pytest.raises(CarrierError, match="north, south"):
+                with pytest.raises(NotCarried, match="north, south"):
                     await put(carrier, Silence(), target=target)
-            with pytest.raises(CarrierError, match="knows messages"):
+            with pytest.raises(NotCarried, match="knows messages"):
                 await put(carrier, DelayAcks(1.0))
-            with pytest.raises(CarrierError, match="no machine 'hub'"):
+            with pytest.raises(NotCarried, match="no machine 'hub'"):
                 await carrier.deed("kill", Deed("kill", "hub"), 0.0)
 
     run_world(1, main)
@@ -135,6 +135,8 @@ def test_a_deed_is_done_to_its_machine_and_undone() -> None:
 
     class Machine:
         async def begin(self, deed: Deed) -> None:
+            if deed.kind == "disk_full":
+                raise NotCarried("the disk is no machine's")
             done.append(f"{deed.kind} of {deed.target}")
 
         async def end(self, deed: Deed) -> None:
@@ -146,6 +148,9 @@ def test_a_deed_is_done_to_its_machine_and_undone() -> None:
             assert await carrier.left_over() == ["one: kill of hub"]
             await carrier.remove("one")
             await carrier.remove("one")
+            with pytest.raises(NotCarried, match="disk"):
+                await carrier.deed("full", Deed("disk_full", "hub"), 0.0)
+            assert await carrier.left_over() == []
             await carrier.deed("two", Deed("clock_step", "hub"), 5.0)
             await trio.sleep(6)
             assert await carrier.left_over() == []
