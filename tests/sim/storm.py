@@ -169,6 +169,10 @@ class Storm:
         await self._sleep_until(queue[0].at_s)
         queue.popleft()
 
+    def down_after_stop_s(self, host: str) -> float:
+        """Return for how long the program of `host` stays down when it was stopped in order."""
+        return 0.0
+
     def restored(self, host: str, drawn: int | None, backups: int) -> int | None:
         """Return which of its `backups` (0: the oldest) is put back while `host` is down, or None."""
         if self.is_drawn:

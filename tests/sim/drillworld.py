@@ -1,0 +1,323 @@
+"""A drill in the simulated pair: the scenario and the seed of a real one, judged by the same rules.
+
+FPVTrackside's stand-in, pits and cloud live in `world_whole`'s day; the runner of real drills looks at them as it does at
+real daemons, and the simulated network's carrier places the faults. Machines are killed, stopped, and put back to a backup
+made before. Besides what a drill can see, the day's oracle accounts for every event.
+"""
+
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import asdict, define, evolve, field, frozen
+
+from chaos.carrier import NotBack, NotCarried
+from chaos.doubles.fpvtrackside import RaceDay
+from chaos.drills.drill import BUILT_IN, Bound, Drill, RecoveryBound
+from chaos.drills.ground import Ground
+from chaos.drills.joined import JoinedCarriers
+from chaos.drills.record import Check, Kind, Record, Verdict
+from chaos.drills.runner import Runner
+from chaos.drills.show import Show
+from chaos.faults import Placed
+from chaos.scenario import Deed, Scenario
+from chaos.simnet import Program, World
+from chaos.simnet.carrier import SimCarrier, open_carrier
+from daemons.cloud import Cloud
+from daemons.ops.admin.actions import ActionRefused
+from daemons.ops.authority.identity import Identity, Role
+from daemons.ops.client import AdminError, Unreachable
+from daemons.ops.metrics import metrics_text
+from daemons.pits import Pits
+from daemons.store import StorageError
+from tests.sim.figures import Figures
+from tests.sim.script import Script
+from tests.sim.storm import Storm
+from tests.sim.world_whole import CONVERGED_S, HOSTS, ORIGIN_PORT, SITE, Daemon, Day
+
+BACK_S = 30.0
+GUARD_FOR_S = 3.0
+"""A record does not say for how long a guard had to be broken."""
+LATENCY_S = 0.0005
+
+_OPERATOR = Identity("unix", "the drill", Role.ADMIN, ("*",))
+_LIMIT = re.compile(r"at (least|most) ([-+0-9.e]+)")
+
+
+@define(eq=False)
+class _Orders(Storm):
+    """What a drill asks of the programs: nothing befalls them but that."""
+
+    stops: dict[str, trio.Event] = field(factory=dict, init=False)
+    down_s: dict[str, float] = field(factory=dict, init=False)
+    to_restore: set[str] = field(factory=set, init=False)
+
+    async def until_stopped(self, host: str, drawn_s: float) -> None:
+        self.stops[host] = trio.Event()
+        await self.stops[host].wait()
+
+    def down_after_stop_s(self, host: str) -> float:
+        return self.down_s.get(host, 0.0)
+
+    def restored(self, host: str, drawn: int | None, backups: int) -> int | None:
+        if host not in self.to_restore:
+            return None
+        self.to_restore.discard(host)
+        return backups - 1
+
+
+@define(eq=False)
+class _Client:
+    """Asks a simulated daemon what the admin API would be asked. `find()`: None while it is down."""
+
+    day: Day
+    host: str
+    find: Callable[[], Pits | Cloud | None]
+
+    async def status(self) -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        daemon = self._up()
+        with self.day.world.net.host(self.host):
+            warnings = [asdict(warning) for warning in daemon.health.warnings]
+            told: dict[str, Any] = json.loads(
+                json.dumps({"warnings": warnings, **daemon.figures.status()}, default=str)
+            )
+        return told
+
+    async def metrics(self) -> str:
+        await trio.lowlevel.checkpoint()
+        daemon = self._up()
+        with self.day.world.net.host(self.host):
+            return metrics_text(daemon.figures.readings())
+
+    async def act(self, action: str, **params: Any) -> Any:
+        known = self._up().admin.registry.get(action)
+        if known is None:
+            raise AdminError(404, "unknown", f"there is no action {action!r}")
+        try:
+            with self.day.world.net.host(self.host):
+                return json.loads(json.dumps(await known.run(known.read(params), _OPERATOR)))
+        except StorageError as exc:
+            raise Unreachable(f"{self.host}: {exc}") from exc
+        except ActionRefused as exc:
+            raise AdminError(503, "refused", str(exc)) from exc
+
+    def _up(self) -> Pits | Cloud:
+        daemon = self.find()
+        if daemon is None:
+            raise Unreachable(f"{self.host} is down")
+        return daemon
+
+
+@define(eq=False)
+class _Machines:
+    """Deeds done to the simulated machines: site, hub and origin."""
+
+    day: Day
+    orders: _Orders
+    origin: Program
+
+    async def begin(self, deed: Deed) -> None:
+        kind, down_s = deed.kind, deed.down_s or 0.0
+        if deed.target == "origin" and kind in ("kill", "stop"):
+            self.origin.kill(down_s=down_s)
+            return
+        host = HOSTS.get(deed.target)
+        if host is None or kind not in ("kill", "stop", "restore"):
+            raise NotCarried(f"{deed.kind} of {deed.target}: the simulated pair has no such deed")
+        daemon = self._daemon(host)
+        if kind == "stop" and host in self.orders.stops:
+            self.orders.down_s[host] = down_s
+            self.orders.stops[host].set()
+            return
+        if kind == "restore":
+            if not daemon._backups:
+                raise NotCarried(f"there is no backup of {deed.target} yet")
+            self.orders.to_restore.add(host)
+        daemon.program.kill(down_s=down_s)
+
+    async def end(self, deed: Deed) -> None:
+        with trio.move_on_after(BACK_S):
+            while not self._is_up(deed.target):
+                await trio.sleep(0.1)
+            return
+        raise NotBack(f"{deed.target} was not back {BACK_S:.0f} s after its time")
+
+    def _daemon(self, host: str) -> Daemon:
+        return self.day.pits_daemon if host == "pits" else self.day.cloud_daemon
+
+    def _is_up(self, target: str) -> bool:
+        return target == "origin" or (self.day.pits if target == "site" else self.day.cloud) is not None
+
+
+@define(eq=False)
+class _Paths:
+    """Faults of one target on the path that it means here."""
+
+    carrier: SimCarrier
+    target: str
+
+    async def place(self, step_name: str, target: str, placed: Placed, lease_s: float) -> None:
+        if target.partition(":")[0] != self.target:
+            raise NotCarried(f"{target} is not {self.target}")
+        await self.carrier.place(step_name, "uplink", placed, lease_s)
+
+    async def deed(self, step_name: str, deed: Deed, lease_s: float) -> None:
+        if self.target != "uplink":
+            raise NotCarried("machines are the uplink's carrier's")
+        await self.carrier.deed(step_name, deed, lease_s)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.carrier, name)
+
+
+@frozen
+class DrillDay:
+    """`rest`: what the day's oracle has to say, "" when every event is accounted for."""
+
+    record: Record
+    rest: str
+
+
+def drill_of(record: Record) -> Drill:
+    """Return the drill that a record is of, as far as it says: bounds on figures that every drill has."""
+    bounds: dict[Kind, list[Bound]] = {kind: [] for kind in Kind}
+    recovery: list[RecoveryBound] = []
+    for check in record.checks:
+        limits = {way: float(value) for way, value in _LIMIT.findall(check.limit)}
+        if check.kind is Kind.RECOVERY and " after " in check.name:
+            what, _, step = check.name.partition(" after ")
+            recovery.append(RecoveryBound(what, limits["most"], step.partition(" (with ")[0]))
+        elif check.name in BUILT_IN:
+            for_s = GUARD_FOR_S if check.kind is Kind.GUARD else 0.0
+            bounds[check.kind].append(Bound(check.name, limits.get("least"), limits.get("most"), for_s))
+    return Drill(
+        name=record.drill, proves=record.proves, scenario=record.scenario,
+        steady=tuple(bounds[Kind.BEFORE]), guards=tuple(bounds[Kind.GUARD]), recovery=tuple(recovery),
+        converge=tuple(bounds[Kind.CONVERGENCE]), seed=record.seed,
+    )  # fmt: skip
+
+
+async def run_drill(
+    world: World, drill: Drill, versions: Mapping[str, str], tell: Callable[[str], None]
+) -> DrillDay:
+    """Run a drill in the simulated pair, heal, and let the oracle judge. `tell` hears what the runner says."""
+    scratch = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    net = world.net
+    with tempfile.TemporaryDirectory(prefix="pitlink-sim-", dir=scratch) as folder:
+        orders = _Orders(world, HOSTS, Script(Scenario("drill", ())))
+        day = Day(world, Path(folder), Figures("drill", world.seed), storm=orders)
+        world.skew_s.update(dict.fromkeys(HOSTS.values(), 0.0))  # a drill's ground is one machine
+        net.add_host("timing")
+        for a, b in (("timing", "pits"), ("pits", "cloud")):
+            net.link(a, b).set(latency_s=LATENCY_S)
+        day.double.quirks = evolve(day.double.quirks, torn_write_s=drill.torn_s)
+        origin = Program(net, "timing", partial(day.double.serve, ORIGIN_PORT, "0.0.0.0"))
+        race_day = RaceDay(day.double, world.seed, drill.speed, rounds=None, target_laps=int(drill.laps))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(origin.run)
+            for daemon in (day.pits_daemon, day.cloud_daemon):
+                nursery.start_soon(daemon.program.run)
+            nursery.start_soon(day.watch)
+            nursery.start_soon(race_day.run)
+            await _until(lambda: day.pits is not None and day.cloud is not None)
+            await _back_up(day, drill)
+            async with _carrier(world, drill, _Machines(day, orders, origin)) as carrier:
+                ground = Ground(
+                    words="a simulated site and hub",
+                    site_name=SITE,
+                    site=_Client(day, "pits", lambda: day.pits),  # type: ignore[arg-type]
+                    hub=_Client(day, "cloud", lambda: day.cloud),  # type: ignore[arg-type]
+                    carrier=carrier,
+                    is_throwaway=True,
+                    versions=versions,
+                )
+                show = Show(_Lines(tell))
+                seed = world.seed
+                record = await Runner(drill, ground, seed, show, replay=f"seed {seed}", may_race=True).run()
+            net.heal_all()
+            if any(step.target == "origin" for step in drill.scenario.timeline):
+                day.excused = day.double.manners().requests  # by the fault: nobody's manners
+            rest = await _judge(day)
+            nursery.cancel_scope.cancel()
+        if not rest:
+            try:
+                day.judge()
+            except AssertionError as exc:
+                rest = str(exc)
+    return DrillDay(record, rest)
+
+
+async def _judge(day: Day) -> str:
+    """Wait until both ends are the same; return what is not."""
+    day.pits_daemon.calm = day.cloud_daemon.calm = day.storm.is_over = True
+    differences: Sequence[str] = ["nothing was compared"]
+    with trio.move_on_after(CONVERGED_S):
+        while differences:
+            await trio.sleep(5)
+            differences = await day.differences()
+    return "; ".join(differences)
+
+
+async def _back_up(day: Day, drill: Drill) -> None:
+    """Make the backups that are to be put back."""
+    targets = {step.target for step in drill.scenario.timeline if step.kind == "restore"}
+    for target, daemon, program in (
+        ("site", day.pits_daemon, day.pits),
+        ("hub", day.cloud_daemon, day.cloud),
+    ):
+        if target in targets and program is not None:
+            await daemon.back_up(program.store)
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    while not is_so():
+        await trio.sleep(0.1)
+
+
+@asynccontextmanager
+async def _carrier(world: World, drill: Drill, machines: _Machines) -> AsyncIterator[JoinedCarriers]:
+    """Give what carries faults on the uplink, on the origin's path, and deeds. Its draws are the relay's."""
+    every = dict.fromkeys(("site", "hub", "origin"), machines)
+    async with AsyncExitStack() as stack:
+        carriers = [
+            _Paths(
+                await stack.enter_async_context(
+                    open_carrier(world.net, {name: hosts}, machines=every, seed=str(world.seed), proxy=name)
+                ),
+                name,
+            )
+            for name, hosts in (("uplink", ("pits", "cloud")), ("origin", ("pits", "timing")))
+        ]
+        yield JoinedCarriers(carriers)
+
+
+class _Lines(io.TextIOBase):
+    """Hands each written line on."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell = tell
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            self.tell(text.rstrip())
+        return len(text)
+
+
+def verdict_of(day: DrillDay) -> Verdict:
+    """Return the drill's verdict; what the oracle found is a failure."""
+    return Verdict.FAIL if day.rest and day.record.verdict is Verdict.PASS else day.record.verdict
+
+
+def oracle_check(day: DrillDay) -> Check:
+    """Return what the oracle found as a check."""
+    words = "every event once and in order, both ends alike" if not day.rest else day.rest
+    return Check("the oracle", Kind.CONVERGENCE, "at most 0", float(bool(day.rest)), "", not day.rest, words)
