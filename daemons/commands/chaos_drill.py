@@ -32,7 +32,6 @@ from chaos.drills.show import timeline_lines
 from chaos.drills.watch import read_labels
 from chaos.drills.words import figure
 from daemons.commands.drillagainst import read_ground
-from daemons.commands.drillground import PROXIES, SITE, GroundOptions, open_ground
 from daemons.commands.place import printable
 from daemons.ops.ask import Place
 from daemons.ops.client import AdminClient, AdminError, Unreachable
@@ -170,9 +169,17 @@ async def _open(asked: _Asked) -> AsyncIterator[Ground]:
     if asked.against is not None:
         yield read_ground(asked.against, os.environ)
         return
+    from daemons.commands.drillground import PROXIES, SITE, GroundOptions, open_ground
+
     print("pitlink: starting a site and a hub to drill on …", file=sys.stderr, flush=True)
     wanted = asked.drill
-    options = GroundOptions(seed=asked.seed, speed=wanted.speed, laps=int(wanted.laps), torn_s=wanted.torn_s)
+    options = GroundOptions(
+        seed=asked.seed,
+        speed=wanted.speed,
+        laps=int(wanted.laps),
+        torn_s=wanted.torn_s,
+        small_disks=any(step.kind == "disk_full" for step in wanted.scenario.timeline),
+    )
     async with open_ground(options) as made:
         proxies = {name: name for name in PROXIES} | {f"uplink:{SITE}": "uplink"}
         site, hub = AdminClient(made.site_admin), AdminClient(made.hub_admin)

