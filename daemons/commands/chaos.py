@@ -19,6 +19,11 @@ app.command(
 )
 
 app.command(
+    "daemons.commands.chaos_heal:heal",
+    name="heal",
+    help="End what drills left behind, and see that it has ended.",
+)
+app.command(
     "daemons.commands.chaos_drills:drills",
     name="drills",
     help="List the drills that come along, and what they prove.",
@@ -27,6 +32,11 @@ app.command(
     "daemons.commands.chaos_sim:sim",
     name="sim",
     help="Simulate hours of it: many seeds, and what fails made small.",
+)
+app.command(
+    "daemons.commands.chaos_replay:replay",
+    name="replay",
+    help="Play a drill again in simulation, and compare.",
 )
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -1,0 +1,160 @@
+"""`pitlink chaos drill` as a process: on running daemons behind a relay, and ended by a signal on a ground of its own."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+
+from chaos.doubles.fpvtrackside import EventTree
+from chaos.drills.record import Verdict, read_record
+from chaos.drills.relaycarrier import PREFIX
+from chaos.faults import Latency, Placed
+from chaos.proxy.board import Board, open_board
+from chaos.proxy.http import serve_unix_api
+from tests.whole.stage import SITE, open_stage
+
+pytestmark = pytest.mark.process
+
+EVENT = "3a96b1b6-7b6b-43a8-b93e-d918f43607d2"
+FILE = f"/events/{EVENT}/Event.json"
+EVENT_FILE = f'[{{"ID": "{EVENT}", "Name": "Club night"}}]'.encode()
+
+STEADY = '[[steady]]\nprobe = "connected"\nat_least = 1\n'
+SHORT = f"""
+proves = "A connection that is reset comes back."
+steady_for = 0.3
+sample = 0.1
+settle = 15.0
+fresh = 60.0
+{STEADY}
+[[step]]
+at = 0.2
+for = 0.2
+fault = "reset_peer"
+[[recovery]]
+what = "reconnect"
+at_most = 10
+[[recovery]]
+what = "lost"
+at_most = 0
+"""
+LONG = SHORT.replace("for = 0.2", "for = 60.0").replace("reset_peer", "silence")
+AGAINST = f"""
+site = "{SITE}"
+[pits]
+at = "pits"
+[cloud]
+at = "cloud/admin.sock"
+[relay]
+api = "relay.sock"
+uplink = "relay"
+"""
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "daemons.cli", "chaos", *map(str, arguments)]
+
+
+async def run(*arguments: object) -> subprocess.CompletedProcess[bytes]:
+    with trio.fail_after(60):
+        return await trio.run_process(
+            command(*arguments), capture_stdout=True, capture_stderr=True, check=False
+        )
+
+
+@asynccontextmanager
+async def relayed(folder: Path) -> AsyncIterator[Board]:
+    """The stage with a relay between pits and cloud, and the file that names them."""
+    (folder / "club.toml").write_text(AGAINST)
+    async with open_board(seed="3") as board, trio.open_nursery() as nursery:
+        await nursery.start(serve_unix_api, board, folder / "relay.sock")
+        proxy = await board.create("relay", "127.0.0.1:0", "127.0.0.1:1")
+        listen = f"ws://{proxy.listen}"
+        here = lambda config: attrs.evolve(config, cloud_url=listen)  # noqa: E731
+        async with open_stage(folder, tree=EventTree({FILE: EVENT_FILE}), pits_config=here) as stage:
+            await board.change("relay", upstream=stage.page.removeprefix("http://"))
+            await stage.connected()
+            yield board
+        nursery.cancel_scope.cancel()
+
+
+async def test_running_daemons_are_drilled_when_that_is_meant(tmp_path: Path) -> None:
+    """Not armed: nothing is done. Armed, and something left by an earlier drill: INVALID, until it may be healed."""
+    file, against = tmp_path / "short.toml", tmp_path / "club.toml"
+    file.write_text(SHORT)
+    async with relayed(tmp_path) as board:
+        own = Placed("own", Latency(0.001))
+        board.place("relay", own)
+        ended = await run("drill", file, "--against", against)
+        assert ended.returncode == Verdict.INVALID.exit_code
+        assert f'Type "{SITE}" to go on'.encode() not in ended.stderr  # nobody can type here
+        assert b"not armed: nothing was done" in ended.stderr
+        assert b"reset_peer on uplink" in ended.stderr
+
+        board.place("relay", Placed(f"{PREFIX}old", Latency(0.001)))
+        ended = await run("drill", file, "--against", against, "--arm", SITE)
+        assert ended.returncode == Verdict.INVALID.exit_code
+        assert b"faults are there already: old on the relay's relay" in ended.stdout
+
+        ended = await run("drill", file, "--against", against, "--arm", SITE, "--heal", "--report", tmp_path)
+        assert ended.returncode == 0, ended.stdout.decode() + ended.stderr.decode()
+        assert list(board.get("relay").placed.values()) == [own]  # what is its owner's stays
+        record = read_record(next(tmp_path.glob("*.json")).read_text())
+        assert (record.verdict, record.notes) == (
+            Verdict.PASS,
+            ("healed at the start: old on the relay's relay",),
+        )
+        assert record.faults[0].touched >= 1
+        assert record.recoveries[0].reconnect_s is not None
+        assert record.versions["hub"].startswith("cloud ")
+
+
+async def test_heal_ends_what_drills_left_and_says_so(tmp_path: Path) -> None:
+    async with relayed(tmp_path) as board:
+        board.place("relay", Placed(f"{PREFIX}old", Latency(0.001)))
+        ended = await run("heal", "--against", tmp_path / "club.toml")
+        assert (ended.returncode, ended.stdout) == (0, b"ended: old on the relay's relay\n")
+        assert not board.get("relay").placed
+        ended = await run("heal", "--against", tmp_path / "club.toml")
+        assert (ended.returncode, ended.stdout) == (0, b"nothing was left\n")
+
+
+async def test_a_signal_in_the_middle_of_a_fault_heals_and_writes_the_record(tmp_path: Path) -> None:
+    file = tmp_path / "long.toml"
+    file.write_text(LONG)
+    process = await trio.lowlevel.open_process(
+        command("drill", file, "--report", tmp_path / "out"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said = b""
+    with trio.fail_after(60):
+        while b"on   1-silence" not in said:
+            piece = await process.stderr.receive_some()
+            assert piece, said.decode()
+            said += piece
+        process.send_signal(signal.SIGHUP)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_drain, process.stdout)
+            nursery.start_soon(_drain, process.stderr)
+        assert await process.wait() == Verdict.ABORTED.exit_code
+    (written,) = (tmp_path / "out").glob("*.json")
+    record = read_record(written.read_text())
+    assert (record.verdict, record.why) == (Verdict.ABORTED, "ended by SIGHUP")
+    assert {
+        check["ok"] for check in json.loads(written.read_text())["checks"] if check["kind"] == "heal"
+    } == {True}
+
+
+async def _drain(stream: trio.abc.ReceiveStream) -> None:
+    async for _ in stream:
+        pass
