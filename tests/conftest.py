@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from daemons.ops.logs import configure_for_tests
@@ -55,3 +56,14 @@ def error_logs() -> Iterator[ErrorLogs]:
     finally:
         logging.getLogger().removeHandler(handler)
     assert not lines, f"ERROR logged and not asserted: {list(lines)}"
+
+
+@pytest.fixture
+def restored_logs() -> Iterator[None]:
+    """Put the logs back as the other tests want them."""
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    yield
+    root.handlers[:] = handlers
+    structlog.reset_defaults()
+    configure_for_tests()
