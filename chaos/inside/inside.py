@@ -121,6 +121,26 @@ class Inside(Placing):
         lease_s: float = LEASE_S,
     ) -> dict[str, Any]:
         """Begin a fault, or put it in the place of the one of this name; return it as shown. Raises ValueError."""
+        self.check(name, kind, attributes, stream, toxicity, lease_s)
+        if kind in DEEDS:
+            self._end(name)
+            self._deeds[name] = Deed(kind, self.side, dict(attributes))
+        else:
+            self._begin_fault(Placed(name, read_fault(kind, attributes), Stream(stream), toxicity), site)
+        self._leases.begin(name, lease_s)
+        self.on_change()
+        return self._show(name)
+
+    def check(
+        self,
+        name: str,
+        kind: str,
+        attributes: Mapping[str, Any],
+        stream: str = "both",
+        toxicity: float = 1.0,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        """Raise ValueError, in words, for what `begin` would not begin."""
         if not NAME.fullmatch(name):
             raise ValueError("name: must be a short text of letters, digits, blanks, '.', '_' and '-'")
         if not 0.1 <= lease_s <= LEASE_MAX_S:
@@ -133,27 +153,11 @@ class Inside(Placing):
             raise ValueError(f"there are {FAULTS_MAX} already, and more are not kept")
         _check_attributes(kind, attributes)
         if kind in DEEDS:
-            deed = self._read_deed(kind, attributes)
-            self._end(name)
-            self._deeds[name] = deed
+            self._check_deed(kind, attributes)
+        elif kind == Trace.type:
+            raise ValueError("trace: a daemon reads no recordings; a relay before it does")
         else:
-            if kind == Trace.type:
-                raise ValueError("trace: a daemon reads no recordings; a relay before it does")
-            placed = Placed(name, read_fault(kind, attributes), Stream(stream), toxicity)
-            before = self.placed.get(name) or self._framed.get(name)
-            if before is None or type(before.fault) is not type(placed.fault) or self._sites[name] != site:
-                self._end(name)
-            self._sites[name] = site
-            if placed.fault.knows_messages:
-                self._framed[name] = placed
-                for each, faults in self._frames.items():
-                    if site in ("", each):
-                        faults.place(placed)
-            else:
-                self.place(placed)
-        self._leases.begin(name, lease_s)
-        self.on_change()
-        return self._show(name)
+            read_fault(kind, attributes)
 
     def end(self, name: str) -> bool:
         """End a fault; return whether there was one."""
@@ -210,7 +214,21 @@ class Inside(Placing):
         for stream in list(self._open):
             stream.abort()
 
-    def _read_deed(self, kind: str, attributes: Mapping[str, Any]) -> Deed:
+    def _begin_fault(self, placed: Placed, site: str) -> None:
+        name = placed.name
+        before = self.placed.get(name) or self._framed.get(name)
+        if before is None or type(before.fault) is not type(placed.fault) or self._sites[name] != site:
+            self._end(name)
+        self._sites[name] = site
+        if not placed.fault.knows_messages:
+            self.place(placed)
+            return
+        self._framed[name] = placed
+        for each, faults in self._frames.items():
+            if site in ("", each):
+                faults.place(placed)
+
+    def _check_deed(self, kind: str, attributes: Mapping[str, Any]) -> None:
         if kind not in HERE:
             raise ValueError(f"{kind} is done to a machine from outside, not by a daemon to itself")
         if self.side not in HERE[kind]:
@@ -218,10 +236,8 @@ class Inside(Placing):
         for key, value in attributes.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
                 raise ValueError(f"{key}: must be a number")
-        deed = Deed(kind, self.side, dict(attributes))
-        if kind == "dns_slow" and deed.get("delay_s") < 0:
+        if attributes.get("delay_s", 0) < 0:
             raise ValueError("delay_s: must not be negative")
-        return deed
 
     def _names(self) -> list[str]:
         return [*self.placed, *self._framed, *self._deeds]

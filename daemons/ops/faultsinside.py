@@ -53,6 +53,17 @@ class FaultsInside(Protocol):
     ) -> dict[str, Any]:
         """Begin a fault, or change the one of this name; return it as shown. Raises ValueError in words."""
 
+    def check(
+        self,
+        name: str,
+        kind: str,
+        attributes: Mapping[str, Any],
+        stream: str,
+        toxicity: float,
+        lease_s: float,
+    ) -> None:
+        """Raise ValueError, in words, for what `begin` would not begin."""
+
     def end(self, name: str) -> bool:
         """End a fault; return whether there was one."""
 
@@ -82,22 +93,17 @@ class _Office:
         inside, attributes = self._open, params["attributes"]
         if not isinstance(attributes, dict):
             raise ActionRefused('attributes is a JSON object, such as {"latency": 200}', 400)
+        name, kind, stream = params["name"], params["type"], params["stream"]
+        toxicity, lease_s = params["toxicity"], params["lease_s"]
+        try:
+            inside.check(name, kind, attributes, stream, toxicity, lease_s)
+        except ValueError as exc:
+            raise ActionRefused(str(exc), 400) from exc
 
         def apply() -> dict[str, Any]:
-            try:
-                return inside.begin(
-                    params["name"],
-                    params["type"],
-                    attributes,
-                    params["stream"],
-                    params["toxicity"],
-                    params["site"],
-                    params["lease_s"],
-                )
-            except ValueError as exc:
-                raise ActionRefused(str(exc), 400) from exc
+            return inside.begin(name, kind, attributes, stream, toxicity, params["site"], lease_s)
 
-        return Done(target=params["name"], before=inside.show(), after=dict(params), apply=apply)
+        return Done(target=name, before=inside.show(), after=dict(params), apply=apply)
 
     async def remove(self, params: Mapping[str, Any], identity: Identity) -> Done:
         inside, name = self._open, params["name"]

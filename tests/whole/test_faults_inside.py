@@ -89,6 +89,7 @@ async def test_a_fault_is_an_admins_and_what_cannot_be_is_refused(tmp_path: Path
             with pytest.raises(AdminError, match=words) as refused:
                 await door.act("chaos.place", **{"name": "x", **params})
             assert refused.value.status == 400
+        assert {row["outcome"] for row in await site.audit()} == {"refused"}
         for door in (site, hub):
             assert (await door.act("chaos.list"))["faults"] == []
             assert await warned(door) == await warned(door) | {
@@ -110,12 +111,12 @@ async def test_a_live_link_falls_silent_is_found_dead_and_comes_back(tmp_path: P
             lambda: hub.connection is None
         )  # it waits for an answer: 4 s, more after slow round trips
         assert hub.figures.ended == {"peer_silent": 1}
-        assert stage.pits.peer.attempt == 1  # which has heard nothing of it
+        assert set(stage.pits.peer.figures.ended) <= {"peer_silent"}  # it has not heard that the hub has left
         began = time.monotonic()
         assert await door.act("chaos.remove", name="cable") == {"removed": True}
         assert (await stage.result_of(id_))["status"] == "DONE"
-        assert time.monotonic() - began < 2
-        assert (link(stage), stage.pits.peer.attempt) == (Status.READY, 2)
+        assert time.monotonic() - began < 3
+        assert link(stage) is Status.READY and stage.pits.peer.attempt > 1
         listed = await door.act("chaos.list")
         assert listed["faults"] == [] and listed["touched"]["cable"] >= 1
         assert "chaos-faults" not in await warned(door)
