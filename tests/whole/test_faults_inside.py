@@ -32,6 +32,12 @@ def by_name(config: PitsConfig) -> PitsConfig:
     return attrs.evolve(config, cloud_url=config.cloud_url.replace("127.0.0.1", "localhost"))
 
 
+async def left_s(doors: dict[str, AdminClient]) -> dict[str, float]:
+    """What is left of each fault's lease."""
+    listed = [await door.act("chaos.list") for door in doors.values()]
+    return {row["name"]: row["lease_left_s"] for told in listed for row in told["faults"]}
+
+
 async def warned(door: AdminClient) -> dict[str, str]:
     return {row["name"]: row["words"] for row in (await door.status())["warnings"]}
 
@@ -195,12 +201,15 @@ async def test_a_drill_places_renews_and_removes_them_and_leaves_others_alone(tm
         mine = doors(tmp_path)
         carrier = DaemonCarrier(mine, SITE)
         await mine["site"].act("chaos.place", name="theirs", type="latency", attributes={"latency": 1})
-        await carrier.place("late", f"uplink:{SITE}", Placed("late", Latency(0.2), Stream.UPSTREAM), 1.0)
+        await carrier.place("late", f"uplink:{SITE}", Placed("late", Latency(0.2), Stream.UPSTREAM), 30.0)
         await carrier.place("gap", "uplink", Placed("gap", EatMessage(0.0)), 30.0)
         await carrier.deed("clock", Deed("clock_step", "hub", {"seconds": 60.0}), 30.0)
-        await trio.sleep(0.7)
+        await trio.sleep(1.0)
+        before = await left_s(mine)
         await carrier.renew()
-        await trio.sleep(0.7)
+        after = await left_s(mine)
+        assert set(after) == {"theirs", "drill.late", "drill.gap", "drill.clock"}
+        assert all(after[name] > before[name] for name in after)
         assert await carrier.left_over() == [
             "late inside of the site",
             "gap inside of the site",
