@@ -16,7 +16,7 @@ from daemons.commands.drillground import SITE, GroundOptions, ThrowAwayGround, o
 from daemons.ops.client import AdminClient
 from tests.sim.recorded import COMMAND_EVERY_S, GIVE_UP_S, LATENCY_S, QUEUE_BYTES, Measured, outages_of
 
-LOOK_S = 0.05
+LOOK_S = 0.1
 DRAINED_S = 120.0
 DAY_SPEED = 2.0
 CHANNELS = {"event": ("site", "hub"), "result": ("site", "hub"), "command": ("hub", "site")}
@@ -82,6 +82,7 @@ class _Watch:
     live: Live
     began: float
     _boards: list[dict[str, Any]] = field(factory=list)  # of the field, one after the other
+    _issued: dict[str, float] = field(factory=dict)
     _as_of: float = 0.0
 
     @property
@@ -125,25 +126,27 @@ class _Watch:
         return _seconds(shown["as_of"]) >= read_at - CLOCKS_S or shown["board"] in self._boards[number:]
 
     async def command(self) -> None:
-        """Give a command every few seconds, and look until its result is there."""
-        async with trio.open_nursery() as nursery:
-            while True:
-                await trio.sleep(COMMAND_EVERY_S)
-                nursery.start_soon(self._one_command)
-
-    async def _one_command(self) -> None:
-        headers = {"Authorization": f"Bearer {self.ground.token}"}
+        """Give a command every few seconds. Whether its result is there is asked of all that wait at once: a hub is not
+        to be busy with being watched."""
         url = f"{self.ground.hub_url}/api/sites/{SITE}/commands"
-        issued_at = self.now
-        answer = await self.pages.post(url, json={"do": "resume"}, headers=headers)
-        assert answer.status_code == 202, answer.text
-        id_, status = answer.json()["id"], ""
-        while status not in ("DONE", "FAILED", "EXPIRED"):
-            await trio.sleep(LOOK_S)
-            listed = (await self.pages.get(url, headers=headers)).json()
-            status = next(row["status"] for row in listed if row["id"] == id_)
-        assert status == "DONE", status
-        self.live.measured.note_command(issued_at, self.now)
+        headers = {"Authorization": f"Bearer {self.ground.token}"}
+        next_at = self.now
+        while True:
+            if self.now >= next_at:
+                next_at += COMMAND_EVERY_S
+                issued_at = self.now
+                answer = await self.pages.post(url, json={"do": "resume"}, headers=headers)
+                assert answer.status_code == 202, answer.text
+                self._issued[answer.json()["id"]] = issued_at
+            if self._issued:
+                self._note_results((await self.pages.get(url, headers=headers)).json())
+            await trio.sleep(LOOK_S if self._issued else max(0.0, next_at - self.now))
+
+    def _note_results(self, listed: list[dict[str, Any]]) -> None:
+        for row in listed:
+            if row["id"] in self._issued and row["decided_at"] is not None:
+                assert row["status"] == "DONE", row
+                self.live.measured.note_command(self._issued.pop(row["id"]), self.now)
 
     async def drain(self) -> None:
         """Wait until nothing is under way, and hold both ledgers side by side."""
