@@ -28,7 +28,7 @@ from chaos.drills.record import Check, Kind, Record, Verdict
 from chaos.drills.runner import Runner
 from chaos.drills.show import Show
 from chaos.faults import Placed
-from chaos.scenario import Deed, Scenario
+from chaos.scenario import Deed
 from chaos.simnet import Program, World
 from chaos.simnet.carrier import SimCarrier, open_carrier
 from daemons.cloud import Cloud
@@ -213,7 +213,7 @@ async def run_drill(
     scratch = "/dev/shm" if os.path.isdir("/dev/shm") else None
     net = world.net
     with tempfile.TemporaryDirectory(prefix="pitlink-sim-", dir=scratch) as folder:
-        orders = _Orders(world, HOSTS, Script(Scenario("drill", ())))
+        orders = _Orders(world, HOSTS, Script.empty("drill"))
         day = Day(world, Path(folder), Figures("drill", world.seed), storm=orders)
         world.skew_s.update(dict.fromkeys(HOSTS.values(), 0.0))  # a drill's ground is one machine
         net.add_host("timing")
@@ -228,7 +228,7 @@ async def run_drill(
                 nursery.start_soon(daemon.program.run)
             nursery.start_soon(day.watch)
             nursery.start_soon(race_day.run)
-            await _until(lambda: day.pits is not None and day.cloud is not None)
+            await _until(lambda: _is_shown(day))
             await _back_up(day, drill)
             async with _carrier(world, drill, _Machines(day, orders, origin)) as carrier:
                 ground = Ground(
@@ -276,6 +276,12 @@ async def _back_up(day: Day, drill: Drill) -> None:
     ):
         if target in targets and program is not None:
             await daemon.back_up(program.store)
+
+
+def _is_shown(day: Day) -> bool:
+    """Whether both are there, and the hub shows what was read: a drill's ground is not handed over before."""
+    cloud, pits = day.cloud, day.pits
+    return cloud is not None and pits is not None and cloud.members[SITE].site.keeper.as_of is not None
 
 
 async def _until(is_so: Callable[[], bool]) -> None:

@@ -30,8 +30,11 @@ def run(report: Path, *, log: LogLevel = LogLevel.ERROR) -> int:
 
     try:
         done = run_world(seen.seed, partial(run_drill, drill=drill_of(seen), versions=versions, tell=tell))
-    except* AssertionError as group:
-        why = next(iter(str(_leaf(group)).splitlines()), "")
+    except (AssertionError, ExceptionGroup) as error:
+        leaf = _leaf(error)
+        if not isinstance(leaf, AssertionError):
+            raise
+        why = next(iter(str(leaf).splitlines()), "")
         print(f"{Verdict.FAIL}: {seen.drill}, in the simulation: {why}")
         return Verdict.FAIL.exit_code
     day = done.value

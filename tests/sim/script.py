@@ -59,6 +59,11 @@ class Script:
     scenario: Scenario
     exactly: Mapping[str, str] = field(factory=dict)
 
+    @staticmethod
+    def empty(name: str) -> "Script":
+        """Return one in which nothing happens."""
+        return Script(Scenario(name, ()))
+
     @property
     def events(self) -> list[tuple[Step, ...]]:
         """The steps, those together that are parts of one event: `12 slow` and `12 slow.rate`."""
