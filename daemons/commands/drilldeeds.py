@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
-from chaos.carrier import CarrierError, NotCarried
+from chaos.carrier import CarrierError, NotBack, NotCarried
 from chaos.faults import Placed
 from chaos.scenario import Deed
 from daemons.commands.drillmachines import Machine
@@ -113,7 +113,7 @@ class Machines:
             raise NotCarried(f"{step_name}: {deed.target} has no disk of its own that could be filled")
 
     async def remove(self, step_name: str) -> None:
-        """Undo a deed; what is down is started, when no other step holds it down. Raises CarrierError."""
+        """Undo a deed; what is down is started, when no other step holds it down. Raises NotBack."""
         hold = self._holds.pop(step_name, None)
         if hold is None:
             return
@@ -135,17 +135,17 @@ class Machines:
             hold.ends_at = now + hold.lease_s
 
     async def reset(self) -> None:
-        """Empty every disk, and start every machine that is down. Raises CarrierError when one does not start,
-        after all the rest."""
+        """Empty every disk, and start every machine that is down. Raises NotBack of one that does not start, after all
+        the rest."""
         self._holds.clear()
         self._failed.clear()
         for target in self.disks:
             self._empty(target)
-        failed: CarrierError | None = None
+        failed: NotBack | None = None
         for machine in self.machines.values():
             try:
                 await machine.start()
-            except CarrierError as exc:
+            except NotBack as exc:
                 failed = exc
         if failed is not None:
             raise failed
@@ -170,7 +170,7 @@ class Machines:
                 continue
             try:
                 await self.remove(step_name)
-            except CarrierError as exc:  # told as left over; whoever heals tries again
+            except NotBack as exc:  # told as left over; whoever heals tries again
                 self._failed[step_name] = str(exc)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
-from chaos.carrier import CarrierError
+from chaos.carrier import NotBack
 
 __all__ = ["Machine", "open_warden", "run_command"]
 
@@ -64,7 +64,7 @@ def clean_environment() -> dict[str, str]:
 
 
 async def run_command(*arguments: str) -> None:
-    """Run a command of pitlink to its end. Raises CarrierError with what it said when it fails."""
+    """Run a command of pitlink to its end. Raises NotBack with what it said when it fails."""
     ended = await trio.run_process(
         [sys.executable, "-m", "daemons.cli", *arguments],
         capture_stdout=True,
@@ -74,7 +74,7 @@ async def run_command(*arguments: str) -> None:
     )
     if ended.returncode:
         said = ended.stderr.decode(errors="replace").strip()
-        raise CarrierError(f"pitlink {' '.join(arguments[:2])} failed: {said}")
+        raise NotBack(f"pitlink {' '.join(arguments[:2])} failed: {said}")
 
 
 @define(eq=False)
@@ -87,14 +87,18 @@ class Machine:
     group: int
     answers: Callable[[], Awaitable[bool]]
     process: trio.Process | None = field(default=None, init=False)
+    _starting: trio.Lock = field(factory=trio.Lock, init=False)
 
     def is_up(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
     async def start(self) -> None:
-        """Start it, and return when it serves. Raises CarrierError when it ends or does not serve in 30 s."""
-        if self.is_up():
-            return
+        """Start it, and return when it serves. Raises NotBack when it ends or does not serve in 30 s."""
+        async with self._starting:  # the end of a lease and a heal may come together
+            if not self.is_up():
+                await self._start()
+
+    async def _start(self) -> None:
         self.process = await trio.lowlevel.open_process(
             list(self.command),
             stdin=subprocess.DEVNULL,
@@ -106,10 +110,10 @@ class Machine:
         with trio.move_on_after(START_S):
             while not await self.answers():
                 if not self.is_up():
-                    raise CarrierError(f"{self.name} ended at its start: {self.last_words()}")
+                    raise NotBack(f"{self.name} ended at its start: {self.last_words()}")
                 await trio.sleep(TICK_S)
             return
-        raise CarrierError(f"{self.name} does not answer {START_S:g} s after its start: {self.last_words()}")
+        raise NotBack(f"{self.name} does not answer {START_S:g} s after its start: {self.last_words()}")
 
     async def end(self, number: signal.Signals) -> None:
         """Send a signal, and return when the process has ended. What does not obey in 1.9 s is killed."""
