@@ -1,6 +1,8 @@
 """`pitlink chaos drill` as a process: on running daemons behind a relay, and ended by a signal on a ground of its own."""
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -62,11 +64,22 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "daemons.cli", "chaos", *map(str, arguments)]
 
 
-async def run(*arguments: object) -> subprocess.CompletedProcess[bytes]:
-    with trio.fail_after(60):
-        return await trio.run_process(
-            command(*arguments), capture_stdout=True, capture_stderr=True, check=False
-        )
+async def run(*arguments: object, typed: str = "") -> subprocess.CompletedProcess[bytes]:
+    """Run a command; `typed`: what somebody types at its terminal, where it has one."""
+    ours, its = pty.openpty()
+    try:
+        os.write(ours, typed.encode())
+        with trio.fail_after(60):
+            return await trio.run_process(
+                command(*arguments),
+                stdin=its if typed else subprocess.DEVNULL,
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+            )
+    finally:
+        os.close(ours)
+        os.close(its)
 
 
 @asynccontextmanager
@@ -92,9 +105,9 @@ async def test_running_daemons_are_drilled_when_that_is_meant(tmp_path: Path) ->
     async with relayed(tmp_path) as board:
         own = Placed("own", Latency(0.001))
         board.place("relay", own)
-        ended = await run("drill", file, "--against", against)
+        ended = await run("drill", file, "--against", against, typed="yes\n")
         assert ended.returncode == Verdict.INVALID.exit_code
-        assert f'Type "{SITE}" to go on'.encode() not in ended.stderr  # nobody can type here
+        assert f'Type "{SITE}" to go on'.encode() in ended.stderr
         assert b"not armed: nothing was done" in ended.stderr
         assert b"reset_peer on uplink" in ended.stderr
 
@@ -103,7 +116,7 @@ async def test_running_daemons_are_drilled_when_that_is_meant(tmp_path: Path) ->
         assert ended.returncode == Verdict.INVALID.exit_code
         assert b"faults are there already: old on the relay's relay" in ended.stdout
 
-        ended = await run("drill", file, "--against", against, "--arm", SITE, "--heal", "--report", tmp_path)
+        ended = await run("drill", file, "--against", against, "--report", tmp_path, typed=f"{SITE}\nheal\n")
         assert ended.returncode == 0, ended.stdout.decode() + ended.stderr.decode()
         assert list(board.get("relay").placed.values()) == [own]  # what is its owner's stays
         record = read_record(next(tmp_path.glob("*.json")).read_text())
