@@ -8,8 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import trio
@@ -99,14 +99,15 @@ class Machine:
                 await self._start()
 
     async def _start(self) -> None:
-        self.process = await trio.lowlevel.open_process(
-            list(self.command),
-            stdin=subprocess.DEVNULL,
-            stdout=_appending(self.log),
-            stderr=subprocess.STDOUT,
-            process_group=self.group,
-            env=clean_environment(),
-        )
+        with _appending(self.log) as log:
+            self.process = await trio.lowlevel.open_process(
+                list(self.command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=self.group,
+                env=clean_environment(),
+            )
         with trio.move_on_after(START_S):
             while not await self.answers():
                 if not self.is_up():
@@ -137,5 +138,10 @@ class Machine:
             return f"its log cannot be read: {exc}"
 
 
-def _appending(log: Path) -> int:
-    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+@contextmanager
+def _appending(log: Path) -> Iterator[int]:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

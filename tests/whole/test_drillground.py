@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import trio
 
-from chaos.carrier import NotCarried
+from chaos.carrier import NotBack, NotCarried
 from chaos.faults import Placed, Silence
 from chaos.scenario import Deed
 from daemons.commands.drillground import GroundOptions, ThrowAwayGround, open_ground
+from daemons.commands.drillmachines import Machine, open_warden
 from daemons.ops.client import AdminClient, Unreachable
 from daemons.store.archive import backups_in
 
@@ -121,6 +122,21 @@ async def test_machines_are_killed_put_back_and_started_again_and_all_ends_withi
     assert time.monotonic() - began < 10  # its own 2 s, and what the machine is busy with besides
     assert not folder.exists()
     assert str(folder) not in Path("/proc/mounts").read_text()
+
+
+async def test_a_machine_that_does_not_come_back_says_its_last_words(tmp_path: Path) -> None:
+    async def answers() -> bool:
+        return False
+
+    async with open_warden(tmp_path / "ground") as group:
+        command = ("sh", "-c", "echo no disk to run on; exit 3")
+        machine = Machine("hub", command, tmp_path / "log", group, answers)
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with pytest.raises(NotBack, match="ended at its start: no disk to run on"):
+                await machine.start()
+        assert len(os.listdir("/proc/self/fd")) == before
+        assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
 
 
 def test_who_made_the_ground_is_killed_and_nothing_is_left() -> None:
