@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 import trio
@@ -20,6 +21,7 @@ from chaos.faults import (
     ResetPeer,
     Silence,
     Stream,
+    Trace,
 )
 from chaos.profiles import PROFILES
 from chaos.scenario import Deed
@@ -252,6 +254,37 @@ def test_a_line_that_is_mended_lets_go_what_waited() -> None:
                 assert trio.current_time() - began < 0.1
 
     run_world(1, main, conditions=NEAR)
+
+
+def test_a_recorded_line_lets_through_what_it_let_through(tmp_path: Path) -> None:
+    recording = tmp_path / "line.up"
+    recording.write_text(
+        "\n".join(map(str, [*range(1, 1001), 5000]))
+    )  # a second of 12 Mbit/s, four of nothing
+
+    async def main(world: World) -> list[float]:
+        async with carried(world) as (hub, carrier):
+            client, server = await hub.pair()
+            await put(carrier, Trace(str(recording)), Stream.UPSTREAM)
+            arrivals = []
+            async with trio.open_nursery() as nursery:
+
+                async def send() -> None:
+                    for _ in range(100):
+                        await client.send_all(bytes(100))
+                        await trio.sleep(0.1)
+
+                nursery.start_soon(send)
+                for number in range(100):
+                    await read_exactly(server, 100)
+                    arrivals.append(trio.current_time() - number * 0.1)
+        return arrivals
+
+    late = [delay > 0.5 for delay in run_world(1, main, conditions=NEAR).value]
+    assert late[:9] == [False] * 9
+    assert all(late[11:40])
+    assert late[51:59] == [False] * 8
+    assert all(late[61:90])
 
 
 def test_a_delay_adds_to_the_path_and_leaves_the_order() -> None:
