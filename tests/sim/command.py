@@ -16,6 +16,7 @@ from tests.sim.batch import ENOUGH_HOURS, HOURS_A_RUN, MUST_HAPPEN, Job, Pool, f
 from tests.sim.figures import Figures
 from tests.sim.script import Script, Setting, read_script, script_to_toml
 from tests.sim.shrink import shrink
+from tests.sim.storm import unplayable
 
 BEAT_S = 5.0
 SCRIPT_MARGIN_S = 60.0
@@ -42,6 +43,8 @@ def run(asked: Asked) -> int:
     if asked.scenario is not None:
         try:
             script, setting = read_script(asked.scenario)
+            if problems := unplayable(script):
+                raise ScenarioError(problems)
         except (OSError, ScenarioError) as exc:
             words = exc.problems if isinstance(exc, ScenarioError) else (str(exc),)
             raise ConfigError([Problem(str(asked.scenario), word) for word in words]) from exc

@@ -47,6 +47,8 @@ BACK_S = 30.0
 GUARD_FOR_S = 3.0
 """A record does not say for how long a guard had to be broken."""
 LATENCY_S = 0.0005
+STARTED_S = 10.0
+"""Real programs need so long until the drill begins: the race day has begun by then."""
 
 _OPERATOR = Identity("unix", "the drill", Role.ADMIN, ("*",))
 _LIMIT = re.compile(r"at (least|most) ([-+0-9.e]+)")
@@ -229,6 +231,7 @@ async def run_drill(
             nursery.start_soon(day.watch)
             nursery.start_soon(race_day.run)
             await _until(lambda: _is_shown(day))
+            await trio.sleep(STARTED_S)
             await _back_up(day, drill)
             async with _carrier(world, drill, _Machines(day, orders, origin)) as carrier:
                 ground = Ground(

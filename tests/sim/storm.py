@@ -8,6 +8,7 @@ its time on, for the next such moment.
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 
 import trio
 from attrs import define, field
@@ -15,6 +16,7 @@ from attrs import define, field
 from chaos.faults import Placed, Silence
 from chaos.scenario import Deed, Scenario, ScenarioError, Step
 from chaos.simnet import Fault, Kill, Program, Strike, World
+from chaos.simnet.carrier import SimCarrier, open_carrier
 from chaos.simnet.faults import Struck, random_faults
 from tests.sim.script import DOWN_LEAST_S, WITH_POWER, Script, kill_step, steps_of, strike_of
 
@@ -116,7 +118,21 @@ class Storm:
             on_struck(fate)
             programs[fate.host].kill(power=power, down_s=fate.down_s)
 
-        async with trio.open_nursery() as nursery:
+        others = _others(self.script)
+        if problems := unplayable(self.script):
+            raise ScenarioError(problems)
+        uplink = {"field": (self.hosts["site"], self.hosts["hub"])}
+        async with AsyncExitStack() as stack:
+            if others:
+                carrier = await stack.enter_async_context(
+                    open_carrier(self.world.net, uplink, seed=str(self.world.seed), proxy="uplink")
+                )
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            for step in others:
+                if isinstance(step.fault, Deed):
+                    nursery.start_soon(kill, step, False)
+                else:
+                    nursery.start_soon(self._place, carrier, step, step.fault)
             for steps in self.script.events:
                 first = steps[0]
                 how = self.script.exactly.get(first.name)
@@ -126,6 +142,15 @@ class Storm:
                 elif how in _KILLS:
                     nursery.start_soon(kill, first, how == "power")
             await trio.sleep_forever()
+
+    async def _place(self, carrier: SimCarrier, step: Step, placed: Placed) -> None:
+        """Place a fault as a drill does."""
+        assert self.script is not None
+        await self._sleep_until(step.at_s)
+        self.world.sometimes(step.kind)
+        await carrier.place(step.name, "uplink", placed, 0.0)
+        await self._sleep_until(self.script.scenario.ends_at_s(step))
+        await carrier.remove(step.name)
 
     # --- what a program meets at a moment of its own -------------------------------------------------------------
 
@@ -250,3 +275,17 @@ class Storm:
 
     async def _sleep_until(self, at_s: float) -> None:
         await self.world.net.timeline.sleep_until(max(at_s, trio.current_time()))
+
+
+def _others(script: Script) -> list[Step]:
+    return [step for step in script.scenario.timeline if step.name not in script.exactly]
+
+
+def unplayable(script: Script) -> list[str]:
+    """Return what no world plays without being told exactly, in words."""
+    return [
+        f"{step.name}: a simulated world plays faults of the uplink, and kills of site and hub"
+        for step in _others(script)
+        if (step.kind != "kill" or step.target not in ("site", "hub"))
+        and (isinstance(step.fault, Deed) or step.target.partition(":")[0] != "uplink")
+    ]

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
+from chaos.drills.record import Check, Kind, Record, Recovery, Verdict, record_to_json
+from chaos.faults import Placed, ResetPeer
+from chaos.scenario import Scenario, Step
 from chaos.simnet import Fault, Strike, World, run_world
 from daemons.link.durable import DurableChannels
 from daemons.ops.errors import ConfigError
 from tests.sim.batch import Job
 from tests.sim.command import Asked, run
 from tests.sim.figures import Figures
+from tests.sim.replay import run as replay
 from tests.sim.script import Script, Setting, kill_step, read_script, script_to_toml, steps_of, strike_of
 from tests.sim.shrink import shrink
 from tests.sim.storm import Storm
@@ -148,6 +153,7 @@ def test_a_planted_bug_ends_as_a_short_scenario_that_fails_until_it_is_mended(
         ("[simulation.exactly]\n'1 drop' = 'drop'", "there is no step '1 drop'"),
         ("[[step]]\nat = 1\nfor = 1\nfault = 'quiet'", "'quiet' is none of"),
         ("name = 'nothing'", "there must be at least one"),
+        ("[[step]]\nat = 1\ntarget = 'origin'\nfault = 'kill'", "plays faults of the uplink"),
     ],
 )
 def test_a_file_that_cannot_be_is_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
@@ -155,3 +161,49 @@ def test_a_file_that_cannot_be_is_refused_in_words(tmp_path: Path, text: str, wo
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=words):
         run(Asked(scenario=path, jobs=1))
+
+
+def test_a_scenario_of_drills_is_placed_on_the_simulated_uplink(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], restored_logs: None
+) -> None:
+    path = tmp_path / "drill.toml"
+    path.write_text(
+        "lasts = 20\n[[step]]\nat = 5\nfor = 0.5\nfault = 'reset_peer'\n"
+        "[[step]]\nat = 10\ntarget = 'hub'\nfault = 'kill'\nwith = { down_s = 1.0 }\n"
+    )
+    assert run(Asked(scenario=path, what="link", seeds=[2], hours=30 / 3600, jobs=1)) == 0
+    told = capsys.readouterr().out
+    assert "crash 1" in told
+    assert "reset_peer 1" in told
+    assert "starts 3" in told
+
+
+def test_a_drill_is_replayed_from_its_record_and_judged_by_the_same_bounds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], restored_logs: None
+) -> None:
+    cut = Step(2.0, 0.5, "cut", "uplink", Placed("cut", ResetPeer()))
+    checks = [
+        Check("connected", Kind.BEFORE, "at least 1", 1.0, "", True),
+        Check("reconnect after cut", Kind.RECOVERY, "at most 3", 0.2, "s", True),
+        Check("lost after cut", Kind.RECOVERY, "at most 0", 0.0, "", True),
+    ]
+    record = Record(
+        "a cut", "nothing is lost", 5, Verdict.PASS, "", {}, "a test", "2026-01-01T00:00:00Z", 20.0, "",
+        Scenario("a cut", (cut,), 4.0), checks=tuple(checks), recoveries=(Recovery("cut", 0.1, 0.2, 0.2, 0.4, 0, 0, 0, 0),),
+    )  # fmt: skip
+    path = tmp_path / "record.json"
+    path.write_text(record_to_json(record), encoding="utf-8")
+    assert replay(path) == Verdict.PASS.exit_code
+    told = capsys.readouterr().out
+    assert "trace " in told
+    rows = {line[2:46].strip(): line[46:].split() for line in told.splitlines() if line.startswith("  ")}
+    assert rows["verdict"] == ["PASS", "PASS"]
+    assert rows["cut: lost"] == ["0", "0"]
+    path.write_text(
+        record_to_json(evolve(record, checks=(*checks[:1], evolve(checks[1], limit="at most 0.01"))))
+    )
+    assert replay(path) == Verdict.FAIL.exit_code
+    assert "not in the simulation: reconnect after cut" in capsys.readouterr().out
+    path.write_text("{}")
+    with pytest.raises(ConfigError, match="is no record of a drill"):
+        replay(path)
