@@ -35,7 +35,7 @@ class RecordError(ValueError):
 
 class Verdict(StrEnum):
     """PASS and FAIL judge what was drilled; INVALID says that nothing was shown, ABORTED that a guard or somebody
-    ended it, NOT RESTORED that faults may still be there."""
+    ended it, NOT RESTORED that faults may still be there, or that it is not as before."""
 
     PASS = "PASS"
     FAIL = "FAIL"
@@ -90,9 +90,9 @@ class FaultRun:
 class Recovery:
     """How a fault was felt, and how soon it was over.
 
-    `detect_s`: from its beginning until one end noticed; None: nobody had to. The others from its end: connected again,
-    nothing promised waits, the screen is fresh. `lost`, `doubled`, `dead`: messages; `late`: of the probes' figures,
-    how many were beyond the bound.
+    `detect_s`: from its beginning until one end noticed; None: nobody did. The others from its end: connected again,
+    what had been promised delivered, the screen fresh. `lost`, `doubled`, `late` (acknowledged later than the drill's
+    `late_after`), `dead`: messages.
     """
 
     step: str

@@ -12,7 +12,7 @@ from chaos.drills.watch import Reading
 from chaos.faults import show_fault
 from chaos.scenario import Deed, Scenario, Step
 
-__all__ = ["Show", "describe", "timeline_lines"]
+__all__ = ["Show", "clock_words", "describe", "timeline_lines"]
 
 LOG_EVERY_S = 10.0
 """Where nobody watches, how things stand is said so often."""
