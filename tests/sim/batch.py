@@ -3,7 +3,6 @@
 import collections
 import contextlib
 import logging
-import math
 import multiprocessing
 import os
 import random
@@ -59,12 +58,6 @@ class Job:
         return (
             f"pitlink chaos sim{said} --what {self.what} --seeds {self.seed} --hours {self.hours!r} --jobs 1"
         )
-
-
-def jobs_for(what: str, hours: float, seed: int) -> list[Job]:
-    """Return the runs that make up `hours`, with seeds that follow from `seed`."""
-    each = HOURS_A_RUN[what]
-    return [Job(what, seed + number, each) for number in range(math.ceil(hours / each))]
 
 
 def fresh_seed() -> int:
