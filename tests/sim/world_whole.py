@@ -14,7 +14,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from chaos.simnet.faults import Struck
 from chaos.simnet.world import EPOCH_S
 from daemons.cloud import Cloud, open_cloud
 from daemons.link.durable import ChannelReport, DurableChannels
+from daemons.link.hazards import Hazards
 from daemons.ops.environment import Environment
 from daemons.ops.options import Address, Secret
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
@@ -201,6 +202,8 @@ class Day:
     storm: Storm = field(
         default=Factory(lambda self: Storm(self.world, HOSTS), takes_self=True), kw_only=True
     )
+    hazards: Mapping[str, Hazards] = field(factory=dict, kw_only=True)
+    """By host: faults inside of a daemon, over all its lives."""
     tree: _Tree = field(factory=_Tree)
     events: ChannelOracle = field(factory=lambda: ChannelOracle("event"))
     messages: dict[tuple[int, int], Message] = field(factory=dict)
@@ -239,7 +242,9 @@ class Day:
         )
         async with AsyncExitStack() as stack:
             pits = await stack.enter_async_context(
-                open_pits(config, environment=daemon.environment, inline=True)
+                open_pits(
+                    config, environment=daemon.environment, inline=True, hazards=self.hazards.get("pits")
+                )
             )
             self._watch_sender(pits.durable)
             nursery = await stack.enter_async_context(trio.open_nursery())
@@ -256,7 +261,9 @@ class Day:
         config = CloudConfig(state_dir=self.folder / "cloud", listen=Address("0.0.0.0", PORT))
         async with AsyncExitStack() as stack:
             cloud = await stack.enter_async_context(
-                open_cloud(config, environment=daemon.environment, inline=True)
+                open_cloud(
+                    config, environment=daemon.environment, inline=True, hazards=self.hazards.get("cloud")
+                )
             )
             nursery = await stack.enter_async_context(trio.open_nursery())
             await nursery.start(cloud.run)
@@ -439,15 +446,17 @@ class Day:
         self.figures.counts["files written"] += len(self.tree.writes)
 
 
-async def run_whole(world: World, hours: float, storm: Storm | None = None) -> Figures:
-    """Run a race day of `hours`, heal, and judge; `storm`: one to be played, or looked at. Raises AssertionError for
-    every broken rule."""
+async def run_whole(
+    world: World, hours: float, storm: Storm | None = None, hazards: Mapping[str, Hazards] | None = None
+) -> Figures:
+    """Run a race day of `hours`, heal, and judge; `storm`: one to be played, or looked at; `hazards`: see Day. Raises
+    AssertionError for every broken rule."""
     storm = Storm(world, HOSTS) if storm is None else storm
     scratch = "/dev/shm" if os.path.isdir("/dev/shm") else None
     figures = Figures("whole", world.seed)
     net = world.net
     with tempfile.TemporaryDirectory(prefix="pitlink-sim-", dir=scratch) as folder:
-        day = Day(world, Path(folder), figures, storm=storm)
+        day = Day(world, Path(folder), figures, storm=storm, hazards=hazards or {})
         net.add_host("timing")
         net.link("timing", "pits").set(latency_s=0.0005)
         race_day = RaceDay(day.double, world.seed, rounds=None)
