@@ -118,17 +118,20 @@ def _faults(record: Record, lanes: list[Lane], scale: Scale) -> list[str]:
 
 
 def _shades(record: Record, scale: Scale, bottom: int) -> list[str]:
-    """Mark where faults came and went across all panels; what lasts the whole drill marks nothing."""
-    parts = []
-    for run in record.faults[:SHADES_MAX]:
-        until_s = record.took_s if run.until_s is None else run.until_s
-        if run.from_s is None or until_s - run.from_s > 0.6 * record.took_s:
+    """Mark where faults came and went across all panels; what lasts most of the drill marks nothing."""
+    spans = dict.fromkeys(
+        (run.from_s, record.took_s if run.until_s is None else run.until_s)
+        for run in record.faults
+        if run.from_s is not None
+    )
+    parts: dict[str, None] = {}  # a profile's faults strike together: one mark
+    for from_s, until_s in list(spans)[:SHADES_MAX]:
+        if until_s - from_s > 0.6 * record.took_s:
             continue
-        x, width = scale.x(run.from_s), max(1.0, scale.x(until_s) - scale.x(run.from_s))
-        parts.append(
-            f'<rect class="shade" x="{x:.1f}" y="{HEAD}" width="{width:.1f}" height="{bottom - HEAD}"/>'
-        )
-    return parts
+        x, width = scale.x(from_s), max(1.0, scale.x(until_s) - scale.x(from_s))
+        where = f'x="{x:.0f}" y="{HEAD}" width="{width:.0f}" height="{bottom - HEAD}"'
+        parts[f'<rect class="shade" {where}/>'] = None
+    return list(parts)
 
 
 # --- what was seen -----------------------------------------------------------------------------------------------------

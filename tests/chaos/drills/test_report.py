@@ -109,6 +109,13 @@ def test_the_picture_has_each_fault_and_outage_where_it_was() -> None:
     assert "at most 12.5 s" in words
 
 
+def test_faults_that_strike_together_are_one_mark() -> None:
+    both = [FaultRun(name, "latency", "uplink", 10, 5, 12.001, 17.002, 1) for name in ("up", "down")]
+    root = Xml.fromstring(svg_of(record(faults=(*both, *record().faults))).encode())
+    marks = [one for one in root.iter(f"{SVG}rect") if one.get("class") == "shade"]
+    assert len(marks) == 3
+
+
 def test_the_picture_runs_no_script_loads_nothing_and_has_both_colour_schemes() -> None:
     picture = svg_of(record(why="</svg><script>alert(1)</script>"))
     root = Xml.fromstring(picture.encode())
