@@ -130,9 +130,7 @@ class Proxy(Placing):
             return
         if connection.has(CaptivePortal):
             with trio.move_on_after(PORTAL_S):
-                await (
-                    trio.lowlevel.checkpoint()
-                )  # it may have been closed already: nobody waits for such a socket
+                await trio.lowlevel.checkpoint()  # nobody waits for a socket that is closed already
                 await trio.lowlevel.wait_readable(client)
                 client.recv(64 * 1024)
                 client.send(PORTAL)
