@@ -112,6 +112,9 @@ def _failure(command: list[str], root: Path, seconds: float) -> str:
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
     if failed:
         return failed[1]
+    simulated = re.search(r"FAILED after \d+ s: (.+)", done.stdout)  # a line of the simulation
+    if simulated:
+        return simulated[1][:160]
     lines = [
         line
         for line in done.stdout.splitlines()
