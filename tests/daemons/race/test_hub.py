@@ -227,6 +227,8 @@ async def test_with_the_link_down_the_board_says_so_and_the_next_one_begins_anew
 ) -> None:
     async with hub() as stage:
         await pushed_all(stage)
+        stage.read_at(trio.current_time())
+        assert stage.hub.keeper.as_of == trio.current_time()  # it has been acted on
         stage.peer.go_down()
         assert stage.hub.keeper.freshness(trio.current_time()).why == "The field is offline"
         stage.batches.clear()
