@@ -38,7 +38,7 @@ from daemons.store.connect import PLAIN
 SITE = "demo"
 STATUS_S = 1.0
 TOKEN_S = 7 * 86400.0
-STOP_S = 1.2
+STOP_S = 0.9
 
 
 @frozen

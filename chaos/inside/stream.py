@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 import trio
-from trio import socket
 
 from chaos.faults import CaptivePortal, Ignore, Placed, Refuse, Stream
 from chaos.model.belt import SLOW_PIECE_BYTES, Belt, Timer
@@ -258,7 +257,7 @@ class FaultyStream(Carried, trio.abc.Stream):
         else:
             if is_reset:
                 try:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+                    sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, _RST)
                 except OSError:
                     pass  # it has gone by itself
             sock.close()

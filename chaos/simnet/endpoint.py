@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from .hosts import Host
     from .sockets import SimSocket
 
+_TURN_GIVEN_EVERY = 4
+"""One call in so many that need not wait gives up its turn, as every one does on real sockets: most of a simulation is
+switches between tasks, and what can happen during one still happens often enough."""
+
 
 class Endpoint:
     """One end of a connection.
@@ -37,6 +41,7 @@ class Endpoint:
         self.reader: trio.lowlevel.Task | None = None
         self.writer: trio.lowlevel.Task | None = None
         self._listener = listener
+        self._calls = 0
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else errno.errorcode[self.error] if self.error else "open"
@@ -50,7 +55,7 @@ class Endpoint:
         pipe = self.inbound
         if self.readable():
             data = self._take(max_bytes)
-            await trio.lowlevel.cancel_shielded_checkpoint()
+            await self._perhaps_give_turn()
             return data
         while True:
             if self.reader is not None:
@@ -69,7 +74,7 @@ class Endpoint:
         await trio.lowlevel.checkpoint_if_cancelled()
         if self.writable():
             sent = self._accept(data)
-            await trio.lowlevel.cancel_shielded_checkpoint()
+            await self._perhaps_give_turn()
             return sent
         await self._park_writer()
         return self._accept(data)
@@ -78,9 +83,14 @@ class Endpoint:
         """Wait until `send` would not wait."""
         await trio.lowlevel.checkpoint_if_cancelled()
         if self.writable():
-            await trio.lowlevel.cancel_shielded_checkpoint()
+            await self._perhaps_give_turn()
         else:
             await self._park_writer()
+
+    async def _perhaps_give_turn(self) -> None:
+        self._calls += 1
+        if not self._calls % _TURN_GIVEN_EVERY:
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
     def readable(self) -> bool:
         """Whether `receive` would not wait."""

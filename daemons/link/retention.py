@@ -186,10 +186,12 @@ def retain(outbox: "Outbox", conn: apsw.Connection, now: float | None) -> int:
         return 0
     (kept,) = fetch(conn, "SELECT kept_bytes FROM link_out_channel WHERE id = ?", (outbox.id,))[0]
     before = _NEVER if now is None else now - keep.age_s
+    # A sixteenth at once, so that a full outbox does not look for what must go at every acknowledgement.
+    too_much = 0 if kept <= keep.body_bytes else kept - keep.body_bytes * 15 // 16
     count = freed = 0
     for key, epoch, first, acked in fetch(conn, _ACKED, (outbox.id,)):
         base = key << SEQ_BITS
-        cut = _cut(conn, base | first, base | acked + 1, 0, kept - keep.body_bytes - freed, before)
+        cut = _cut(conn, base | first, base | acked + 1, 0, too_much - freed, before)
         if cut.stop > base | first:
             _forget(outbox, conn, key, epoch, first, cut.stop - base - 1)
         count += cut.messages

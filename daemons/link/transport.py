@@ -18,7 +18,7 @@ from typing import Protocol, runtime_checkable
 
 import trio
 import trio_websocket
-from attrs import define, field
+from attrs import define, field, frozen
 
 from protocol.errors import CloseCode, RemoteProtocolError
 
@@ -162,6 +162,22 @@ class _SharedStream(trio.abc.Stream):
         await self.inner.aclose()
 
 
+@frozen
+class _Straight:
+    """The sending half of a memory channel, without a turn of the loop where there is room."""
+
+    channel: trio.MemorySendChannel[bytes | str]
+
+    async def send(self, message: bytes | str) -> None:
+        try:
+            self.channel.send_nowait(message)
+        except trio.WouldBlock:
+            await self.channel.send(message)
+
+    async def aclose(self) -> None:
+        await self.channel.aclose()
+
+
 def raw_socket(stream: trio.abc.Stream) -> trio.socket.SocketType | None:
     """Return the socket under `stream`, through TLS and wrappers, or None where there is none."""
     under: object = stream
@@ -202,6 +218,8 @@ class WebSocketTransport:
         self._stream = stream
         # Its own lock around each send costs a turn of the loop; the one of the stream is enough.
         ws._stream_lock = nullcontext()  # type: ignore[assignment]
+        # Nor need its reader give its turn away for each message that its queue has room for.
+        ws._send_channel = _Straight(ws._send_channel)  # type: ignore[assignment]
         self.messages_in = 0
         self.messages_out = 0
 

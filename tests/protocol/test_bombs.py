@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-LIMIT_MS = 50.0
+from tests.protocol.bombs import LIMIT_MS
+
 ROOT = Path(__file__).parents[2]
 
 

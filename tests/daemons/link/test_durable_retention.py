@@ -18,7 +18,7 @@ from tests.daemons.link.durable_side import DAY_S, Clock, acked, bodies, message
 
 async def test_kept_events_go_by_age_and_by_bytes(tmp_path: Path) -> None:
     clock = Clock()
-    out = [OutChannel("event", Keep(age_s=7 * DAY_S, body_bytes=40))]
+    out = [OutChannel("event", Keep(age_s=7 * DAY_S, body_bytes=43))]
     async with side(tmp_path, out=out, clock=clock) as here:
         await here.attach()
         for name in range(10):

@@ -32,8 +32,8 @@ async def test_nothing_of_the_content_is_in_any_file_while_it_is_open_and_afterw
         await store.transact(_insert)
         await store.backup_to(tmp_path / "backup.db")
         files = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-        assert {"store.db", "store.db-wal", "backup.db"} <= set(files)
-        assert len(files["store.db-wal"]) > 100_000
+        assert {"store.db", "backup.db"} <= set(files)
+        assert inline or len(files["store.db-wal"]) > 100_000  # inline there is no log
         assert await store.read(_count) == 3000
     files["closed"] = path.read_bytes()
     for name, data in files.items():
