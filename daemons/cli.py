@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from attrs import frozen
 from cyclopts import App, Group, Parameter
 
+from daemons.commands.unread import UNREAD, hush, is_unread
 from daemons.ops.errors import ConfigError, RefusedToStart
 
 __all__ = ["main"]
@@ -205,7 +206,20 @@ def show(daemon: Daemon, /, *, config: Config = None) -> int:
 
 
 def main() -> None:
-    """Run the command line and exit: 0 well, 1 failed, 2 wrong use or configuration, 3 something in the way."""
+    """Run the command line and exit: 0 well, 1 failed, 2 wrong use or configuration, 3 something in the way; 141 when
+    nobody reads what it says, as in: pitlink logs -f | head."""
+    try:
+        code = _run()
+        sys.stdout.flush()
+    except (OSError, BaseExceptionGroup) as exc:
+        if not is_unread(exc):
+            raise
+        hush()
+        code = UNREAD
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         code = app(exit_on_error=False, result_action="return_value")
     except ConfigError as exc:
@@ -220,7 +234,7 @@ def main() -> None:
         if not type(exc).__module__.startswith("cyclopts"):
             raise
         code = 2  # cyclopts has said why
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

@@ -20,23 +20,27 @@ LOG_EVERY_S = 10.0
 
 @define(eq=False)
 class Show:
-    """Writes to `out`; `now`: seconds since the drill began. On a terminal the last line is rewritten."""
+    """Writes to `out`; `now`: seconds since the drill began. On a terminal the last line is rewritten.
+
+    Nobody may read it any more, as when the terminal was closed: that is no reason not to heal.
+    """
 
     out: TextIO = field(factory=lambda: sys.stderr)
     now: Callable[[], float] = field(default=lambda: 0.0)
     _logged_at: float = field(default=float("-inf"), init=False)
     _is_open: bool = field(default=False, init=False)
+    _is_unread: bool = field(default=False, init=False)
 
     def line(self, words: str) -> None:
         """Say something that happened."""
         self._close()
-        print(f"{self.now():7.1f} s  {words}", file=self.out, flush=True)
+        self._write(f"{self.now():7.1f} s  {words}\n")
 
     def standing(self, reading: Reading, clock: str) -> None:
         """Show how things stand. `clock`: of the recovery that is waited for, or the faults that are on."""
         words = _standing(reading) + (f" · {clock}" if clock else "")
-        if self.out.isatty():
-            print(f"\r\x1b[K{reading.t_s:7.1f} s  {words}", end="", file=self.out, flush=True)
+        if self._is_terminal():
+            self._write(f"\r\x1b[K{reading.t_s:7.1f} s  {words}")
             self._is_open = True
         elif reading.t_s >= self._logged_at + LOG_EVERY_S:
             self._logged_at = reading.t_s
@@ -48,8 +52,20 @@ class Show:
 
     def _close(self) -> None:
         if self._is_open:
-            print("\r\x1b[K", end="", file=self.out, flush=True)
+            self._write("\r\x1b[K")
             self._is_open = False
+
+    def _is_terminal(self) -> bool:
+        return not self._is_unread and self.out.isatty()
+
+    def _write(self, text: str) -> None:
+        if self._is_unread:
+            return
+        try:
+            self.out.write(text)
+            self.out.flush()
+        except OSError:
+            self._is_unread = True
 
 
 def _standing(reading: Reading) -> str:

@@ -1,5 +1,6 @@
 """The command line as a process: help, configuration, tokens, exit codes."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -92,6 +93,19 @@ def test_a_hub_without_keys_or_sites_names_the_command_that_makes_them(tmp_path:
     told = _run("cloud", "--listen", "127.0.0.1:0", "--state-dir", str(tmp_path))
     assert told.returncode == 3
     assert f"pitlink site add NAME --state-dir {tmp_path}" in told.stderr
+
+
+@pytest.mark.parametrize("arguments", [("config", "show", "pits"), ("chaos", "drills")])
+def test_what_nobody_reads_any_more_ends_without_a_word(arguments: tuple[str, ...]) -> None:
+    """As in: pitlink … | head. The exit code is what a shell says of a program that a broken pipe has ended."""
+    ours, its = os.pipe()
+    os.close(ours)
+    try:
+        command = [sys.executable, "-m", "daemons.cli", *arguments]
+        told = subprocess.run(command, stdout=its, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    finally:
+        os.close(its)
+    assert (told.returncode, told.stderr) == (141, "")
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
