@@ -101,6 +101,7 @@ def proxy(
 ) -> int:
     """Relay TCP connections with faults: TLS passes unseen. Ends with Ctrl-C, and all faults with it."""
     from chaos.profiles import PROFILES
+    from chaos.proxy.board import LEASE_MAX_S
     from daemons.ops.lifecycle import run_daemon
     from daemons.ops.logs import LogLevel, configure_logs
 
@@ -111,8 +112,8 @@ def proxy(
         problems.append(
             Problem(profile, "is no profile that a relay can play", "see: pitlink chaos profiles")
         )
-    if lease < 0:
-        problems.append(Problem("--lease", "must be 0 or more"))
+    if not 0 <= lease <= LEASE_MAX_S:
+        problems.append(Problem("--lease", f"must be 0 to {LEASE_MAX_S:.0f}"))
     problems += _problems_of_addresses(listen, to, api)
     if problems:
         raise ConfigError(problems)

@@ -33,6 +33,7 @@ from chaos.drills.watch import read_labels
 from chaos.drills.words import figure
 from daemons.commands.drillagainst import read_ground
 from daemons.commands.place import printable
+from daemons.commands.unread import hush
 from daemons.ops.ask import Place
 from daemons.ops.client import AdminClient, AdminError, Unreachable
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
@@ -65,8 +66,12 @@ def drill(
     """Play a drill. Ends with 0 passed, 1 failed, 2 invalid (nothing was shown), 3 aborted, 4 not restored."""
     found = _find(which)
     if dry_run:
+        if against is not None:
+            print(f"on {printable(read_ground(against, os.environ).words)}:")
         print("\n".join(map(printable, timeline_lines(found))))
         return 0
+    if report is not None:
+        _make_folder(report)
     if seed is None:
         seed = secrets.randbelow(2**32) if found.seed is None else found.seed
     replay = ["pitlink", "chaos", "drill", which, "--seed", str(seed)]
@@ -82,11 +87,33 @@ def drill(
         return _explain(group)
     except (CarrierError, RefusedToStart, Unreachable, AdminError) as exc:
         return _explain(BaseExceptionGroup("", [exc]))
-    _print(record)
-    if report is not None:
-        for path in write_reports(record, report):
+    written = [] if report is None else _write(record, report)
+    try:
+        _print(record)
+        for path in written:
             print(path)
+        sys.stdout.flush()
+    except OSError:  # nobody reads it: the verdict is what it is
+        hush()
     return record.verdict.exit_code
+
+
+def _make_folder(report: Path) -> None:
+    """See that there is a folder for the record, before anything is broken for it. Raises ConfigError."""
+    try:
+        report.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError([Problem("--report", f"there can be no folder {report}: {exc.strerror}")]) from exc
+    if not os.access(report, os.W_OK | os.X_OK):
+        raise ConfigError([Problem("--report", f"nothing may be written into {report}")])
+
+
+def _write(record: Record, report: Path) -> Sequence[Path]:
+    try:
+        return write_reports(record, report)
+    except OSError as exc:
+        print(f"pitlink: the record is not, or not all, written: {exc}", file=sys.stderr)
+        return ()
 
 
 def _explain(group: BaseExceptionGroup[BaseException]) -> int:

@@ -36,6 +36,7 @@ def test_profiles_are_listed_with_their_sources() -> None:
         (("proxy", "--api", "0.0.0.0:8474"), 2, "on 127.0.0.1"),
         (("proxy", "--listen", ":0", "--to", "127.0.0.1:1", "--profile", "wet-string"), 2, "is no profile"),
         (("proxy", "--api", "127.0.0.1:0", "--api-token-file", "/nowhere"), 2, "cannot be read"),
+        (("proxy", "--listen", ":0", "--to", "127.0.0.1:1", "--lease", "nan"), 2, "--lease: must be 0 to"),
         (("proxy", "--api", "/"), 3, "is no socket"),
     ],
 )

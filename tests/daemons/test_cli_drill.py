@@ -58,3 +58,23 @@ def test_all_mistakes_of_the_file_of_daemons_are_said(tmp_path: Path) -> None:
         "relay.colour: there is no such key",
     ):
         assert words in told
+
+
+def test_a_dry_run_reads_the_file_of_daemons_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, against = tmp_path / "short.toml", tmp_path / "club.toml"
+    file.write_text(DRILL)
+    against.write_text(
+        'site = "north"\n[pits]\nat = "pits"\n[cloud]\nat = "hub"\n[relay]\napi = "r.sock"\nuplink = "relay"\n'
+    )
+    assert drill(str(file), against=against, dry_run=True) == 0
+    assert capsys.readouterr().out.startswith("on north and hub (club.toml):\n")
+    against.write_text('site = "north"\n')
+    with pytest.raises(ConfigError, match=r"\[relay\]: is missing"):
+        drill(str(file), against=against, dry_run=True)
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_broken(tmp_path: Path) -> None:
+    file = tmp_path / "short.toml"
+    file.write_text(DRILL)
+    with pytest.raises(ConfigError, match="--report: there can be no folder"):
+        drill(str(file), report=file / "reports")
