@@ -58,12 +58,13 @@ def error_logs() -> Iterator[ErrorLogs]:
     assert not lines, f"ERROR logged and not asserted: {list(lines)}"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def restored_logs() -> Iterator[None]:
-    """Put the logs back as the other tests want them."""
+    """Put the logs back as the other tests want them, when a test runs what configures them."""
     root = logging.getLogger()
-    handlers = list(root.handlers)
+    handlers, configured = list(root.handlers), structlog.get_config()["processors"]
     yield
-    root.handlers[:] = handlers
-    structlog.reset_defaults()
-    configure_for_tests()
+    if structlog.get_config()["processors"] is not configured:
+        root.handlers[:] = handlers
+        structlog.reset_defaults()
+        configure_for_tests()

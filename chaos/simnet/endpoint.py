@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from .hosts import Host
     from .sockets import SimSocket
 
-_TURN_GIVEN_EVERY = 4
-"""One call in so many that need not wait gives up its turn, as every one does on real sockets: most of a simulation is
-switches between tasks, and what can happen during one still happens often enough."""
-
 
 class Endpoint:
     """One end of a connection.
@@ -89,7 +85,7 @@ class Endpoint:
 
     async def _perhaps_give_turn(self) -> None:
         self._calls += 1
-        if not self._calls % _TURN_GIVEN_EVERY:
+        if not self._calls % self.host.network.turn_given_every:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     def readable(self) -> bool:

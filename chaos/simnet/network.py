@@ -43,6 +43,9 @@ class SimNetwork:
         self.default = default if default is not None else Conditions()
         self.trace = trace if trace is not None else Trace()
         self.timeline = Timeline()
+        self.turn_given_every = 1
+        """One call on a socket in so many that need not wait gives up its turn; with 1 every one does, as Trio has it. Most
+        of a simulation is switches between tasks, and what can happen during one happens often enough with a few."""
         self.hosts: dict[str, Host] = {}
         self.paths: dict[frozenset[str], Path] = {}
         self.connections: dict[int, tuple[Endpoint, Endpoint]] = {}

@@ -2,7 +2,8 @@
 
 FPVTrackside's stand-in, pits and cloud live in `world_whole`'s day; the runner of real drills looks at them as it does at
 real daemons, and the simulated network's carrier places the faults. Machines are killed, stopped, and put back to a backup
-made before. Besides what a drill can see, the day's oracle accounts for every event.
+made before; what happens inside of daemons (messages, names) happens inside of these. Besides what a drill can see, the
+day's oracle accounts for every event.
 """
 
 import io
@@ -43,121 +44,13 @@ from tests.sim.script import Script
 from tests.sim.storm import Storm
 from tests.sim.world_whole import CONVERGED_S, HOSTS, ORIGIN_PORT, SITE, Daemon, Day
 
-BACK_S = 30.0
 GUARD_FOR_S = 3.0
 """A record does not say for how long a guard had to be broken."""
 LATENCY_S = 0.0005
 STARTED_S = 10.0
 """Real programs need so long until the drill begins: the race day has begun by then."""
 
-_OPERATOR = Identity("unix", "the drill", Role.ADMIN, ("*",))
 _LIMIT = re.compile(r"at (least|most) ([-+0-9.e]+)")
-
-
-@define(eq=False)
-class _Orders(Storm):
-    """What a drill asks of the programs: nothing befalls them but that."""
-
-    stops: dict[str, trio.Event] = field(factory=dict, init=False)
-    down_s: dict[str, float] = field(factory=dict, init=False)
-    to_restore: set[str] = field(factory=set, init=False)
-
-    async def until_stopped(self, host: str, drawn_s: float) -> None:
-        self.stops[host] = trio.Event()
-        await self.stops[host].wait()
-
-    def down_after_stop_s(self, host: str) -> float:
-        return self.down_s.get(host, 0.0)
-
-    def restored(self, host: str, drawn: int | None, backups: int) -> int | None:
-        if host not in self.to_restore:
-            return None
-        self.to_restore.discard(host)
-        return backups - 1
-
-
-@define(eq=False)
-class _Client:
-    """Asks a simulated daemon what the admin API would be asked. `find()`: None while it is down."""
-
-    day: Day
-    host: str
-    find: Callable[[], Pits | Cloud | None]
-
-    async def status(self) -> dict[str, Any]:
-        await trio.lowlevel.checkpoint()
-        daemon = self._up()
-        with self.day.world.net.host(self.host):
-            warnings = [asdict(warning) for warning in daemon.health.warnings]
-            told: dict[str, Any] = json.loads(
-                json.dumps({"warnings": warnings, **daemon.figures.status()}, default=str)
-            )
-        return told
-
-    async def metrics(self) -> str:
-        await trio.lowlevel.checkpoint()
-        daemon = self._up()
-        with self.day.world.net.host(self.host):
-            return metrics_text(daemon.figures.readings())
-
-    async def act(self, action: str, **params: Any) -> Any:
-        known = self._up().admin.registry.get(action)
-        if known is None:
-            raise AdminError(404, "unknown", f"there is no action {action!r}")
-        try:
-            with self.day.world.net.host(self.host):
-                return json.loads(json.dumps(await known.run(known.read(params), _OPERATOR)))
-        except StorageError as exc:
-            raise Unreachable(f"{self.host}: {exc}") from exc
-        except ActionRefused as exc:
-            raise AdminError(503, "refused", str(exc)) from exc
-
-    def _up(self) -> Pits | Cloud:
-        daemon = self.find()
-        if daemon is None:
-            raise Unreachable(f"{self.host} is down")
-        return daemon
-
-
-@define(eq=False)
-class _Machines:
-    """Deeds done to the simulated machines: site, hub and origin."""
-
-    day: Day
-    orders: _Orders
-    origin: Program
-
-    async def begin(self, deed: Deed) -> None:
-        kind, down_s = deed.kind, deed.down_s or 0.0
-        if deed.target == "origin" and kind in ("kill", "stop"):
-            self.origin.kill(down_s=down_s)
-            return
-        host = HOSTS.get(deed.target)
-        if host is None or kind not in ("kill", "stop", "restore"):
-            raise NotCarried(f"{deed.kind} of {deed.target}: the simulated pair has no such deed")
-        daemon = self._daemon(host)
-        if kind == "stop" and host in self.orders.stops:
-            self.orders.down_s[host] = down_s
-            self.orders.stops[host].set()
-            return
-        if kind == "restore":
-            if not daemon._backups:
-                raise NotCarried(f"there is no backup of {deed.target} yet")
-            self.orders.to_restore.add(host)
-        daemon.program.kill(down_s=down_s)
-
-    async def end(self, deed: Deed) -> None:
-        with trio.move_on_after(BACK_S):
-            while not self._is_up(deed.target):
-                await trio.sleep(0.1)
-            return
-        raise NotBack(f"{deed.target} was not back {BACK_S:.0f} s after its time")
-
-    def _daemon(self, host: str) -> Daemon:
-        return self.day.pits_daemon if host == "pits" else self.day.cloud_daemon
-
-    def _is_up(self, target: str) -> bool:
-        return target == "origin" or (self.day.pits if target == "site" else self.day.cloud) is not None
 
 
 @define(eq=False)
@@ -215,7 +108,7 @@ async def run_drill(
     scratch = "/dev/shm" if os.path.isdir("/dev/shm") else None
     net = world.net
     with tempfile.TemporaryDirectory(prefix="pitlink-sim-", dir=scratch) as folder:
-        orders = _Orders(world, HOSTS, Script.empty("drill"))
+        orders = Orders(world, HOSTS, Script.empty("drill"))
         day = Day(world, Path(folder), Figures("drill", world.seed), storm=orders)
         world.skew_s.update(dict.fromkeys(HOSTS.values(), 0.0))  # a drill's ground is one machine
         net.add_host("timing")
@@ -233,12 +126,12 @@ async def run_drill(
             await _until(lambda: _is_shown(day))
             await trio.sleep(STARTED_S)
             await _back_up(day, drill)
-            async with _carrier(world, drill, _Machines(day, orders, origin)) as carrier:
+            async with _carrier(world, drill, Machines(day, orders, origin)) as carrier:
                 ground = Ground(
                     words="a simulated site and hub",
                     site_name=SITE,
-                    site=_Client(day, "pits", lambda: day.pits),  # type: ignore[arg-type]
-                    hub=_Client(day, "cloud", lambda: day.cloud),  # type: ignore[arg-type]
+                    site=Client(day, "pits", lambda: day.pits),  # type: ignore[arg-type]
+                    hub=Client(day, "cloud", lambda: day.cloud),  # type: ignore[arg-type]
                     carrier=carrier,
                     is_throwaway=True,
                     versions=versions,
@@ -293,7 +186,7 @@ async def _until(is_so: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def _carrier(world: World, drill: Drill, machines: _Machines) -> AsyncIterator[JoinedCarriers]:
+async def _carrier(world: World, drill: Drill, machines: Machines) -> AsyncIterator[JoinedCarriers]:
     """Give what carries faults on the uplink, on the origin's path, and deeds. Its draws are the relay's."""
     every = dict.fromkeys(("site", "hub", "origin"), machines)
     async with AsyncExitStack() as stack:

@@ -24,6 +24,9 @@ SOON_S = 1e-6
 """Virtual times are sums, which round."""
 INSTANT_S = 0.001
 
+TURN_GIVEN_EVERY = 4
+"""See `SimNetwork.turn_given_every`: of hours."""
+
 _STRIKES = frozenset(fault.value for fault in Fault)
 _KILLS = ("crash", "power")
 _STOP, _RESTORE, _CLOCK, FROZEN_ORIGIN = "stopped in order", "restored", "clock stepped", "origin froze"

@@ -39,7 +39,7 @@ from protocol.frames import Ack, InPosition, Limits, Message, OutPosition
 from protocol.reliable import OVERFLOW, Bounds, Full
 from tests.sim.figures import Figures
 from tests.sim.oracle import ChannelOracle
-from tests.sim.storm import Storm
+from tests.sim.storm import TURN_GIVEN_EVERY, Storm
 
 PORT = 8443
 HOSTS = {"site": "pits", "hub": "hub"}
@@ -528,6 +528,7 @@ async def run_link(world: World, hours: float, storm: Storm | None = None) -> Fi
         oracles = {name: ChannelOracle(name) for name in ("event", "command")}
         hub, pits = make_sides(storm, plan, Path(folder), oracles)
         net = world.net
+        net.turn_given_every = TURN_GIVEN_EVERY
         figures = Figures("link", world.seed)
 
         def on_fault(struck: Struck) -> None:

@@ -46,7 +46,7 @@ from protocol.frames import Message
 from protocol.messages import decode_body, event_to_map
 from tests.sim.figures import Figures
 from tests.sim.oracle import ChannelOracle
-from tests.sim.storm import Storm
+from tests.sim.storm import TURN_GIVEN_EVERY, Storm
 from tests.sim.world_link import reading
 
 SITE = "field"
@@ -455,6 +455,7 @@ async def run_whole(
     scratch = "/dev/shm" if os.path.isdir("/dev/shm") else None
     figures = Figures("whole", world.seed)
     net = world.net
+    net.turn_given_every = TURN_GIVEN_EVERY
     with tempfile.TemporaryDirectory(prefix="pitlink-sim-", dir=scratch) as folder:
         day = Day(world, Path(folder), figures, storm=storm, hazards=hazards or {})
         net.add_host("timing")
