@@ -1,0 +1,34 @@
+"""What is known, as plain data with a version. Knows no widget, no network and no clock."""
+
+from tui.model.alarms import Alarm, Kind
+from tui.model.model import Model
+from tui.model.values import (
+    AuditRow,
+    CommandRow,
+    DaemonView,
+    DeadLetter,
+    FeedState,
+    FeedView,
+    LogRow,
+    Rule,
+    Severity,
+    SiteState,
+    SiteView,
+)
+
+__all__ = [
+    "Alarm",
+    "AuditRow",
+    "CommandRow",
+    "DaemonView",
+    "DeadLetter",
+    "FeedState",
+    "FeedView",
+    "Kind",
+    "LogRow",
+    "Model",
+    "Rule",
+    "Severity",
+    "SiteState",
+    "SiteView",
+]

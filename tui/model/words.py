@@ -1,0 +1,97 @@
+"""Numbers as an operator reads them, the same on every face: quantised, short, "-" for what is not known."""
+
+import unicodedata
+
+from tui.model.model import Model
+from tui.model.values import FeedState, LogRow, SiteState, SiteView
+
+__all__ = ["age", "count", "feed_words", "log_line", "ms", "printable", "site_state", "size"]
+
+UNKNOWN = "-"
+
+
+def age(seconds: float | None) -> str:
+    """Return a duration in one unit: 0.4 s, 12 s, 5 min, 3 h, 2 d. Below 10 s in tenths."""
+    if seconds is None:
+        return UNKNOWN
+    seconds = max(0.0, seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    for size_s, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size_s:
+            return f"{seconds / size_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def ms(seconds: float | None) -> str:
+    """Return a round trip in milliseconds, in seconds from 10 s on: "0.4 ms", "45 ms", "12 s"."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds >= 10:
+        return f"{seconds:.0f} s"
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.1f} ms" if milliseconds < 9.95 else f"{milliseconds:.0f} ms"
+
+
+def count(number: int | None) -> str:
+    """Return a count: "0", "950", "1.2k", "34M"."""
+    if number is None:
+        return UNKNOWN
+    return str(number) if number < 1000 else _short(number, 1000, ("k", "M", "G", "T"))
+
+
+def size(size_bytes: int | None) -> str:
+    """Return a size: "0 B", "950 B", "1.2 KiB", "34 MiB"."""
+    if size_bytes is None:
+        return UNKNOWN
+    return (
+        f"{size_bytes} B" if size_bytes < 1000 else _short(size_bytes, 1024, (" KiB", " MiB", " GiB", " TiB"))
+    )
+
+
+def _short(number: float, step: int, units: tuple[str, ...]) -> str:
+    for unit in units:
+        number /= step
+        if number < 999.5 or unit == units[-1]:
+            break
+    return f"{number:.1f}{unit}" if number < 9.95 else f"{number:.0f}{unit}"
+
+
+def site_state(site: SiteView, now: float) -> str:
+    """Return a site's state in words: "connected", "gone for 5 min", "paused", "never seen"."""
+    gone_s = site.gone_now(now)
+    if gone_s is not None:
+        return f"gone for {age(gone_s)}"
+    return site.state_words if site.state is SiteState.GONE else str(site.state)
+
+
+def feed_words(model: Model, daemon: str, now: float) -> str:
+    """Return how it is with the connection to a daemon, and for how long: "" while all is well."""
+    feed = model.feeds[daemon]
+    if feed.state is FeedState.LIVE:
+        return ""
+    words = f"{feed.words}, for {age(now - feed.at)}"
+    if feed.heard_at is not None:
+        words += f"; what is shown is {age(now - feed.heard_at)} old"
+    if feed.retry_at is not None:
+        words += f"; tried again in {age(feed.retry_at - now)}"
+    return words
+
+
+def log_line(row: LogRow) -> str:
+    """Return a line of a log on one line."""
+    said = " ".join(f"{key}={value}" for key, value in row.said.items() if key not in ("logger", "exception"))
+    failure = row.said.get("exception")
+    if failure:
+        said += f" exception={str(failure).strip().splitlines()[-1]}"
+    return printable(f"{row.at_text} {row.level:8}{row.event} {said}".strip())
+
+
+def printable(text: str) -> str:
+    """Return a text that cannot move a terminal's cursor: what is shown holds what strangers wrote."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{ord(char):04x}"
+        for char in text
+    )
