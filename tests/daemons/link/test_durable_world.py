@@ -122,6 +122,6 @@ def test_promise_holds_through_crashes_and_backups() -> None:
         assert sometimes[what], f"{what} never happened: {sometimes}"
 
 
-@pytest.mark.parametrize("seed", [random.SystemRandom().randrange(2**32)])
+@pytest.mark.parametrize("seed", [random.SystemRandom().randrange(2**32)], ids=["fresh"])
 def test_promise_holds_from_a_fresh_seed(seed: int) -> None:
     live(seed, 100)
