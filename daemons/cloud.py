@@ -130,14 +130,15 @@ class Cloud:
             self.members.recheck,
         ]
         self.door = SiteDoor(config, self.admission, self.members, self.limits)
+        looks = LinkLooks(self.store, self.health, self.members.peers)
         self.watchman = Watchman(
             self.store, self.health, utc_now, self.members.summary, self.members.crowded,
-            looks=[LinkLooks(self.store, self.health, self.members.peers).look],
+            looks=[looks.look],
         )  # fmt: skip
         common = DaemonFigures("cloud", config.state_dir, self.store, self.health, trail, self.guard)
         self.figures = HubFigures(
-            self.hub, utc_now, common, self.members, self.cache, self.door, self.authoriser, self.watchman
-        )
+            self.hub, utc_now, common, self.members, self.cache, self.door, self.authoriser, self.watchman, looks
+        )  # fmt: skip
         self.admin = AdminOffice(trail, self.figures.status, self.figures.readings, self.health)
         self.admin.registry.add(
             *HubOffice(self.members, self.cache, self.members.set_draining).actions(),

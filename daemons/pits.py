@@ -128,14 +128,15 @@ class Pits:
         self._heads = auditheads.HeadExchange("hub", trail)
         self._make_field()
         self._make_link()
+        looks = LinkLooks(self.store, self.health, lambda: [self.peer])
         self.watchman = Watchman(
             self.store, self.health, utc_now, self._summary, self._crowded,
-            looks=[LinkLooks(self.store, self.health, lambda: [self.peer]).look], is_working=self._is_working,
+            looks=[looks.look], is_working=self._is_working,
         )  # fmt: skip
         common = DaemonFigures("pits", config.state_dir, self.store, self.health, trail, self.guard)
         self.figures = SiteFigures(
             config.site, utc_now, common, self.origin, self.keeper, self.service, self.peer, self.hints,
-            self.teller, self.watchman,
+            self.teller, self.watchman, looks,
         )  # fmt: skip
         self.admin = AdminOffice(trail, self.figures.status, self.figures.readings, self.health)
         self.admin.registry.add(

@@ -28,6 +28,7 @@ class LinkLooks:
     store: Store
     health: Health
     peers: Callable[[], Iterable[Peer]]
+    dead: dict[str, int] = field(factory=dict, init=False)  # dead letters by peer, as last counted
     _counted_at: float = field(default=float("-inf"), init=False)
     _lost: int = field(default=0, init=False)
     _lost_at: float | None = field(default=None, init=False)
@@ -40,7 +41,7 @@ class LinkLooks:
         now = trio.current_time()
         if now - self._counted_at >= DEAD_S:
             self._counted_at = now
-            counts = await self.store.read(dead_letter_counts)
+            counts = self.dead = await self.store.read(dead_letter_counts)
             names = _named(f"{count} of {peer}" for peer, count in sorted(counts.items()))
             words = f"messages that could not be applied: {names}; list them with: pitlink ctl dead.list"
             self.health.warn("dead-letters", words if counts else "")

@@ -8,7 +8,7 @@ from daemons.link.peer import Peer
 from daemons.ops.metrics import Labels, Reading
 from protocol.linkstatus import Status
 
-__all__ = ["link_readings", "state_readings"]
+__all__ = ["link_readings", "link_status", "state_readings"]
 
 
 def state_readings(states: Iterable[Status]) -> Iterator[Reading]:
@@ -16,6 +16,19 @@ def state_readings(states: Iterable[Status]) -> Iterator[Reading]:
     counts = Counter(states)
     for status in Status:
         yield Reading("control_connections", "Links by state.", counts[status], (("state", status.value),))
+
+
+def link_status(peer: Peer) -> dict[str, float | None]:
+    """Return how a live link does, for a status: round trips of its last 128 pings, and the delay of large bodies."""
+    connection = peer.connection
+    if connection is None:
+        return {"round_trip_p50_s": None, "round_trip_p99_s": None, "bulk_delay_s": None}
+    trips = connection.liveness.round_trips
+    return {
+        "round_trip_p50_s": trips.quantile_s(0.5),
+        "round_trip_p99_s": trips.quantile_s(0.99),
+        "bulk_delay_s": connection.scheduler.cap.delay_s or None,  # 0: no large body yet
+    }
 
 
 def link_readings(peer: Peer) -> Iterator[Reading]:

@@ -4,7 +4,7 @@ A port with two implementations, held to one contract by the tests: in memory, a
 Only bodies that were decoded and checked against their digest are ever put here.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -66,17 +66,17 @@ class MemoryCache:
     bytes_max: int = CACHE_BYTES_MAX
     _entries: OrderedDict[Key, Fetched] = field(factory=OrderedDict, init=False)
     _bytes: int = field(default=0, init=False)
-    _hits: int = field(default=0, init=False)
-    _misses: int = field(default=0, init=False)
+    _hits: Counter[str] = field(factory=Counter, init=False)  # by site
+    _misses: Counter[str] = field(factory=Counter, init=False)
     _evictions: int = field(default=0, init=False)
     unkept: int = field(default=0, init=False)
 
     async def get(self, key: Key) -> Fetched | None:
         fetched = self._entries.get(key)
         if fetched is None:
-            self._misses += 1
+            self._misses[key.site] += 1
             return None
-        self._hits += 1
+        self._hits[key.site] += 1
         self._entries.move_to_end(key)
         return fetched
 
@@ -115,8 +115,17 @@ class MemoryCache:
 
     def statistics(self) -> CacheStatistics:
         return CacheStatistics(
-            len(self._entries), self._bytes, self._hits, self._misses, self._evictions, self.unkept
+            len(self._entries),
+            self._bytes,
+            self._hits.total(),
+            self._misses.total(),
+            self._evictions,
+            self.unkept,
         )
+
+    def looked_up(self, site: str) -> tuple[int, int]:
+        """Return how often a copy of this site was found since the start, and how often not."""
+        return self._hits[site], self._misses[site]
 
 
 def _weight(fetched: Fetched) -> int:
@@ -212,3 +221,7 @@ class SqliteCache:
 
     def statistics(self) -> CacheStatistics:
         return self.memory.statistics()
+
+    def looked_up(self, site: str) -> tuple[int, int]:
+        """Return how often a copy of this site was found since the start, and how often not."""
+        return self.memory.looked_up(site)

@@ -11,15 +11,17 @@ from daemons.link.durable import DurableChannels
 from daemons.link.ledger import ledger_action
 from daemons.link.listen import SiteListener
 from daemons.link.outbox import OutboxFull
+from daemons.link.readings import link_status
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
 from daemons.ops.authority.identity import Identity
 from daemons.race.cache import SqliteCache
 from daemons.race.desk import CommandDesk, TooManyCommands
 from daemons.race.hub import HubSite
 from daemons.race.record import count_events
+from daemons.race.site import Row
 from daemons.race.siteactions import channels_status
 from protocol import messages
-from protocol.errors import RequestError
+from protocol.errors import ErrorCode, RequestError
 
 __all__ = ["RULES", "HubOffice", "member_status"]
 
@@ -174,6 +176,15 @@ async def _find(desk: CommandDesk, id_: str) -> dict[str, Any]:
     return next((row for row in await desk.listed() if row["id"] == id_), {"id": id_, "status": "UNKNOWN"})
 
 
+def _is_paused(site: HubSite) -> bool | None:
+    """Has an operator stopped the site's answers? By its own word, which is the same of every path; None while away."""
+    if site.peer.connection is None:
+        return None
+    told = next(iter(site.subscriber.rows.values()), None)
+    failure = None if told is None else Row.decode(told).failure
+    return failure is not None and failure.code is ErrorCode.PAUSED
+
+
 def member_status(member: Member, now: float) -> dict[str, Any]:
     """Return how a site stands at its hub, as data."""
     peer, remote = member.site.peer, member.site.remote
@@ -181,6 +192,8 @@ def member_status(member: Member, now: float) -> dict[str, Any]:
     return {
         "connected": connection is not None,
         "round_trip_s": None if connection is None else connection.liveness.round_trips.smoothed_s,
+        **link_status(peer),
+        "paused": _is_paused(member.site),
         "last_seen_at": now if connection is not None else peer.last_seen_at,
         "connections": peer.figures.opened,
         "as_of": member.site.keeper.as_of,
@@ -190,6 +203,7 @@ def member_status(member: Member, now: float) -> dict[str, Any]:
         "fetches_waiting": remote.queue_length,
         "fetches": remote.statistics.fetches,
         "fetches_shed": remote.statistics.shed,
+        "bytes_saved": remote.statistics.bytes_saved,
         "errors": {code.value: count for code, count in remote.statistics.errors.items()},
         "channels": channels_status(peer.durable),
     }

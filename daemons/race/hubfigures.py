@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from attrs import asdict, define, field
 
+from daemons.link.looks import LinkLooks
 from daemons.link.readings import link_readings, state_readings
 from daemons.ops.authority.authoriser import Authoriser, identity_readings
 from daemons.ops.metrics import Reading, SiteLabels
@@ -31,6 +32,7 @@ class HubFigures:
     door: SiteDoor
     authoriser: Authoriser
     watchman: Watchman
+    looks: LinkLooks
     _labels: SiteLabels = field(factory=SiteLabels, init=False)
 
     def is_ready(self) -> tuple[bool, str]:
@@ -50,11 +52,21 @@ class HubFigures:
         return {
             "daemon": "cloud",
             "hub": self.hub,
+            "now": now,
             "ready": is_ready,
             "words": words,
             "draining": self.members.draining,
             "cache": asdict(self.cache.statistics()),
-            "sites": {name: member_status(member, now) for name, member in self.members.items()},
+            "sites": {name: self._site(name, now) for name in self.members},
+        }
+
+    def _site(self, name: str, now: float) -> dict[str, object]:
+        hits, misses = self.cache.looked_up(name)
+        return {
+            **member_status(self.members[name], now),
+            "cache_hits": hits,
+            "cache_misses": misses,
+            "dead_letters": self.looks.dead.get(name, 0),
         }
 
     def readings(self) -> Iterator[Reading]:

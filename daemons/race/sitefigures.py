@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from attrs import asdict, define, field
 
 from daemons.link.dial import Dialer
+from daemons.link.looks import LinkLooks
 from daemons.link.peer import Peer
-from daemons.link.readings import link_readings, state_readings
+from daemons.link.readings import link_readings, link_status, state_readings
 from daemons.ops.metrics import Reading
 from daemons.ops.watchman import Watchman
 from daemons.race.hints import HintEndpoint
@@ -35,6 +36,7 @@ class SiteFigures:
     hints: HintEndpoint
     teller: EventTeller
     watchman: Watchman
+    looks: LinkLooks
     dialer: Dialer | None = field(default=None, init=False)
 
     def is_ready(self) -> tuple[bool, str]:
@@ -57,10 +59,13 @@ class SiteFigures:
         """Return everything, for operators."""
         return {
             **self.about(),
+            "now": self.utc_now(),
             "ready": self.is_ready()[0],
             "allowlist": rules_status(self.service.gate),
             "channels": channels_status(self.peer.durable),
             "origin_counts": asdict(self.origin.statistics()),
+            "errors": {code.value: count for code, count in self.service.errors.items()},
+            "dead_letters": sum(self.looks.dead.values()),
         }
 
     def readings(self) -> Iterator[Reading]:
@@ -91,4 +96,5 @@ class SiteFigures:
             "words": status.words,
             "connections": self.peer.figures.opened,
             "round_trip_ms": None if trip_s is None else round(trip_s * 1000, 1),
+            **link_status(self.peer),
         }

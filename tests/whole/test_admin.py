@@ -73,6 +73,29 @@ async def test_how_it_stands_is_told_on_both_sockets(tmp_path: Path) -> None:
             } <= names
 
 
+async def test_what_an_operator_sees_at_once_is_in_the_status(tmp_path: Path) -> None:
+    """Round trips, hits, bytes saved, dead letters and a pause: at the hub of each site, and at the site of itself."""
+    async with open_stage(tmp_path, tree=tree()) as stage:
+        await stage.connected()
+        pits, cloud = doors(tmp_path)
+        for _ in range(2):
+            assert (await stage.origin(FILE)).status_code == 200
+        there, here = (await cloud.status())["sites"][SITE], await pits.status()
+        assert there["cache_hits"] + there["cache_misses"] >= 2
+        assert (there["paused"], there["dead_letters"], here["dead_letters"]) == (False, 0, 0)
+        assert there["bytes_saved"] >= 0 and (there["bulk_delay_s"] or 0.0) < 15
+        assert {"round_trip_p50_s", "round_trip_p99_s", "bulk_delay_s"} <= here["link"].keys()
+        assert abs(here["now"] - stage.environment.utc_now()) < 30
+        await pits.act("pause")
+        with trio.fail_after(15):
+            while not (await cloud.status())["sites"][SITE]["paused"]:
+                await trio.sleep(0.02)
+        await stage.stop_pits()
+        there = (await cloud.status())["sites"][SITE]
+        assert (there["paused"], there["round_trip_p50_s"]) == (None, None)
+        await stage.start_pits()
+
+
 async def test_a_sites_own_actions(tmp_path: Path) -> None:
     async with open_stage(tmp_path, tree=tree()) as stage:
         await stage.connected()
