@@ -114,11 +114,18 @@ class Liveness:
         """When anything was last received."""
         return self._received_at
 
-    def received(self, now: float) -> None:
-        """Note that bytes came."""
+    def received(self, now: float) -> bool:
+        """Note that bytes came; return whether they end a silence: the peer owed an answer for longer than we wait
+        before we ask."""
+        ends_silence = now - self._received_at > _PROBE_S and self._is_overdue(now)
         self._received_at = now
         self._awaiting_since = None
         self._graces = 0
+        return ends_silence
+
+    def _is_overdue(self, now: float) -> bool:
+        owed = [at for at in (self._awaiting_since, self._unacknowledged_since) if at is not None]
+        return bool(owed) and now - max(self._received_at, min(owed)) > self._probe_s()
 
     @property
     def is_unacknowledged(self) -> bool:
@@ -191,8 +198,11 @@ class Liveness:
             due_at = min(due_at, self._received_at + _SILENCE_S)
             if self._unacknowledged_since is not None:
                 silent_since = max(self._received_at, self._unacknowledged_since)
-                due_at = min(due_at, silent_since + max(_PROBE_S, 4 * self.round_trips.smoothed_s))
+                due_at = min(due_at, silent_since + self._probe_s())
         return due_at
+
+    def _probe_s(self) -> float:
+        return max(_PROBE_S, 4 * self.round_trips.smoothed_s)
 
     def _dead_at(self, awaiting_since: float) -> float:
         least_s = _DEAD_S if self._unacknowledged_since is None else _DEAD_UNACKNOWLEDGED_S

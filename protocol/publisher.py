@@ -26,6 +26,10 @@ __all__ = ["Publisher"]
 _ROWS_AT_ONCE = 100
 _UNACKNOWLEDGED_MAX = 2
 _HEARTBEAT_S = 5.0
+_UNSTEADY_HEARTBEAT_S = 0.75
+_UNSTEADY_S = 60.0
+"""For so long after the peer was out of reach its age is told more often: it may be out of reach again any moment."""
+
 _REMEMBERED = 16
 _HEADER_BYTES = 96
 
@@ -57,7 +61,7 @@ class Publisher:
     """One topic. It outlives connections; `attach` binds it to one. `now` is monotonic seconds.
 
     A `Source` for the event lane; `parts` is its source for the bulk lane. After `set`, `remove`, `read_at`,
-    `receive` and `tick` it calls the wake function given to `attach` when it may have something to send, or
+    `tell`, `unsteady`, `receive` and `tick` it calls the wake function given to `attach` when it may have something to send, or
     when `wake_at` has changed; a pull may then still find nothing due.
 
     Bounded: rows and bytes as given, past which `set` raises; nothing is queued, changes are coalesced.
@@ -94,7 +98,7 @@ class Publisher:
         self._flushes: deque[_Flush] = deque(maxlen=_REMEMBERED)
         self._sync: OutgoingSync | None = None
         self._as_of_us = self._told_as_of_us = 0
-        self._told_at = float("-inf")
+        self._told_at = self._unsteady_until = float("-inf")
         self._has_told_silence = False
         self._wake: Callable[[], None] = _ignore
         self._wake_parts: Callable[[], None] | None = None
@@ -143,6 +147,21 @@ class Publisher:
         if was_told or self._is_ahead():
             self._awake()
 
+    @property
+    def has_told_all(self) -> bool:
+        """Is nothing held back, so that whatever is sent from now on comes behind every row?"""
+        return not self._pending and self._sync is None
+
+    def tell(self) -> None:
+        """Have the age told at once, also when the peer was told the same: it is of other rows now."""
+        self._told(0, float("-inf"))
+        self._awake()
+
+    def unsteady(self, now: float) -> None:
+        """Note that the peer was out of reach until now: for a minute an age that moves on is told within a second."""
+        self._unsteady_until = now + _UNSTEADY_S
+        self._awake()
+
     def _changed(self, key: str, known: bytes | None, row: bytes | None, now: float) -> None:
         theirs = self._pending.setdefault(key, known)
         if theirs == row:
@@ -175,6 +194,7 @@ class Publisher:
         self._told_as_of_us, self._told_at = 0, float("-inf")
         self._has_told_silence = False
         if position is not None and position.epoch == self._epoch:
+            self._unsteady_until = now + _UNSTEADY_S  # it has heard of us before: the last connection broke
             can_continue = self._rewind(position.seq, position.digest)
         else:
             # Not by flushes from nothing: a sync is shown when it is whole, flushes as they come. A table
@@ -239,7 +259,8 @@ class Publisher:
         if self._changed_at is None:
             if self._as_of_us == self._told_as_of_us:
                 return None
-            return now if self._is_ahead() else self._told_at + _HEARTBEAT_S
+            beat_s = _UNSTEADY_HEARTBEAT_S if now < self._unsteady_until else _HEARTBEAT_S
+            return now if self._is_ahead() else self._told_at + beat_s
         if self._seq - self._acknowledged >= _UNACKNOWLEDGED_MAX:
             return None
         return now if len(self._pending) >= _ROWS_AT_ONCE else self._changed_at + self._interval_s

@@ -305,7 +305,8 @@ class Connection:
         frames: Sequence[Frame] = decode_frames(payload)
         if self._tamper is not None and not (frames := self._tamper.incoming(frames)):
             return 0.0
-        self.heartbeat.received(now)
+        if self.heartbeat.received(now):
+            self._topics.unsteady(now)
         for frame in frames:
             self._dispatch[type(frame)](frame)
         self.heartbeat.taken(now)

@@ -84,11 +84,11 @@ class Heartbeat:
 
     # --- what the reader and the writer tell ----------------------------------------------------------------------
 
-    def received(self, now: float) -> None:
-        """Note that a message has come."""
-        self.liveness.received(now)
+    def received(self, now: float) -> bool:
+        """Note that a message has come; return whether it ends a silence of a peer that owed an answer."""
         self._alive.set()
         self._alive = trio.Event()
+        return self.liveness.received(now)
 
     def taken(self, now: float) -> None:
         """Note that what came has been acted upon: perhaps nothing waits for an answer any more."""

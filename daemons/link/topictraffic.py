@@ -34,6 +34,11 @@ class TopicTraffic:
         for subscriber in self.peer.subscribers.values():
             subscriber.attach(trio.current_time())
 
+    def unsteady(self, now: float) -> None:
+        """Note that the peer was silent until now although it owed an answer: what we told may have come late."""
+        for publisher in self.peer.publishers.values():
+            publisher.unsteady(now)
+
     def on_data(self, frame: Update | Fresh | SyncPart) -> None:
         """Take what the peer publishes. Raises RemoteProtocolError."""
         subscriber = self.peer.subscribers.get(frame.topic)

@@ -49,6 +49,7 @@ class HubSite:
     _due: dict[str, float] = field(factory=dict, init=False)  # path → when to fetch what was not pushed
     _have: dict[str, bytes] = field(factory=dict, init=False)  # path → short validator of our copy
     _failing: set[str] = field(factory=set, init=False)  # paths whose rows say so
+    _agreed: set[str] = field(factory=set, init=False)  # paths that the site knows to be hot
     _confirmed_us: int | None = field(default=None, init=False)  # the topic's as_of that was last acted on
 
     def __attrs_post_init__(self) -> None:
@@ -163,9 +164,11 @@ class HubSite:
         if as_of is not None and not self._due and self.subscriber.as_of_us != self._confirmed_us:
             self._confirmed_us = self.subscriber.as_of_us
             self.remote.last_success_at = max(as_of, self.remote.last_success_at or 0.0)
-            # The site's age is of what is hot. What rests is as old as its last push says: it may be shown next.
-            resting = {path for path, watch in self._watched.items() if watch.priority}
-            self.keeper.confirm(as_of, but=self._failing | resting)
+            self._confirm(as_of)
+
+    def _confirm(self, as_of: float) -> None:
+        # The site's age is of what is hot. What rests is as old as its last push says: it may be shown next.
+        self.keeper.confirm(as_of, (self._agreed & self.subscriber.rows.keys()) - self._failing)
 
     def as_of(self) -> float | None:
         """Return when the site last read what is hot, in UTC seconds of our own clock; None when unknown."""
@@ -204,8 +207,11 @@ class HubSite:
         self._is_new = False
         before = {} if anew else self._watched
         self._watched = plan
+        hot = {path for path, watch in plan.items() if not watch.priority}
+        self._agreed = set() if anew else self._agreed & hot
         changed = [watch for path, watch in plan.items() if before.get(path) != watch]
         ended = [path for path in before if path not in plan]
+        as_of_us: object = None
         while anew or changed or ended:
             batch, changed = changed[:WATCH_BATCH], changed[WATCH_BATCH:]
             gone, ended = ended[:WATCH_BATCH], ended[WATCH_BATCH:]
@@ -215,7 +221,16 @@ class HubSite:
             ]
             params = {"w": entries, **({"x": gone} if gone else {}), **({"n": True} if anew else {})}
             anew = False
-            await self.peer.request("watch", params)
+            as_of_us = (await self.peer.request("watch", params)).result.get("u")
+            self._agreed |= hot & {watch.path for watch in batch}
+        self._confirmed_us = None  # the same age, told again, is of more files now
+        self._take_as_of(as_of_us)
+
+    def _take_as_of(self, as_of_us: object) -> None:
+        """Take as of when the site knows all that is hot now: the next word of that may take 5 s."""
+        as_of = self._in_our_time(as_of_us) if isinstance(as_of_us, int) else None
+        if as_of is not None and not self._due:
+            self._confirm(as_of)
 
     async def _held(self, path: str) -> bytes:
         copy = await self.cache.get(Key(self.peer.site, "GET", path))

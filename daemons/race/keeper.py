@@ -137,12 +137,12 @@ class BoardKeeper:
         elif path == self._current_path and error.code is not ErrorCode.BUSY:
             self._set_race_trouble(_RACE_TROUBLE)
 
-    def confirm(self, as_of: float, *, but: Collection[str] = ()) -> None:
-        """Take note that at `as_of` (UTC, seconds) all that is watched, `but` these paths, was still as it is here.
+    def confirm(self, as_of: float, paths: Collection[str]) -> None:
+        """Take note that at `as_of` (UTC, seconds) the files at these paths were still as they are here.
 
         For a hub that is told of changes only: without it the board would look as old as its last change.
         """
-        for path in self._read_at.keys() - but:
+        for path in self._read_at.keys() & set(paths):
             self._read_at[path] = max(as_of, self._read_at[path])
         self._source_is_back()
 

@@ -43,6 +43,9 @@ LARGE_BYTES = 512 * 1024
 REVALIDATE_MAX = 256
 PERIOD_MIN_S = 0.25
 
+RECENT_S = 2.0
+"""What is hot from now on is read at once, unless it was read so recently."""
+
 
 @define(eq=False)
 class RecentBodies:
@@ -106,7 +109,8 @@ class SiteService:
     _filtered: dict[tuple[str, bytes], tuple[bytes, bytes, bytes] | None] = field(factory=dict, init=False)
     _young: dict[str, Fetched] = field(factory=dict, init=False)  # of paths with a TTL
     _watched: dict[str, Watch] = field(factory=dict, init=False)
-    _read_at: dict[str, float] = field(factory=dict, init=False)  # of watched paths whose last read was good
+    _read_at: dict[str, float | None] = field(factory=dict, init=False)  # of watched paths; None: it failed
+    _owed: set[str] = field(factory=set, init=False)  # hot paths that the hub waits for
     _pushed: dict[str, bytes] = field(
         factory=dict, init=False
     )  # path → short digest the hub holds on this connection
@@ -218,7 +222,8 @@ class SiteService:
     async def watch(self, params: Mapping[str, Any]) -> Reply:
         """Change what the hub watches: {"n": start anew, "w": [[path, period_ms, priority, short digest]], "x": [path]}.
 
-        The digest is of the copy the hub holds (empty: none), the base of the first delta. Answers {"d": [denied]}:
+        The digest is of the copy the hub holds (empty: none), the base of the first delta. Answers {"d": [denied],
+        "u": since when all that is hot is known as told, in µs; left out when something is to be read or told first}. Denied are
         paths that are not allowed, or not now. Paused or not, watches are taken: one day the site goes on.
         """
         wanted, ended = _watch_entries(params.get("w", [])), params.get("x", [])
@@ -227,7 +232,7 @@ class SiteService:
         if params.get("n") is True:
             self._forget(list(self._watched))
         self._forget([path for path in ended if isinstance(path, str)])
-        before = set(self._watched)
+        before, hot_before = set(self._watched), set(self._hot())
         denied: list[str] = []
         try:
             for raw, digest, watch in wanted:
@@ -248,7 +253,31 @@ class SiteService:
             self._want()
         # What was read for the local page a while ago is news to the hub.
         self._tell_again([path for path in self._watched if path not in before])
-        return Reply({"d": denied})
+        as_of = self._look_at(self._hot() - hot_before, is_new=params.get("n") is True)
+        return Reply({"d": denied, **({} if as_of is None else {"u": int(as_of * 1e6)})})
+
+    def _look_at(self, paths: set[str], *, is_new: bool) -> float | None:
+        """Have read at once what is hot from now on, for the hub to be told as soon as it is done; return as of when all
+        that is hot is known, None when that has to wait for the reading.
+
+        On a new connection everything: what was read before it says nothing of what was missed.
+        """
+        recent = self.utc_now() - RECENT_S
+        for path in paths:
+            read_at = self._read_at.get(path, float("-inf"))
+            if read_at is not None and (is_new or read_at < recent):
+                self._owed.add(path)
+        if self._owed:
+            self.watches.nudge(*sorted(self._owed))
+            return None
+        as_of = self._as_of()
+        if as_of is None or not self.publisher.has_told_all:
+            return None
+        self.publisher.read_at(int(as_of * 1e6))
+        return as_of
+
+    def _hot(self) -> set[str]:
+        return {path for path, watch in self._watched.items() if not watch.priority}
 
     def _is_allowed(self, path: str) -> bool:
         try:
@@ -269,6 +298,7 @@ class SiteService:
     def _forget(self, paths: list[str]) -> None:
         for path in paths:
             self._read_at.pop(path, None)
+            self._owed.discard(path)
             if self._watched.pop(path, None) is not None:
                 self._pushed.pop(path, None)
                 self.publisher.remove(path, trio.current_time())
@@ -325,12 +355,16 @@ class SiteService:
                 raise result
             fetched = self._outgoing(path, result)
         except RequestError as exc:
-            self._read_at.pop(path, None)
+            self._read_at[path] = None
             self.publisher.set(path, Row(flags=FAILING, code=exc.code).encode(), now)
+            self._was_owed(path)
             return
         self._read_at[path] = fetched.fetched_at
-        self.publisher.read_at(int(self._as_of() * 1e6))
+        as_of = self._as_of()
+        if as_of is not None:
+            self.publisher.read_at(int(as_of * 1e6))
         self.publisher.set(path, row_of(fetched).encode(), now)
+        self._was_owed(path)
         is_news = self._pushed.get(path) != shorten(fetched.digest)
         if is_news and self.peer is not None and len(fetched.body) < LARGE_BYTES:
             base = self._pushed.get(path, b"")
@@ -342,17 +376,24 @@ class SiteService:
         else:  # the hub fetches it, or has it from an earlier connection: the base of what changes next
             self.bodies.put(path, fetched.digest, fetched.body)
 
-    def _as_of(self) -> float:
+    def _was_owed(self, path: str) -> None:
+        """Tell the age at once when that was the last read the hub waits for."""
+        if path in self._owed:
+            self._owed.discard(path)
+            if not self._owed:
+                self.publisher.tell()
+
+    def _as_of(self) -> float | None:
         """Return since when all that is hot (or, with nothing hot, all that is watched) is known to be as it is told.
 
         The oldest read counts, not the youngest: the age is shown for each of them. What fails tells so in its row.
+        None as long as something hot was not looked at.
         """
-        hot = [
-            at
-            for path, at in self._read_at.items()
-            if path in self._watched and not self._watched[path].priority
-        ]
-        return min(hot or [at for path, at in self._read_at.items() if path in self._watched])
+        hot = self._hot()
+        if not hot <= self._read_at.keys():
+            return None
+        read_at = (self._read_at.get(path) for path in hot or self._watched)
+        return min((at for at in read_at if at is not None), default=None)
 
 
 def _watch_entries(entries: object) -> list[tuple[str, bytes, Watch]]:

@@ -236,8 +236,8 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "a-new-age-waits", "what is known on a new connection is told at once", _TOPICS,
         ("protocol/publisher.py", "        if was_told or self._is_ahead():\n", "        if was_told:\n"),
-        ("protocol/publisher.py", "            return now if self._is_ahead() else self._told_at + _HEARTBEAT_S\n",
-         "            return self._told_at + _HEARTBEAT_S\n"),
+        ("protocol/publisher.py", "            return now if self._is_ahead() else self._told_at + beat_s\n",
+         "            return self._told_at + beat_s\n"),
     ),
     mutant(
         "what-was-held-up-looks-fresh", "a file is as old as its read, however long it was under way",

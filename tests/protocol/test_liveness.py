@@ -213,3 +213,28 @@ def test_a_peer_that_went_silent_is_dead_in_time(rtt_s: float, alive_s: float, f
     assert peer.dead_at is not None
     silence_s, limit_s = (max(1.0, 4 * rtt_s), 3.0) if flag else (5.0, 5.0)
     assert peer.dead_at - alive_s <= silence_s + max(limit_s, 3 * rtt_s) + 1e-6
+
+
+def test_only_a_silence_in_which_an_answer_was_owed_is_one() -> None:
+    live = Liveness(0.0)
+    live.tick(0.0)
+    assert not live.received(0.05)
+    live.pong(0.05, pong(1))
+    assert not live.received(4.0), "nobody had asked anything"
+    live.sent_unacknowledged(True, 5.0)
+    assert not live.received(5.5), "it came in time"
+    assert live.received(8.0), "something was owed all the while"
+    live.sent_unacknowledged(False, 8.0)
+    live.tick(13.1)  # a ping
+    assert live.received(15.0), "its answer was late"
+    assert not live.received(15.1)
+
+
+def test_what_is_far_away_may_answer_late() -> None:
+    live = Liveness(0.0)
+    live.tick(0.0)
+    assert live.received(1.5)
+    live.pong(1.5, pong(1))
+    live.sent_unacknowledged(True, 2.0)
+    assert not live.received(7.0), "less than four round trips"
+    assert live.received(13.5)

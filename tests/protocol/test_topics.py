@@ -138,6 +138,47 @@ def test_age_has_a_carrier_when_nothing_changes() -> None:
     assert link.subscriber.age_s(131_000_000) == pytest.approx(100.0)
 
 
+def test_an_age_is_told_when_asked_and_often_behind_trouble() -> None:
+    link = Link()
+    link.set("a", b"1")
+    link.moment = 1_000_000
+    link.read()
+    link.settle()
+    link.sent.clear()
+
+    def pass_by(seconds: int) -> list[str]:
+        """Read ten times a second; return what was sent."""
+        link.sent.clear()
+        for _ in range(10 * seconds):
+            link.moment += 100_000
+            link.read()
+            link.wait(0.1)
+            link.write()
+            link.deliver()
+        return kinds(link.sent)
+
+    link.publisher.tell()
+    assert pass_by(4) == ["Fresh"]
+    link.sent.clear()
+    link.publisher.tell()
+    link.write()
+    link.deliver()
+    assert kinds(link.sent) == ["Fresh"]
+    assert link.subscriber.as_of_us == link.moment
+    link.publisher.tell()  # the same again: it may be of more than before
+    link.write()
+    assert kinds(link.sent) == ["Fresh"] * 2
+    pass_by(5)
+    link.publisher.unsteady(link.now)
+    assert 50 < len(pass_by(60)) < 90
+    assert len(pass_by(60)) <= 12
+    link.connect()  # again
+    assert 6 <= len(pass_by(5)) <= 8
+    pass_by(60)
+    link.restart_subscriber()  # the first connection with this one
+    assert len(pass_by(10)) <= 4
+
+
 def test_nothing_is_called_fresh_while_changes_are_held_back() -> None:
     link = Link()
     for n in range(3):

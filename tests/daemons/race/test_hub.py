@@ -54,10 +54,14 @@ class Stage:
     watched: dict[str, list[Any]] = field(factory=dict)
     batches: list[Mapping[str, Any]] = field(factory=list)
     watch_error: RequestError | None = None
+    hold: trio.Event | None = None
+    as_of: float | None = None
 
     async def answer(self, method: str, params: Mapping[str, Any]) -> Answer:
         await trio.lowlevel.checkpoint()
         if method == "watch":
+            if self.hold is not None:
+                await self.hold.wait()
             return self._watch(params)
         ask = ask_from_wire(across(params))
         self.fetches.append(ask.path)
@@ -74,7 +78,8 @@ class Stage:
             self.watched.pop(path, None)
         for path, *rest in params.get("w", []):
             self.watched[path] = rest
-        return Answer({"d": []}, b"")
+        known = {} if self.as_of is None else {"u": int(self.as_of * 1e6)}
+        return Answer({"d": [], **known}, b"")
 
     def push(self, path: str, read_at: float | None = None) -> None:
         told, encoded = encode_answer(fetched(path, self.day.files[path]), Ask(path), 0, lambda short: None)
@@ -175,6 +180,36 @@ async def test_a_row_of_what_is_already_here_asks_for_nothing_and_carries_the_ag
         await trio.sleep(20)
         stage.read_at(trio.current_time() - 3)
         assert stage.hub.keeper.as_of == trio.current_time() - 3
+        assert stage.fetches == []
+
+
+async def test_an_age_is_of_what_the_site_knows_to_be_hot_and_of_nothing_else(
+    autojump_clock: MockClock,
+) -> None:
+    async with hub() as stage:
+        await pushed_all(stage)
+        keeper = stage.hub.keeper
+        await trio.sleep(60)
+        read_at = keeper._read_at[race_path(102)]
+        stage.read_at(trio.current_time())
+        assert keeper._read_at[race_path(101)] == trio.current_time()
+        # Another race is selected, whose file was read a minute ago. The site does not know yet what is hot now.
+        stage.hold = trio.Event()
+        stage.day.put(CURRENT, {"CurrentRace": make.race_id(102)})
+        stage.push(CURRENT)
+        stage.tell(CURRENT)
+        await wait_all_tasks_blocked()
+        assert keeper.as_of == read_at
+        await trio.sleep(1)
+        stage.read_at(trio.current_time())
+        assert keeper.as_of == read_at, "that was of the other race"
+        stage.as_of = trio.current_time() - 0.5
+        stage.hold.set()
+        await wait_all_tasks_blocked()
+        assert keeper.as_of == stage.as_of, "with its answer"
+        await trio.sleep(3)
+        stage.read_at(trio.current_time())
+        assert keeper.as_of == trio.current_time()
         assert stage.fetches == []
 
 

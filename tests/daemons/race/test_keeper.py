@@ -324,9 +324,11 @@ def test_with_no_race_live_the_board_may_be_older() -> None:
 
 def test_a_confirmation_moves_the_age_on() -> None:
     keeper = kept(open_field([101]), at=100.0)
-    keeper.confirm(160.0)
+    keeper.confirm(160.0, {race_path(101)})
     assert keeper.as_of == 160.0
-    keeper.confirm(150.0)
+    keeper.confirm(150.0, {race_path(101)})
+    assert keeper.as_of == 160.0
+    keeper.confirm(170.0, {PILOTS})  # of another file than the one that is shown
     assert keeper.as_of == 160.0
 
 

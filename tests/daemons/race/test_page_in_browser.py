@@ -51,7 +51,7 @@ async def serving(boards: dict[str, BoardKeeper], port: int = 0) -> AsyncIterato
 async def keep_reading(keeper: BoardKeeper) -> None:
     """The field's files are read again and again, and are as they were."""
     while True:
-        keeper.confirm(time.time())
+        keeper.confirm(time.time(), [watch.path for watch in keeper.watches()])
         await trio.sleep(0.2)
 
 

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 import trio
-from attrs import define
+from attrs import define, field
 from trio.testing import MockClock
 
 from daemons.race.exchange import Ask, Form, Told, decode_answer, shorten, to_wire, told_from_wire
 from daemons.race.site import ABSENT, FAILING, LARGE_BYTES, WATCH_TOPIC, WATCHES_MAX, Row, SiteService
 from daemons.race.watches import Watches
 from protocol.canonical import digest_of
+from protocol.codec import decode_frames
 from protocol.errors import ErrorCode, RemoteProtocolError, RequestError
+from protocol.frames import Frame, Fresh, SyncPart, Update
 from protocol.pathgate import PathGate, Rule
 from protocol.topics import Publisher
 
@@ -59,6 +61,34 @@ class Stage:
         ]
         self.peer.pushed.clear()
         return found
+
+
+@define(eq=False)
+class Wire:
+    """Takes the topic's frames off at once."""
+
+    stage: Stage
+    frames: list[Frame] = field(factory=list)
+
+    def attach(self) -> None:
+        """Begin, as with a hub that has heard nothing."""
+        self.stage.service.publisher.attach(None, trio.current_time(), self._take, self._take)
+
+    def _take(self) -> None:
+        publisher, now = self.stage.service.publisher, trio.current_time()
+        for source in (publisher, publisher.parts):
+            while data := source.pull(now, 1 << 20):
+                self.frames += decode_frames(data)
+
+    def ages(self) -> list[float]:
+        """Return how old what was told since the last call is."""
+        ages = [
+            trio.current_time() - frame.as_of_us / 1e6
+            for frame in self.frames
+            if isinstance(frame, Update | Fresh | SyncPart)
+        ]
+        self.frames.clear()
+        return ages
 
 
 @asynccontextmanager
@@ -277,6 +307,39 @@ async def test_watches_come_go_and_begin_anew(autojump_clock: MockClock) -> None
         stage.service.link_lost()
         assert stage.watches.paths == []
         assert stage.row(one) is None
+
+
+async def test_what_is_hot_from_now_on_is_read_at_once_and_its_age_told(autojump_clock: MockClock) -> None:
+    async with site() as stage:
+        live, resting, told = RACE, race_path(102), Wire(stage)
+        assert await stage.watch(live, n=True) == {"d": []}  # has to be read first
+        await stage.watch(resting, priority=2, period_ms=600_000)
+        await trio.sleep(60.2)
+        told.attach()
+        assert told.ages() == pytest.approx([0.2])
+        assert "u" not in await stage.watch(resting, period_ms=60_000)
+        await trio.sleep(0.1)
+        assert told.ages() == pytest.approx([0.3]), "one word, behind the reading; the oldest of both"
+        await trio.sleep(1)
+        # What was just read is known: the answer says it.
+        answer = await stage.watch(resting, priority=2)
+        assert answer["u"] / 1e6 == pytest.approx(trio.current_time() - 0.3)
+        answer = await stage.watch(resting)
+        assert answer["u"] / 1e6 == pytest.approx(trio.current_time() - 1.1)
+        # A row that waits is not passed by its age.
+        stage.day.race(102, start=make.START)
+        stage.watches.nudge(resting)
+        await trio.sleep(0.01)
+        assert "u" not in await stage.watch(race_path(101))
+        # A failure is told in its row, and holds up nobody.
+        told.ages()
+        stage.day.down = RequestError(ErrorCode.TIMEOUT, "slow")
+        assert "u" not in await stage.watch(live, resting, n=True)
+        await trio.sleep(0.1)
+        assert (stage.row(live), stage.row(resting)) == (Row(b"", FAILING, "TIMEOUT"),) * 2
+        stage.day.down = None
+        await trio.sleep(0.6)
+        assert stage.service._as_of() == pytest.approx(trio.current_time(), abs=0.6)
 
 
 async def test_what_may_not_be_watched_is_named_and_never_read(autojump_clock: MockClock) -> None:
