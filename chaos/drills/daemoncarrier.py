@@ -26,7 +26,8 @@ NOT_ALLOWED: Final = 403
 class DaemonCarrier:
     """A `chaos.carrier.Carrier`. `doors`: the admin APIs by side, "site" and "hub"; `site_name`: as the hub knows it.
 
-    A fault of the uplink is put into the site, where there is one, and otherwise into the hub.
+    A fault of the uplink is put into the site, where there is one, and otherwise into the hub. A daemon that does not
+    answer is one that another step took down, and its faults have ended with it; if not, their leases end them.
     """
 
     doors: Mapping[str, AdminClient]
@@ -62,12 +63,11 @@ class DaemonCarrier:
         if step_name not in self._places:
             return
         await self.touched(step_name)
-        await self._act(self._places[step_name], "chaos.remove", name=PREFIX + step_name)
-        del self._places[step_name]
+        await self._ask(self._places.pop(step_name), "chaos.remove", name=PREFIX + step_name)
 
     async def renew(self) -> None:
         for side in sorted(set(self._places.values())):
-            await self._act(side, "chaos.renew")
+            await self._ask(side, "chaos.renew")
 
     async def reset(self) -> None:
         for side, name in await self._left():
@@ -76,8 +76,9 @@ class DaemonCarrier:
 
     async def touched(self, step_name: str) -> int:
         if step_name in self._places:
-            told = await self._act(self._places[step_name], "chaos.list")
-            self._met[step_name] = int(told["touched"].get(PREFIX + step_name, 0))
+            told = await self._ask(self._places[step_name], "chaos.list") or {"touched": {}}
+            met = int(told["touched"].get(PREFIX + step_name, 0))  # a daemon that was started again knows nothing
+            self._met[step_name] = max(self._met.get(step_name, 0), met)
         return self._met.get(step_name, 0)
 
     async def left_over(self) -> list[str]:
@@ -107,6 +108,15 @@ class DaemonCarrier:
                 continue  # a daemon that does not run has no faults inside: they end with it
             left += [(side, row["name"]) for row in told["faults"] if row["name"].startswith(PREFIX)]
         return left
+
+    async def _ask(self, side: str, action: str, **params: Any) -> Any:
+        """Return the answer; None of a daemon that does not run."""
+        try:
+            return await self._act(side, action, **params)
+        except CarrierError as exc:
+            if isinstance(exc.__cause__, Unreachable):
+                return None
+            raise
 
     async def _act(self, side: str, action: str, **params: Any) -> Any:
         door = self.doors[side]

@@ -7,7 +7,6 @@ day's oracle accounts for every event.
 """
 
 import io
-import json
 import os
 import re
 import tempfile
@@ -18,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from attrs import asdict, define, evolve, field, frozen
+from attrs import define, evolve, frozen
 
-from chaos.carrier import NotBack, NotCarried
+from chaos.carrier import Carrier, NotCarried
 from chaos.doubles.fpvtrackside import RaceDay
+from chaos.drills.daemoncarrier import DaemonCarrier
 from chaos.drills.drill import BUILT_IN, Bound, Drill, RecoveryBound
 from chaos.drills.ground import Ground
 from chaos.drills.joined import JoinedCarriers
@@ -29,20 +29,14 @@ from chaos.drills.record import Check, Kind, Record, Verdict
 from chaos.drills.runner import Runner
 from chaos.drills.show import Show
 from chaos.faults import Placed
-from chaos.scenario import Deed
+from chaos.inside.inside import Inside, open_inside
+from chaos.scenario import Deed, Step
 from chaos.simnet import Program, World
 from chaos.simnet.carrier import SimCarrier, open_carrier
-from daemons.cloud import Cloud
-from daemons.ops.admin.actions import ActionRefused
-from daemons.ops.authority.identity import Identity, Role
-from daemons.ops.client import AdminError, Unreachable
-from daemons.ops.metrics import metrics_text
-from daemons.pits import Pits
-from daemons.store import StorageError
+from tests.sim.drillends import Client, Machines, Orders
 from tests.sim.figures import Figures
 from tests.sim.script import Script
-from tests.sim.storm import Storm
-from tests.sim.world_whole import CONVERGED_S, HOSTS, ORIGIN_PORT, SITE, Daemon, Day
+from tests.sim.world_whole import CONVERGED_S, HOSTS, ORIGIN_PORT, SITE, Day
 
 GUARD_FOR_S = 3.0
 """A record does not say for how long a guard had to be broken."""
@@ -106,49 +100,65 @@ async def run_drill(
 ) -> DrillDay:
     """Run a drill in the simulated pair, heal, and let the oracle judge. `tell` hears what the runner says."""
     scratch = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    net = world.net
     with tempfile.TemporaryDirectory(prefix="pitlink-sim-", dir=scratch) as folder:
-        orders = Orders(world, HOSTS, Script.empty("drill"))
-        day = Day(world, Path(folder), Figures("drill", world.seed), storm=orders)
-        world.skew_s.update(dict.fromkeys(HOSTS.values(), 0.0))  # a drill's ground is one machine
-        net.add_host("timing")
-        for a, b in (("timing", "pits"), ("pits", "cloud")):
-            net.link(a, b).set(latency_s=LATENCY_S)
-        day.double.quirks = evolve(day.double.quirks, torn_write_s=drill.torn_s)
-        origin = Program(net, "timing", partial(day.double.serve, ORIGIN_PORT, "0.0.0.0"))
-        race_day = RaceDay(day.double, world.seed, drill.speed, rounds=None, target_laps=int(drill.laps))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(origin.run)
-            for daemon in (day.pits_daemon, day.cloud_daemon):
-                nursery.start_soon(daemon.program.run)
-            nursery.start_soon(day.watch)
-            nursery.start_soon(race_day.run)
-            await _until(lambda: _is_shown(day))
-            await trio.sleep(STARTED_S)
-            await _back_up(day, drill)
-            async with _carrier(world, drill, Machines(day, orders, origin)) as carrier:
-                ground = Ground(
-                    words="a simulated site and hub",
-                    site_name=SITE,
-                    site=Client(day, "pits", lambda: day.pits),  # type: ignore[arg-type]
-                    hub=Client(day, "cloud", lambda: day.cloud),  # type: ignore[arg-type]
-                    carrier=carrier,
-                    is_throwaway=True,
-                    versions=versions,
-                )
-                show = Show(_Lines(tell))
-                seed = world.seed
-                record = await Runner(drill, ground, seed, show, replay=f"seed {seed}", may_race=True).run()
-            net.heal_all()
-            if any(step.target == "origin" for step in drill.scenario.timeline):
-                day.excused = day.double.manners().requests  # by the fault: nobody's manners
-            rest = await _judge(day)
-            nursery.cancel_scope.cancel()
-        if not rest:
-            try:
-                day.judge()
-            except AssertionError as exc:
-                rest = str(exc)
+        async with _insides(world, drill) as insides:
+            return await _run_in(Path(folder), world, drill, versions, tell, insides)
+
+
+async def _run_in(
+    folder: Path,
+    world: World,
+    drill: Drill,
+    versions: Mapping[str, str],
+    tell: Callable[[str], None],
+    insides: Mapping[str, Inside],
+) -> DrillDay:
+    net = world.net
+    orders = Orders(world, HOSTS, Script.empty("drill"))
+    hazards = {HOSTS[side]: inside for side, inside in insides.items()}
+    day = Day(world, folder, Figures("drill", world.seed), storm=orders, hazards=hazards)
+    world.skew_s.update(dict.fromkeys(HOSTS.values(), 0.0))  # a drill's ground is one machine
+    net.add_host("timing")
+    for a, b in (("timing", "pits"), ("pits", "cloud")):
+        net.link(a, b).set(latency_s=LATENCY_S)
+    day.double.quirks = evolve(day.double.quirks, torn_write_s=drill.torn_s)
+    origin = Program(net, "timing", partial(day.double.serve, ORIGIN_PORT, "0.0.0.0"))
+    race_day = RaceDay(day.double, world.seed, drill.speed, rounds=None, target_laps=int(drill.laps))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(origin.run)
+        for daemon in (day.pits_daemon, day.cloud_daemon):
+            nursery.start_soon(daemon.program.run)
+        nursery.start_soon(day.watch)
+        nursery.start_soon(race_day.run)
+        await _until(lambda: _is_shown(day))
+        await trio.sleep(STARTED_S)
+        await _back_up(day, drill)
+        machines = Machines(day, orders, origin, insides)
+        site = Client(day, "pits", lambda: day.pits)
+        hub = Client(day, "cloud", lambda: day.cloud)
+        async with _carrier(world, drill, machines, {"site": site, "hub": hub}) as carrier:
+            ground = Ground(
+                words="a simulated site and hub",
+                site_name=SITE,
+                site=site,  # type: ignore[arg-type]
+                hub=hub,  # type: ignore[arg-type]
+                carrier=carrier,
+                is_throwaway=True,
+                versions=versions,
+            )
+            show = Show(_Lines(tell))
+            seed = world.seed
+            record = await Runner(drill, ground, seed, show, replay=f"seed {seed}", may_race=True).run()
+        net.heal_all()
+        if any(step.target == "origin" for step in drill.scenario.timeline):
+            day.excused = day.double.manners().requests  # by the fault: nobody's manners
+        rest = await _judge(day)
+        nursery.cancel_scope.cancel()
+    if not rest:
+        try:
+            day.judge()
+        except AssertionError as exc:
+            rest = str(exc)
     return DrillDay(record, rest)
 
 
@@ -174,6 +184,24 @@ async def _back_up(day: Day, drill: Drill) -> None:
             await daemon.back_up(program.store)
 
 
+@asynccontextmanager
+async def _insides(world: World, drill: Drill) -> AsyncIterator[dict[str, Inside]]:
+    """Give what is inside of the daemons where the drill has use for it: it costs, and nothing else needs it."""
+    async with AsyncExitStack() as stack:
+        sides = HOSTS if any(map(_is_inside, drill.scenario.timeline)) else ()
+        yield {
+            side: await stack.enter_async_context(open_inside(side, world.utc_now, f"{world.seed}/{side}"))
+            for side in sides
+        }
+
+
+def _is_inside(step: Step) -> bool:
+    """Whether neither a path nor a machine does it."""
+    if isinstance(step.fault, Deed):
+        return step.kind in ("dns_dead", "dns_slow")
+    return type(step.fault.fault).knows_messages
+
+
 def _is_shown(day: Day) -> bool:
     """Whether both are there, and the hub shows what was read: a drill's ground is not handed over before."""
     cloud, pits = day.cloud, day.pits
@@ -186,11 +214,13 @@ async def _until(is_so: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def _carrier(world: World, drill: Drill, machines: Machines) -> AsyncIterator[JoinedCarriers]:
-    """Give what carries faults on the uplink, on the origin's path, and deeds. Its draws are the relay's."""
+async def _carrier(
+    world: World, drill: Drill, machines: Machines, doors: Mapping[str, Client]
+) -> AsyncIterator[JoinedCarriers]:
+    """Give what carries faults on the uplink, on the origin's path, inside of daemons, and deeds. Draws are the relay's."""
     every = dict.fromkeys(("site", "hub", "origin"), machines)
     async with AsyncExitStack() as stack:
-        carriers = [
+        carriers: list[Carrier] = [
             _Paths(
                 await stack.enter_async_context(
                     open_carrier(world.net, {name: hosts}, machines=every, seed=str(world.seed), proxy=name)
@@ -199,6 +229,8 @@ async def _carrier(world: World, drill: Drill, machines: Machines) -> AsyncItera
             )
             for name, hosts in (("uplink", ("pits", "cloud")), ("origin", ("pits", "timing")))
         ]
+        if machines.insides:
+            carriers.append(DaemonCarrier(doors, SITE))  # type: ignore[arg-type]
         yield JoinedCarriers(carriers)
 
 
