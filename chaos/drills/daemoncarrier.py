@@ -77,7 +77,8 @@ class DaemonCarrier:
     async def touched(self, step_name: str) -> int:
         if step_name in self._places:
             told = await self._ask(self._places[step_name], "chaos.list") or {"touched": {}}
-            met = int(told["touched"].get(PREFIX + step_name, 0))  # a daemon that was started again knows nothing
+            met = int(told["touched"].get(PREFIX + step_name, 0))
+            # One that was started again knows nothing of what was before.
             self._met[step_name] = max(self._met.get(step_name, 0), met)
         return self._met.get(step_name, 0)
 
