@@ -38,8 +38,9 @@ from daemons.race.fetched import Fetched
 from daemons.race.hub import HubSite
 from daemons.race.keeper import BoardKeeper
 from daemons.race.remote import RemoteOrigin
-from daemons.race.site import WATCH_TOPIC, SiteService
+from daemons.race.site import SiteService
 from daemons.race.watches import Watches
+from daemons.race.watchrows import WATCH_TOPIC
 from protocol.canonical import digest_of, validator_of
 from protocol.pathgate import PathGate
 from protocol.topics import Publisher, Subscriber

@@ -42,8 +42,9 @@ from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.race.bodies import validator_for
 from daemons.race.config import CloudConfig
 from daemons.race.fetched import Fetched
-from daemons.race.site import WATCH_TOPIC, SiteService
+from daemons.race.site import SiteService
 from daemons.race.watches import Watches
+from daemons.race.watchrows import WATCH_TOPIC
 from daemons.store import open_store
 from protocol.canonical import digest_of
 from protocol.messages import OriginFound, encode_body

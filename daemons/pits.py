@@ -53,13 +53,14 @@ from daemons.race.keeper import BoardKeeper
 from daemons.race.origin import LocalOrigin, OriginLimits
 from daemons.race.pages import race_routes
 from daemons.race.ranks import rank_of
-from daemons.race.site import WATCH_TOPIC, SiteService
+from daemons.race.site import SiteService
 from daemons.race.siteactions import SiteOffice, answer_rules, note_command
 from daemons.race.sitefigures import SiteFigures
 from daemons.race.sitehealth import note_link, note_origin, warn_of_bearer
 from daemons.race.telling import EventTeller
 from daemons.race.times import read_zone
 from daemons.race.watches import Watches
+from daemons.race.watchrows import WATCH_TOPIC
 from daemons.store import StorageError, Store, open_store
 from daemons.web.admin import AdminOffice
 from daemons.web.assets import Assets, read_assets

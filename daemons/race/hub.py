@@ -17,8 +17,8 @@ from daemons.race.exchange import shorten
 from daemons.race.fetched import Fetched
 from daemons.race.keeper import BoardKeeper
 from daemons.race.remote import RemoteOrigin, Urgency
-from daemons.race.site import WATCH_TOPIC, Row
 from daemons.race.watches import Watch
+from daemons.race.watchrows import WATCH_TOPIC, Row
 from protocol.errors import ErrorCode, RemoteProtocolError, RequestError
 from protocol.topics import Subscriber
 

@@ -18,8 +18,8 @@ from daemons.race.cache import SqliteCache
 from daemons.race.desk import CommandDesk, TooManyCommands
 from daemons.race.hub import HubSite
 from daemons.race.record import count_events
-from daemons.race.site import Row
 from daemons.race.siteactions import channels_status
+from daemons.race.watchrows import Row
 from protocol import messages
 from protocol.errors import ErrorCode, RequestError
 

@@ -38,8 +38,8 @@ from daemons.race.issuing import note_result
 from daemons.race.keeper import BoardKeeper
 from daemons.race.record import EventRecord
 from daemons.race.remote import RemoteOrigin
-from daemons.race.site import WATCH_TOPIC
 from daemons.race.stream import BoardFeed, SiteNews
+from daemons.race.watchrows import WATCH_TOPIC
 from daemons.store import StorageError, Store
 from protocol.frames import Limits
 from protocol.topics import Subscriber

@@ -1,12 +1,12 @@
 """What the site does for its hub: fetch, revalidate and watch, behind the path gate and the privacy filter."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
 import trio
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from daemons.link.peer import Peer
 from daemons.link.requests import Reply
@@ -18,20 +18,16 @@ from daemons.race.bodies import validator_for
 from daemons.race.exchange import SHORT_BYTES, Ask, ask_from_wire, encode_answer, shorten, to_wire
 from daemons.race.fetched import Fetched, Origin
 from daemons.race.privacy import is_private, strip_private
+from daemons.race.recent import RecentBodies
 from daemons.race.watches import Watch, Watches
-from protocol import cbor
+from daemons.race.watchrows import FAILING, Row, row_of
 from protocol.canonical import digest_of
-from protocol.errors import ErrorCode, RemoteProtocolError, RequestError
+from protocol.errors import ErrorCode, RequestError
 from protocol.pathgate import PathGate, normalise_path
 from protocol.topics import KEY_BYTES_MAX, Publisher
 
 _log = structlog.stdlib.get_logger("pitlink.race")
 
-WATCH_TOPIC = "watch"
-BODIES_BYTES_MAX = 32 * 1024 * 1024
-"""Bound of the recent bodies kept as bases of deltas."""
-
-BODIES_PER_PATH = 4
 WATCHES_MAX = 512
 YOUNG_MAX = 64
 FILTERED_MAX = 1024
@@ -45,45 +41,6 @@ PERIOD_MIN_S = 0.25
 
 RECENT_S = 2.0
 """What is hot from now on is read at once, unless it was read so recently."""
-
-
-@define(eq=False)
-class RecentBodies:
-    """The last bodies by path, within a memory bound: what a delta can be made against."""
-
-    bytes_max: int = BODIES_BYTES_MAX
-    size: int = field(default=0, init=False)
-    _by_path: OrderedDict[str, OrderedDict[bytes, bytes]] = field(factory=OrderedDict, init=False)
-
-    def put(self, path: str, digest: bytes, body: bytes) -> None:
-        """Remember `body`; the least recently used path goes first when the bound is met."""
-        bodies = self._by_path.setdefault(path, OrderedDict())
-        self._by_path.move_to_end(path)
-        key = shorten(digest)
-        if key in bodies:
-            bodies.move_to_end(key)
-            return
-        bodies[key] = body
-        self.size += len(body)
-        while len(bodies) > BODIES_PER_PATH:
-            self.size -= len(bodies.popitem(last=False)[1])
-        while self.size > self.bytes_max and len(self._by_path) > 1:
-            _, gone = self._by_path.popitem(last=False)
-            self.size -= sum(map(len, gone.values()))
-
-    @property
-    def paths(self) -> int:
-        """How many paths have a body here."""
-        return len(self._by_path)
-
-    def purge(self, prefix: str) -> None:
-        """Forget every body of paths that begin with `prefix`."""
-        for path in [path for path in self._by_path if path.startswith(prefix)]:
-            self.size -= sum(map(len, self._by_path.pop(path).values()))
-
-    def find(self, path: str, short_digest: bytes) -> bytes | None:
-        bodies = self._by_path.get(path)
-        return None if bodies is None else bodies.get(short_digest)
 
 
 @define(eq=False)
@@ -418,43 +375,3 @@ def _filter(path: str, body: bytes) -> tuple[bytes, bytes, bytes] | None:
         return None
     left = strip_private(body)
     return left, digest_of(left), validator_for(path, left)
-
-
-ABSENT, STALE, FAILING = 1, 2, 4
-"""Flags of a row: the origin has no such file; the last good copy is served; the last read failed."""
-
-
-@frozen
-class Row:
-    """A row of the watch topic: [short validator, flags], or [b"", FAILING, error code]."""
-
-    validator: bytes = b""
-    flags: int = 0
-    code: str = ""
-
-    def encode(self) -> bytes:
-        return cbor.encode([self.validator, self.flags, *([str(self.code)] if self.code else [])])
-
-    @classmethod
-    def decode(cls, data: bytes) -> "Row":
-        """Read a row. Raises RemoteProtocolError."""
-        match cbor.decode(data):
-            case [bytes(validator), int(flags)]:
-                return cls(validator, flags)
-            case [bytes(validator), int(flags), str(code), *_]:
-                return cls(validator, flags, code)
-        raise RemoteProtocolError("a row of the watch topic is [validator, flags] or [b'', flags, code]")
-
-    @property
-    def failure(self) -> RequestError | None:
-        """What the site's last read ended with, when it failed."""
-        if not self.flags & FAILING:
-            return None
-        code = ErrorCode(self.code) if self.code in ErrorCode.__members__ else ErrorCode.INTERNAL
-        return RequestError(code, "the site cannot read it")
-
-
-def row_of(fetched: Fetched) -> Row:
-    """Return the row that tells of a good read."""
-    flags = (ABSENT if fetched.absent else 0) | (STALE if fetched.stale else 0)
-    return Row(shorten(fetched.validator), flags)

@@ -18,7 +18,7 @@ from daemons.race.hub import ROW_GRACE_S, HubSite
 from daemons.race.keeper import BoardKeeper
 from daemons.race.paths import CURRENT, HOME
 from daemons.race.remote import RemoteOrigin, Urgency
-from daemons.race.site import FAILING, WATCH_TOPIC, Row, row_of
+from daemons.race.watchrows import FAILING, WATCH_TOPIC, Row, row_of
 from protocol.errors import ErrorCode, RequestError
 from protocol.pathgate import PathGate
 from protocol.topics import Subscriber

@@ -11,8 +11,9 @@ from attrs import define, field
 from trio.testing import MockClock
 
 from daemons.race.exchange import Ask, Form, Told, decode_answer, shorten, to_wire, told_from_wire
-from daemons.race.site import ABSENT, FAILING, LARGE_BYTES, WATCH_TOPIC, WATCHES_MAX, Row, SiteService
+from daemons.race.site import LARGE_BYTES, WATCHES_MAX, SiteService
 from daemons.race.watches import Watches
+from daemons.race.watchrows import ABSENT, FAILING, WATCH_TOPIC, Row
 from protocol.canonical import digest_of
 from protocol.codec import decode_frames
 from protocol.errors import ErrorCode, RemoteProtocolError, RequestError
