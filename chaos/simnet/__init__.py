@@ -1,6 +1,6 @@
 """A seeded virtual network for Trio: the same seed gives the same run, and an hour takes about a second."""
 
-from .faults import EVERYDAY, Fault, Kill, Strike, outage_s, random_faults, swizzle
+from .faults import EVERYDAY, Kill, Mishap, Strike, outage_s, random_faults, swizzle
 from .hosts import Host
 from .link import Conditions
 from .network import SimNetwork
@@ -22,10 +22,10 @@ __all__ = [
     "EVERYDAY",
     "Conditions",
     "Deadlock",
-    "Fault",
     "Host",
     "Kill",
     "Livelock",
+    "Mishap",
     "NeverHappened",
     "Path",
     "Program",

@@ -23,7 +23,7 @@ OUTAGE_MAX_S = 78.3
 """The longest outage of the recorded LTE uplinks."""
 
 
-class Fault(enum.Enum):
+class Mishap(enum.Enum):
     """The kinds. The first five strike connections, the others what is needed for new ones, or the speed."""
 
     CUT = "cut"
@@ -37,16 +37,16 @@ class Fault(enum.Enum):
     LOSSY = "lossy"
 
 
-EVERYDAY: Mapping[Fault, float] = {
-    Fault.CUT: 2,
-    Fault.FIN: 0.5,
-    Fault.HALF_OPEN: 1,
-    Fault.FREEZE: 2,
-    Fault.DROP: 3,
-    Fault.REFUSE: 1,
-    Fault.IGNORE: 0.5,
-    Fault.SLOW: 1,
-    Fault.LOSSY: 1,
+EVERYDAY: Mapping[Mishap, float] = {
+    Mishap.CUT: 2,
+    Mishap.FIN: 0.5,
+    Mishap.HALF_OPEN: 1,
+    Mishap.FREEZE: 2,
+    Mishap.DROP: 3,
+    Mishap.REFUSE: 1,
+    Mishap.IGNORE: 0.5,
+    Mishap.SLOW: 1,
+    Mishap.LOSSY: 1,
 }
 """How often each kind comes, relative to the others."""
 
@@ -58,7 +58,7 @@ class Strike:
     `cuts`: with a reset of what is open at the beginning. `changes`: of `Conditions`, as long as it lasts.
     """
 
-    fault: Fault
+    mishap: Mishap
     toward: str | None = None
     for_s: float = 0.0
     cuts: bool = False
@@ -67,15 +67,15 @@ class Strike:
     @property
     def name(self) -> str:
         """What it is called."""
-        return self.fault.value
+        return self.mishap.value
 
     async def run(self, path: Path) -> None:
         """Do it, and undo it when its time is over, or when cancelled."""
-        if self.fault is Fault.CUT:
+        if self.mishap is Mishap.CUT:
             path.cut()
-        elif self.fault is Fault.FIN:
+        elif self.mishap is Mishap.FIN:
             path.fin()
-        elif self.fault is Fault.HALF_OPEN:
+        elif self.mishap is Mishap.HALF_OPEN:
             assert self.toward is not None, "a half-open path is deaf in one direction"
             path.half_open(toward=self.toward)
         else:
@@ -87,14 +87,14 @@ class Strike:
         toward = self.toward
         before = {host: path.wire(host).conditions for host in path.hosts}
         try:
-            match self.fault:
-                case Fault.FREEZE:
+            match self.mishap:
+                case Mishap.FREEZE:
                     path.freeze(toward=toward)
-                case Fault.DROP:
+                case Mishap.DROP:
                     path.drop(toward=toward)
-                case Fault.REFUSE:
+                case Mishap.REFUSE:
                     path.refuse(toward=toward)
-                case Fault.IGNORE:
+                case Mishap.IGNORE:
                     path.ignore(toward=toward)
                 case _:
                     path.set(toward=toward, **self.changes)
@@ -135,7 +135,7 @@ async def random_faults(
     pairs: Iterable[tuple[str, str]],
     *,
     rate_per_hour: float,
-    kinds: Mapping[Fault, float] = EVERYDAY,
+    kinds: Mapping[Mishap, float] = EVERYDAY,
     programs: Sequence[Program] = (),
     kills_per_hour: float = 0.0,
     on_fault: Callable[[Struck], None] | None = None,
@@ -191,7 +191,7 @@ class _Striker:
         self,
         net: SimNetwork,
         hosts: tuple[str, str],
-        kinds: Mapping[Fault, float],
+        kinds: Mapping[Mishap, float],
         on_fault: Callable[[Struck], None],
     ) -> None:
         self._path = path = net.link(*hosts)
@@ -210,18 +210,18 @@ class _Striker:
 
     def _draw(self) -> Strike:
         rng = self._rng
-        fault = rng.choices(self._kinds, self._weights)[0]
+        mishap = rng.choices(self._kinds, self._weights)[0]
         toward = rng.choice([*self._hosts, None])
-        if fault is Fault.CUT or fault is Fault.FIN:
-            return Strike(fault)
-        if fault is Fault.HALF_OPEN:
-            return Strike(fault, toward or self._hosts[1])
+        if mishap is Mishap.CUT or mishap is Mishap.FIN:
+            return Strike(mishap)
+        if mishap is Mishap.HALF_OPEN:
+            return Strike(mishap, toward or self._hosts[1])
         changes: dict[str, float] = {}
         cuts = False
-        if fault is Fault.REFUSE or fault is Fault.IGNORE:
+        if mishap is Mishap.REFUSE or mishap is Mishap.IGNORE:
             cuts = rng.random() < 0.5  # or else it would mostly go unnoticed
-        elif fault is Fault.SLOW:
+        elif mishap is Mishap.SLOW:
             changes = {"latency_s": rng.uniform(0.05, 1), "rate_bytes_s": rng.uniform(2e3, 2e5)}
-        elif fault is Fault.LOSSY:
+        elif mishap is Mishap.LOSSY:
             changes = {"loss": rng.uniform(0.01, 0.2), "jitter_s": rng.uniform(0, 0.05), "split": 0.2}
-        return Strike(fault, toward, outage_s(rng), cuts, changes)
+        return Strike(mishap, toward, outage_s(rng), cuts, changes)

@@ -40,7 +40,7 @@ from chaos.faults import (
     Stream,
 )
 from chaos.scenario import Deed, Scenario, ScenarioError, Step, read_scenario, scenario_to_map
-from chaos.simnet import Fault, Strike
+from chaos.simnet import Mishap, Strike
 
 AT_ONCE_S = 0.001
 """A scenario knows no shorter fault."""
@@ -103,29 +103,29 @@ def steps_of(strike: Strike, number: int, at_s: float, site: str) -> list[Step]:
         return Step(at_s, lasts_s, name + part, "uplink", Placed(name + part, fault, way))
 
     changes = strike.changes
-    match strike.fault:
-        case Fault.CUT:
+    match strike.mishap:
+        case Mishap.CUT:
             return [step("", ResetPeer())]
-        case Fault.FIN:
+        case Mishap.FIN:
             return [step("", Fin())]
-        case Fault.HALF_OPEN:
+        case Mishap.HALF_OPEN:
             return [step("", HalfOpen(), HALF_OPEN_S)]
-        case Fault.FREEZE | Fault.DROP:
+        case Mishap.FREEZE | Mishap.DROP:
             return [step("", Silence())]
-        case Fault.SLOW:
+        case Mishap.SLOW:
             rate = step(".rate", Bandwidth(changes["rate_bytes_s"], 64 * 1024))
             return [step("", Latency(changes["latency_s"])), rate]
-        case Fault.LOSSY:
+        case Mishap.LOSSY:
             return [step("", Loss(changes["loss"])), step(".jitter", Latency(jitter_s=changes["jitter_s"]))]
         case _:
             cut = [step(".cut", ResetPeer(), AT_ONCE_S, Stream.BOTH)] if strike.cuts else []
-            return [step("", Refuse() if strike.fault is Fault.REFUSE else Ignore()), *cut]
+            return [step("", Refuse() if strike.mishap is Mishap.REFUSE else Ignore()), *cut]
 
 
 def strike_of(steps: Sequence[Step], how: str, site: str, hub: str) -> Strike:
     """Return the strike that `steps_of` made these of; `how` is the word for the first. Raises ScenarioError."""
-    fault, first = Fault(how), steps[0]
-    changes: dict[str, float] = {"split": SPLIT} if fault is Fault.LOSSY else {}
+    mishap, first = Mishap(how), steps[0]
+    changes: dict[str, float] = {"split": SPLIT} if mishap is Mishap.LOSSY else {}
     cuts = False
     toward: str | None = None
     for step in steps:
@@ -136,7 +136,7 @@ def strike_of(steps: Sequence[Step], how: str, site: str, hub: str) -> Strike:
         match step.fault.fault:
             case Bandwidth(rate_bytes_s=rate):
                 changes["rate_bytes_s"] = rate
-            case Latency(latency_s=latency) if fault is Fault.SLOW:
+            case Latency(latency_s=latency) if mishap is Mishap.SLOW:
                 changes["latency_s"] = latency
             case Latency(jitter_s=jitter):
                 changes["jitter_s"] = jitter
@@ -146,9 +146,9 @@ def strike_of(steps: Sequence[Step], how: str, site: str, hub: str) -> Strike:
                 cuts = step is not first
             case _:
                 pass
-    if fault is Fault.HALF_OPEN and toward is None:
+    if mishap is Mishap.HALF_OPEN and toward is None:
         raise ScenarioError([f"{first.name}: a half-open path needs a stream"])
-    return Strike(fault, toward, first.for_s or 0.0, cuts, changes)
+    return Strike(mishap, toward, first.for_s or 0.0, cuts, changes)
 
 
 # --- files ----------------------------------------------------------------------------------------------------------

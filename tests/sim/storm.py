@@ -15,7 +15,7 @@ from attrs import define, field
 
 from chaos.faults import Placed, Silence
 from chaos.scenario import Deed, Scenario, ScenarioError, Step
-from chaos.simnet import Fault, Kill, Program, Strike, World
+from chaos.simnet import Kill, Mishap, Program, Strike, World
 from chaos.simnet.carrier import SimCarrier, open_carrier
 from chaos.simnet.faults import Struck, random_faults
 from tests.sim.script import DOWN_LEAST_S, WITH_POWER, Script, kill_step, steps_of, strike_of
@@ -27,7 +27,7 @@ INSTANT_S = 0.001
 TURN_GIVEN_EVERY = 4
 """See `SimNetwork.turn_given_every`: of hours."""
 
-_STRIKES = frozenset(fault.value for fault in Fault)
+_STRIKES = frozenset(mishap.value for mishap in Mishap)
 _KILLS = ("crash", "power")
 _STOP, _RESTORE, _CLOCK, FROZEN_ORIGIN = "stopped in order", "restored", "clock stepped", "origin froze"
 

@@ -11,7 +11,7 @@ from attrs import evolve
 from chaos.drills.record import Check, Kind, Record, Recovery, Verdict, record_to_json
 from chaos.faults import Placed, ResetPeer
 from chaos.scenario import Scenario, Step
-from chaos.simnet import Fault, Strike, World, run_world
+from chaos.simnet import Mishap, Strike, World, run_world
 from daemons.link.durable import DurableChannels
 from daemons.ops.errors import ConfigError
 from tests.sim.batch import Job
@@ -37,7 +37,7 @@ def test_what_befell_a_run_befalls_it_again_from_its_file(tmp_path: Path) -> Non
             await run_link(world, 0.1, storms[0])
 
         happened = run_world(7, main).happened
-        strikes = {fault.value for fault in Fault} | {"crash", "power", "stopped in order"}
+        strikes = {mishap.value for mishap in Mishap} | {"crash", "power", "stopped in order"}
         return storms[0].recorded("again"), Counter({name: happened[name] for name in strikes})
 
     drawn, happened = a_run(None)
@@ -55,15 +55,15 @@ def test_what_befell_a_run_befalls_it_again_from_its_file(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "strike",
     [
-        Strike(Fault.CUT),
-        Strike(Fault.FIN),
-        Strike(Fault.HALF_OPEN, "hub"),
-        Strike(Fault.DROP, "pits", 3.0),
-        Strike(Fault.FREEZE, None, 3.0),
-        Strike(Fault.REFUSE, "hub", 2.0, True),
-        Strike(Fault.IGNORE, "hub", 2.0),
-        Strike(Fault.SLOW, None, 4.0, False, {"latency_s": 0.25, "rate_bytes_s": 9000.0}),
-        Strike(Fault.LOSSY, "pits", 4.0, False, {"loss": 0.125, "jitter_s": 0.0625, "split": 0.2}),
+        Strike(Mishap.CUT),
+        Strike(Mishap.FIN),
+        Strike(Mishap.HALF_OPEN, "hub"),
+        Strike(Mishap.DROP, "pits", 3.0),
+        Strike(Mishap.FREEZE, None, 3.0),
+        Strike(Mishap.REFUSE, "hub", 2.0, True),
+        Strike(Mishap.IGNORE, "hub", 2.0),
+        Strike(Mishap.SLOW, None, 4.0, False, {"latency_s": 0.25, "rate_bytes_s": 9000.0}),
+        Strike(Mishap.LOSSY, "pits", 4.0, False, {"loss": 0.125, "jitter_s": 0.0625, "split": 0.2}),
     ],
     ids=lambda strike: strike.name,
 )
@@ -71,7 +71,7 @@ def test_a_strike_survives_being_written_as_steps(strike: Strike) -> None:
     steps = steps_of(strike, 1, 10.0, "pits")
     again = strike_of(steps, strike.name, "pits", "hub")
     for_s = again.for_s if strike.for_s else 0.0
-    assert Strike(again.fault, again.toward, for_s, again.cuts, again.changes) == strike
+    assert Strike(again.mishap, again.toward, for_s, again.cuts, again.changes) == strike
 
 
 def test_only_the_events_that_matter_are_left_close_to_each_other() -> None:
@@ -112,11 +112,11 @@ def test_a_planted_bug_ends_as_a_short_scenario_that_fails_until_it_is_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], restored_logs: None
 ) -> None:
     strikes = {
-        5.0: Strike(Fault.CUT),
-        10.0: Strike(Fault.FREEZE, None, 1.5),
-        16.0: Strike(Fault.FIN),
-        20.0: Strike(Fault.DROP, "hub", 1.0),
-        48.0: Strike(Fault.REFUSE, "hub", 2.0),
+        5.0: Strike(Mishap.CUT),
+        10.0: Strike(Mishap.FREEZE, None, 1.5),
+        16.0: Strike(Mishap.FIN),
+        20.0: Strike(Mishap.DROP, "hub", 1.0),
+        48.0: Strike(Mishap.REFUSE, "hub", 2.0),
     }
     events = [steps_of(strike, int(at_s), at_s, "pits") for at_s, strike in strikes.items()]
     events.insert(-1, [kill_step("40 crash", "hub", 40.0, 1.0)])

@@ -7,7 +7,7 @@ import struct
 import pytest
 import trio
 
-from chaos.simnet import Fault, Path, Program, World, random_faults, run_world, swizzle
+from chaos.simnet import Mishap, Path, Program, World, random_faults, run_world, swizzle
 from chaos.simnet.faults import EVERYDAY
 
 from .helpers import connected, read_exactly
@@ -396,8 +396,8 @@ def test_random_faults_strike_every_kind_and_leave_a_network_that_heals() -> Non
 
     kinds = [*(kind.value for kind in EVERYDAY), "crash", "power"]
     run = run_world(1, main, must_happen=kinds)
-    assert len(Fault) == len(EVERYDAY)
-    assert sum(run.happened[kind.value] for kind in Fault) == pytest.approx(3 * 100, rel=0.2)
+    assert len(Mishap) == len(EVERYDAY)
+    assert sum(run.happened[kind.value] for kind in Mishap) == pytest.approx(3 * 100, rel=0.2)
 
 
 def test_swizzling_clogs_several_paths_and_thaws_them_all() -> None:
