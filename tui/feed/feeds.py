@@ -1,0 +1,65 @@
+"""All feeds of one operator's terminal: each daemon's in a nursery of its own, and the time that passes."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import trio
+from attrs import define
+
+from daemons.ops.client import Unreachable
+from tui.feed.feed import Feed, Pace
+from tui.feed.sources import Source
+from tui.model.model import Model
+
+__all__ = ["Feeds", "open_feeds"]
+
+TICK_S = 1.0
+
+
+@define(eq=False)
+class Feeds:
+    """The feeds. `run` must be running; `act` is for the same Trio run, the other methods may be called from anywhere
+    in its thread."""
+
+    model: Model
+    pace: Pace
+    feeds: dict[str, Feed]
+
+    async def run(self) -> None:
+        """Watch all daemons until cancelled. One that is lost does not touch the others."""
+        async with trio.open_nursery() as nursery:
+            for feed in self.feeds.values():
+                nursery.start_soon(feed.run)
+            while True:
+                await trio.sleep(TICK_S)
+                self.model.tick(time.monotonic())
+
+    async def act(self, daemon: str, action: str, params: Mapping[str, Any]) -> Any:
+        """Have a daemon do something; return its result. Raises AdminError and Unreachable."""
+        if daemon not in self.feeds:
+            raise Unreachable(f"{daemon} is not watched here")
+        return await self.feeds[daemon].act(action, params)
+
+    def look_at(self, daemon: str | None, site: str | None) -> None:
+        """Keep what belongs to one site up to date, and of no other: commands, dead letters, allowlist."""
+        for name, feed in self.feeds.items():
+            feed.look_at(site if name == daemon else None)
+
+    def look_again(self, daemon: str) -> None:
+        """Look at once, and try at once when it is gone."""
+        if daemon in self.feeds:
+            self.feeds[daemon].look_again()
+
+    def place(self, daemon: str) -> str:
+        """Return what `--at` of the other commands takes to reach it; "" where it is found by itself."""
+        return self.feeds[daemon].source.place
+
+
+def open_feeds(sources: Sequence[tuple[str, Source]], hz: float = 2.0) -> Feeds:
+    """Return feeds of these daemons, (name, way to it), and the model that they keep, by the clock `time.monotonic`."""
+    model, pace = Model(), Pace()
+    for name, _ in sources:
+        model.watch(name, time.monotonic())
+    pace.set(hz)
+    return Feeds(model, pace, {name: Feed(name, source, model, pace) for name, source in sources})
