@@ -1,0 +1,264 @@
+"""The App: which page is shown, what its keys mean everywhere, when it is painted, and how it ends."""
+
+import asyncio
+import signal
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from tui.app.asking import Asking
+from tui.app.desk import Desk
+from tui.app.guest import Guest
+from tui.app.lists import Listing
+from tui.app.page import Page
+from tui.app.pages import HOME, PAGES, SITE, page_named
+from tui.app.painter import Painter, waiting_writes
+from tui.app.prompt import Prompt
+from tui.app.site import SiteView
+from tui.app.spoken import offers, understand
+from tui.app.view import View
+
+__all__ = ["OperatorApp"]
+
+TICK_S = 0.25
+HISTORY_MAX = 50
+ENDED_BY = {signal.SIGTERM: 143, **({signal.SIGHUP: 129} if hasattr(signal, "SIGHUP") else {})}
+
+Place = tuple[str, str, str]
+"""A page, and the daemon and site that it shows if it is a site's."""
+
+
+class OperatorApp(App[int]):
+    """The operator's terminal. `last_screen`: the lines that were on it when it was left by `Q`."""
+
+    ENABLE_COMMAND_PALETTE = False
+    INLINE_PADDING = 0
+    CSS = "ModalScreen { background: transparent; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(page.key, f"go('{page.name}')", page.words, id=f"go.{page.name}")
+            for page in PAGES
+            if page.key
+        ),
+        Binding("colon", "speak", "go to or do, by name", id="app.speak", key_display=":"),
+        Binding("slash", "filter", "filter (/! leaves out what matches)", id="app.filter", key_display="/"),
+        Binding("c", "controls", "what can be done here", id="app.controls"),
+        Binding("escape", "out", "out", id="app.out"),
+        Binding("minus", "last", "the last page", id="app.last", key_display="-"),
+        Binding("left_square_bracket", "history(-1)", "back in history", id="app.back", key_display="["),
+        Binding("right_square_bracket", "history(1)", "on in history", id="app.on", key_display="]"),
+        Binding("f", "freeze", "freeze the picture, or go on", id="app.freeze"),
+        Binding("question_mark", "keys", "these keys", id="app.keys", key_display="?"),
+        Binding("ctrl+l", "redraw", "draw the screen anew", id="app.redraw"),
+        Binding("q,ctrl+c", "leave", "quit", id="app.quit"),
+        Binding("Q", "leave(True)", "quit, and leave the screen", id="app.quitleave"),
+    ]
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.theme = "ansi-dark"  # the terminal's own 16 colours and background, light or dark
+        self.animation_level = "none"
+        self.desk = desk
+        self.guest = Guest(desk.run)
+        self.painter = Painter(desk.version, lambda: waiting_writes(self._driver))
+        self.asking = Asking(self, desk, self._tell)
+        self.last_screen: list[str] = []
+        self._pages: dict[str, Page] = {}
+        self._history: list[Place] = []
+        self._at = -1
+
+    async def on_mount(self) -> None:
+        """Begin: the pages, the Trio half beside, the painter's ticks, and what ends it from outside."""
+        for kind in PAGES:
+            page = Page(self.desk, kind.words, kind.view(self.desk))
+            self._pages[kind.name] = page
+            self.install_screen(page, kind.name)
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for number, code in ENDED_BY.items():
+                try:
+                    loop.add_signal_handler(number, self._end, code)
+                except NotImplementedError:  # Windows
+                    pass
+        await self.push_screen(HOME)
+        self._history, self._at = [(HOME, "", "")], 0
+        self.run_worker(self._serve(), name="daemons")
+        self.set_interval(TICK_S, self.tick)
+
+    async def on_unmount(self) -> None:
+        """The Trio half ends before the loop does."""
+        await self.guest.stop()
+
+    def tick(self) -> None:
+        """Paint, if there is news and the terminal keeps up."""
+        if self.painter.due():
+            self._paint()
+
+    # --- what the views want -----------------------------------------------------------------------------------
+
+    def on_view_opened(self, event: View.Opened) -> None:
+        """Enter on a site or a daemon."""
+        self._visit((SITE, event.daemon, event.site))
+
+    def on_view_read(self, event: View.Read) -> None:
+        """Enter on something long."""
+        self.push_screen(Listing(event.title, [(line, "") for line in event.lines], first=0))
+
+    def on_view_asked(self, event: View.Asked) -> None:
+        """A control on a view."""
+        self.asking.confirm(event.questions)
+
+    # --- keys --------------------------------------------------------------------------------------------------
+
+    def action_go(self, name: str) -> None:
+        """Go to a page."""
+        self._visit((name, "", ""))
+
+    def action_speak(self) -> None:
+        """`:`"""
+        page = self._page()
+        if page is None:
+            return
+        target = page.view.target
+        words = offers(self.desk.model, self.asking.here(target))
+        self.push_screen(Prompt(":", offers=words), lambda text: self._spoken(text, target))
+
+    def action_filter(self) -> None:
+        """`/`"""
+        page = self._page()
+        if page is None:
+            return
+
+        def typed(text: str | None) -> None:
+            if text is not None:
+                page.view.filter = type(page.view.filter)(text)
+                page.paint()
+
+        self.push_screen(Prompt("/", page.view.filter.text), typed)
+
+    def action_controls(self) -> None:
+        """What can be done to what is under the cursor."""
+        page = self._page()
+        if page is not None:
+            self.asking.choose(page.view.target)
+
+    def action_out(self) -> None:
+        """Esc: the filter goes, then the site, then to the overview."""
+        page = self._page()
+        if page is None:
+            return
+        if page.view.filter.is_set:
+            page.view.filter = type(page.view.filter)()
+            page.paint()
+        elif self._here()[0] == SITE and self._at > 0:
+            self.action_history(-1)
+        else:
+            self._visit((HOME, "", ""))
+
+    def action_last(self) -> None:
+        """`-`: to where one was before, and back again."""
+        if self._at > 0:
+            self._visit(self._history[self._at - 1])
+
+    def action_history(self, by: int) -> None:
+        """`[` and `]`."""
+        if self._page() is not None and 0 <= self._at + by < len(self._history):
+            self._at += by
+            self._show(self._history[self._at])
+
+    def action_freeze(self) -> None:
+        """The picture stands still; the model goes on."""
+        self.painter.is_frozen = not self.painter.is_frozen
+        self.painter.again()
+        self._paint(is_frozen=self.painter.is_frozen)
+
+    def action_keys(self) -> None:
+        """The keys that mean something here."""
+        rows: dict[str, str] = {}
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if binding.system or not active.enabled or not binding.description:
+                continue
+            key = self.get_key_display(binding)
+            rows[key] = binding.description
+        merged: dict[str, list[str]] = {}
+        for key, words in rows.items():
+            merged.setdefault(words, []).append(key)
+        listed = [(" ".join(keys), words) for words, keys in merged.items()]
+        self.push_screen(Listing("Keys here (Esc)", listed))
+
+    def action_redraw(self) -> None:
+        """Ctrl-L."""
+        self.painter.again()
+        self.screen.refresh(layout=True)
+
+    def action_leave(self, leaves_screen: bool = False) -> None:
+        """`q` and `Q`."""
+        if leaves_screen:
+            strips = self.screen._compositor.render_strips()  # as Textual's own screenshots do
+            self.last_screen = [strip.text.rstrip() for strip in strips]
+        self._end(0)
+
+    # --- underneath --------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        """Run the Trio half; what ends it in error ends the app, with its traceback."""
+        self.guest.start()
+        await self.guest.wait()
+
+    def _end(self, code: int) -> None:
+        self.exit(code, return_code=code)
+
+    def _paint(self, *, is_frozen: bool = False) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, Page) and screen.is_mounted:
+                screen.paint(is_frozen=is_frozen)
+
+    def _page(self) -> Page | None:
+        """The page that is shown, when nothing lies over it."""
+        return self.screen if isinstance(self.screen, Page) else None
+
+    def _here(self) -> Place:
+        return self._history[self._at]
+
+    def _visit(self, place: Place) -> None:
+        if self._page() is None:
+            return
+        if place != self._here():
+            self._history = [*self._history[: self._at + 1], place][-HISTORY_MAX:]
+            self._at = len(self._history) - 1
+        self._show(place)
+
+    def _show(self, place: Place) -> None:
+        name, daemon, site = place
+        page = self._pages[name]
+        if isinstance(page.view, SiteView):
+            page.view.point(daemon, site)
+        if self.screen is page:
+            page.on_screen_resume()
+        else:
+            self.switch_screen(name)
+
+    def _spoken(self, text: str | None, target: tuple[str, str] | None) -> None:
+        if not text:
+            return
+        meant = understand(text, self.desk.model, self.asking.here(target))
+        match meant.kind:
+            case "page":
+                found = page_named(meant.words)
+                self._visit((found.name if found else HOME, "", ""))
+            case "site":
+                self._visit((SITE, meant.daemon, meant.site))
+            case "control" if meant.control is not None:
+                self.asking.begin(meant.control, meant.words)
+            case "app":
+                {"quit": self.action_leave, "help": self.action_keys, "freeze": self.action_freeze}[
+                    meant.words
+                ]()
+            case _:
+                self._tell(meant.words)
+
+    def _tell(self, words: str) -> None:
+        self.desk.deeds.tell(words)
+        self.tick()

@@ -1,0 +1,80 @@
+"""What the views share: the model, what to ask daemons with, and what the operator has them do."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import trio
+from attrs import define, field
+
+from tui.app.deeds import Deed, Deeds
+from tui.model import Model
+
+__all__ = ["Backend", "Desk"]
+
+
+class Backend(Protocol):
+    """What keeps the model: the Trio half."""
+
+    @property
+    def model(self) -> Model:
+        """What is known."""
+
+    async def run(self) -> None:
+        """Keep the model until cancelled."""
+
+    async def act(self, daemon: str, action: str, params: Mapping[str, Any]) -> Any:
+        """Have a daemon do something. Raises AdminError and Unreachable."""
+
+    def look_at_all(self, sites: Iterable[tuple[str, str]]) -> None:
+        """Keep commands, dead letters and allowlists of these (daemon, site) up to date, until told otherwise."""
+
+    def place(self, daemon: str) -> str:
+        """Return what --at takes for it; "" where it is found by itself."""
+
+
+@define(eq=False)
+class Desk:
+    """One operator's desk."""
+
+    backend: Backend
+    is_read_only: bool = False
+    deeds: Deeds = field(init=False)
+    _looked_at: frozenset[tuple[str, str]] = frozenset()
+    _now: float = 0.0
+
+    def __attrs_post_init__(self) -> None:
+        self.deeds = Deeds(self.backend.act)
+
+    @property
+    def model(self) -> Model:
+        return self.backend.model
+
+    def now(self) -> float:
+        """Return the moment by the model's clock, Trio's; it stands still while Trio does not run."""
+        try:
+            self._now = trio.current_time()
+        except RuntimeError:
+            pass
+        return self._now
+
+    def version(self) -> tuple[int, ...]:
+        """Return what moves when there is something new to paint; ages grow by whole seconds."""
+        return (self.model.version, self.deeds.version, int(self.now()))
+
+    def look_at(self, sites: Iterable[tuple[str, str]]) -> None:
+        """Have what is only asked for when it is looked at kept up to date for these."""
+        wanted = frozenset(sites)
+        if wanted != self._looked_at:
+            self._looked_at = wanted
+            self.backend.look_at_all(wanted)
+
+    def place_of(self, deed: Deed) -> str:
+        """Return what --at takes for its daemon."""
+        return self.backend.place(deed.daemon)
+
+    async def run(self) -> None:
+        """The Trio half: what keeps the model, and what does the deeds."""
+        parts: tuple[Callable[[], Awaitable[None]], ...] = (self.backend.run, self.deeds.run)
+        async with trio.open_nursery() as nursery:
+            for part in parts:
+                nursery.start_soon(part)

@@ -1,0 +1,87 @@
+"""A page: a view between a title and a line that says what just happened."""
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from tui.app.desk import Desk
+from tui.app.looks import Cell, Kind
+from tui.app.oneline import OneLine
+from tui.app.view import View
+from tui.model import FeedState
+from tui.model.words import feed_words, printable
+
+__all__ = ["Page"]
+
+HINT = "? keys  : go  c do"
+
+
+class Page(Screen[None]):
+    """The frame around a view. `words`: the page's name."""
+
+    DEFAULT_CSS = "Page { layout: vertical; }"
+
+    def __init__(self, desk: Desk, words: str, view: View) -> None:
+        super().__init__()
+        self.desk = desk
+        self.words = words
+        self.view = view
+
+    def compose(self) -> ComposeResult:
+        yield OneLine("title", is_bar=True)
+        yield self.view
+        yield OneLine("status")
+
+    def on_mount(self) -> None:
+        """The table has the keys."""
+        self.view.table.focus()
+        self.paint()
+
+    def on_screen_resume(self) -> None:
+        """Show what came meanwhile, and have what this view needs kept up to date."""
+        self.desk.look_at(self.view.looks_at())
+        if self.is_mounted:
+            self.paint()
+
+    def paint(self, *, is_frozen: bool = False) -> None:
+        """Show how everything stands now."""
+        if not is_frozen:
+            self.view.paint()
+        self.query_one("#title", OneLine).say(*self._title(is_frozen))
+        self.query_one("#status", OneLine).say(self._status(), Cell(HINT, Kind.DIM))
+
+    def _title(self, is_frozen: bool) -> tuple[list[Cell], Cell]:
+        model = self.desk.model
+        left = [Cell("pitlink", Kind.STRONG), Cell(self.words, Kind.STRONG), Cell(self.view.heading())]
+        loud = [a for a in model.alarms if not a.is_acknowledged and a.shelved_until is None]
+        if loud:
+            left.append(Cell(f"! {len(loud)} alarm{'s' * (len(loud) > 1)}"))
+        if self.desk.is_read_only:
+            left.append(Cell("READ-ONLY", Kind.STRONG))
+        if is_frozen:
+            return left, Cell("FROZEN (f goes on)", Kind.STRONG)
+        return left, self._feed()
+
+    def _feed(self) -> Cell:
+        """Return how it is with the connections: what is worst, in words."""
+        model = self.desk.model
+        away = [name for name, feed in model.feeds.items() if feed.state is not FeedState.LIVE]
+        if not away:
+            return Cell("live")
+        if len(away) == 1 and len(model.feeds) == 1:
+            return Cell(str(model.feeds[away[0]].state), Kind.STRONG)
+        return Cell(f"{len(away)} of {len(model.feeds)} daemons not reached", Kind.STRONG)
+
+    def _status(self) -> list[Cell]:
+        cells = []
+        if self.view.filter.is_set:
+            cells.append(Cell(f"/{self.view.filter.text}", Kind.STRONG))
+        last = self.desk.deeds.last
+        if last is not None:
+            kind = {None: Kind.STRONG, True: Kind.GOOD, False: Kind.BAD}[last.is_good]
+            return [*cells, Cell(last.words, kind)]
+        model, now = self.desk.model, self.desk.now()
+        for name in model.feeds:
+            words = feed_words(model, name, now)
+            if words:
+                return [*cells, Cell(printable(f"{name}: {words}"), Kind.NOTICE)]
+        return cells

@@ -1,0 +1,59 @@
+"""What may be typed after `:`: a page, a site, or something to do here."""
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from tui.app.controls import Control
+from tui.app.pages import PAGES, page_named
+from tui.model import Model
+
+__all__ = ["Spoken", "offers", "understand"]
+
+WORDS = {"quit": "quit", "q": "quit", "help": "help", "?": "help", "freeze": "freeze", "f": "freeze"}
+
+
+@frozen
+class Spoken:
+    """What was meant. `kind`: page, site, control, app, or unknown (then `words` says why)."""
+
+    kind: str
+    words: str = ""
+    daemon: str = ""
+    site: str = ""
+    control: Control | None = None
+
+
+def offers(model: Model, here: Sequence[Control]) -> list[str]:
+    """Return what Tab completes to."""
+    pages = [page.name for page in PAGES if page.key]
+    sites = [f"site {name}" for _, name in sorted(model.sites)]
+    return [*pages, *(control.name for control in here), *sites, "freeze", "help", "quit"]
+
+
+def understand(text: str, model: Model, here: Sequence[Control]) -> Spoken:
+    """Return what was meant; for a control, `words` is what was typed after its name."""
+    word, _, rest = text.strip().partition(" ")
+    word, rest = word.lower(), rest.strip()
+    if word in WORDS:
+        return Spoken("app", WORDS[word])
+    control = next((control for control in here if control.name == word), None)
+    if control is not None:
+        return Spoken("control", rest, control=control)
+    if word in ("site", "s") and rest:
+        return _site(rest, model)
+    page = page_named(word)
+    if page is not None:
+        return Spoken("page", page.name)
+    found = _site(text.strip(), model)
+    return found if found.kind == "site" else Spoken("unknown", f"nothing here is called {word!r}")
+
+
+def _site(name: str, model: Model) -> Spoken:
+    keys = [key for key in model.sites if key[1] == name]
+    keys = keys or [key for key in model.sites if name and key[1].lower().startswith(name.lower())]
+    if len(keys) == 1:
+        return Spoken("site", daemon=keys[0][0], site=keys[0][1])
+    return Spoken(
+        "unknown", f"{len(keys)} sites are called {name!r}" if keys else f"no site is called {name!r}"
+    )
