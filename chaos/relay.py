@@ -7,7 +7,7 @@ from chaos.faults import Bandwidth, Latency, Loss, Placed, Refuse, Silence, Stre
 from chaos.profiles import Profile, faults_of
 from chaos.proxy.pipe import SLOW_BUFFER_BYTES
 from chaos.proxy.proxy import Proxy
-from chaos.proxy.wheel import Wheel
+from chaos.proxy.ready import make_ready
 from chaos.simnet.link import Conditions
 
 _PAUSE = Placed("pause", Silence())
@@ -32,11 +32,10 @@ class Relay:
     ) -> None:
         """Serve on loopback; `started` hands over the port. Cancel it to stop."""
         async with trio.open_nursery() as nursery:
-            wheel = Wheel()
-            nursery.start_soon(wheel.run)
-            proxy = self._proxy = Proxy(
-                "relay", f"127.0.0.1:{port}", f"{self.host}:{self.port}", nursery, wheel, str(self.seed)
-            )
+            ready = make_ready(nursery)
+            nursery.start_soon(ready.run)
+            listen, upstream = f"127.0.0.1:{port}", f"{self.host}:{self.port}"
+            proxy = self._proxy = Proxy("relay", listen, upstream, nursery, ready, str(self.seed))
             proxy.receive_buffer_bytes = SLOW_BUFFER_BYTES
             for placed in self.profile.placed():
                 proxy.place(placed)

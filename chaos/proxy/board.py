@@ -13,7 +13,7 @@ from attrs import define, field
 from chaos.faults import Placed
 from chaos.model.leases import Leases
 from chaos.proxy.proxy import Proxy, split_address
-from chaos.proxy.wheel import Wheel
+from chaos.proxy.ready import Ready, make_ready
 
 __all__ = ["Board", "BoardError", "open_board"]
 
@@ -37,12 +37,13 @@ class Board:
     nursery: trio.Nursery
     seed: str
     lease_s: float
-    wheel: Wheel = field(factory=Wheel, init=False)
+    ready: Ready = field(init=False)
     proxies: dict[str, Proxy] = field(factory=dict, init=False)
     _leases: Leases[tuple[str, str | None]] = field(init=False)
     """By proxy and fault; None: that the proxy is switched off."""
 
     def __attrs_post_init__(self) -> None:
+        self.ready = make_ready(self.nursery)
         self._leases = Leases(self.nursery, self._on_lease_end)
 
     # --- proxies -------------------------------------------------------------------------------------------------
@@ -59,7 +60,7 @@ class Board:
             raise BoardError(409, "proxy already exists")
         if len(self.proxies) >= PROXIES_MAX:
             raise BoardError(409, f"more than {PROXIES_MAX} proxies")
-        proxy = Proxy(name, listen, upstream, self.nursery, self.wheel, self.seed)
+        proxy = Proxy(name, listen, upstream, self.nursery, self.ready, self.seed)
         for address in (listen, upstream):
             _check(address)
         self.proxies[name] = proxy
@@ -186,7 +187,7 @@ async def open_board(*, seed: str = "0", lease_s: float = 0.0) -> AsyncIterator[
     """Give a board whose proxies live as long as the block."""
     async with trio.open_nursery() as nursery:
         board = Board(nursery, seed, lease_s)
-        nursery.start_soon(board.wheel.run)  # noqa: ASYNC113
+        nursery.start_soon(board.ready.run)  # noqa: ASYNC113
         try:
             yield board
         finally:

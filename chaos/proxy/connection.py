@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import trio
 
 from chaos.faults import Placed, Stream
-from chaos.model.belt import Timer
 from chaos.model.carried import Carried
 from chaos.model.counts import Counts
-from chaos.proxy.pipe import Pipe
+from chaos.proxy.pipe import End, Pipe
+from chaos.proxy.ready import Ready, Watch
 from chaos.simnet.link import OneWay
 
 _RST = struct.pack("ii", 1, 0)  # SO_LINGER: on, no time
@@ -37,12 +37,14 @@ def close(sock: socket.socket) -> None:
 class Connection(Carried):
     """What a client opened. Whoever works for it does so inside `scope`, which `abort` and `close` cancel."""
 
-    def __init__(self, client: socket.socket, number: int, seed: str, timer: Timer, counts: Counts) -> None:
-        super().__init__(number, seed, timer, counts)
+    def __init__(self, client: socket.socket, number: int, seed: str, ready: Ready, counts: Counts) -> None:
+        super().__init__(number, seed, ready.wheel, counts)
         self.pipes: tuple[Pipe, ...] = ()
         self.scope = trio.CancelScope()
         self._client = client
         self._server: socket.socket | None = None
+        self._ready = ready
+        self._watches: list[Watch] = []
         self._ended = 0
         self._changed = trio.lowlevel.ParkingLot()
 
@@ -80,7 +82,9 @@ class Connection(Carried):
     def _end(self, how: Callable[[socket.socket], None]) -> None:
         self.scope.cancel(reason="the relay ends the connection")
         for pipe in self.pipes:
-            pipe.discard()
+            pipe.stop()
+        for watch in self._watches:
+            watch.leave()
         for sock in (self._client, self._server):
             if sock is not None:
                 how(sock)
@@ -90,31 +94,29 @@ class Connection(Carried):
     def join(self, server: socket.socket) -> None:
         """Lay the pipes to the server; the faults must be adopted again afterwards."""
         self._server = server
-        pipes = [
-            Pipe(
-                stream,
-                source,
-                sink,
-                self._timer,
-                self._counts,
-                on_end=self._on_end,
-                on_limit=self.close,
-                on_error=self.fail,
-            )
-            for stream, source, sink in (
-                (Stream.UPSTREAM, self._client, server),
-                (Stream.DOWNSTREAM, server, self._client),
-            )
-        ]
-        pipes[0].twin, pipes[1].twin = pipes[1], pipes[0]
-        self.pipes = tuple(pipes)
+        ends = [End(sock, self._ready.watch(sock)) for sock in (self._client, server)]
+        self._watches = [end.watch for end in ends]
+        up, down = self._pipe(Stream.UPSTREAM, *ends), self._pipe(Stream.DOWNSTREAM, *reversed(ends))
+        up.twin, down.twin = down, up
+        self.pipes = (up, down)
+
+    def _pipe(self, stream: Stream, source: End, sink: End) -> Pipe:
+        return Pipe(
+            stream,
+            source,
+            sink,
+            self._timer,
+            self._counts,
+            on_end=self._on_end,
+            on_limit=self.close,
+            on_error=self.fail,
+        )
 
     async def carry(self) -> None:
         """Carry bytes both ways until both ends are done."""
-        async with trio.open_nursery() as nursery:
-            for pipe in self.pipes:
-                nursery.start_soon(pipe.run)
-                nursery.start_soon(pipe.write_when_blocked)
+        for pipe in self.pipes:
+            pipe.start()
+        await trio.sleep_forever()  # `scope` ends it
 
     def _on_end(self, pipe: Pipe) -> None:
         try:

@@ -1,41 +1,55 @@
 """One direction of one connection on real sockets.
 
-Without faults a read is written in the same turn of the task, and nothing is copied. With faults the bytes are laid on
-the belt, and the wheel writes them when their time comes.
+Without faults a read is written at once, and nothing is copied. With faults the bytes are laid on the belt, and the
+wheel writes them when their time comes.
 
 Trio's streams pass through the scheduler two or three times for each read and write, which would be most of what a
-relay adds. So these are plain non-blocking sockets, and the task passes once, to wait for the next bytes.
+relay adds. So these are plain non-blocking sockets, and whoever watches them all (ready.py) calls.
 """
 
 import socket
 from collections.abc import Callable
 
 import trio
+from attrs import frozen
 
 from chaos.faults import Stream
 from chaos.model.belt import SLOW_PIECE_BYTES, Belt, Parcel, Timer
 from chaos.model.counts import Counts
+from chaos.model.plan import Plan
+from chaos.proxy.ready import Watch
 
 READ_BYTES = 256 * 1024
 DELAYED_READ_BYTES = 64 * 1024
 SLOW_BUFFER_BYTES = 16 * 1024
 """The relay's own receive buffer before a line: what the kernel holds here would be a second, hidden modem."""
 
-_buffer = bytearray(READ_BYTES)
-"""One for all: what is in it is written or copied before the task gives its turn away."""
+_buffer = memoryview(bytearray(READ_BYTES))
+"""One for all: what is in it is written or copied before anybody else is called."""
+
+
+@frozen
+class End:
+    """One of the two sockets of a connection, and who watches it."""
+
+    sock: socket.socket
+    watch: Watch
 
 
 class Pipe(Belt):
-    """From `source` to `sink`. `on_end(pipe)` is called when the end of the stream was written, `on_limit()` when a
-    limit of bytes is reached, `on_error()` when a socket fails; none of them may block."""
+    """From `source` to `sink`, once `start` was called.
+
+    `on_end(pipe)` is called when the end of the stream was written, `on_limit()` when a limit of bytes is reached,
+    `on_error()` when a socket fails; none of them may block. Whoever closes the sockets calls `stop` before.
+    """
 
     twin: "Pipe"
 
     def __init__(
         self,
         stream: Stream,
-        source: socket.socket,
-        sink: socket.socket,
+        source: End,
+        sink: End,
         timer: Timer,
         counts: Counts,
         *,
@@ -44,103 +58,101 @@ class Pipe(Belt):
         on_error: Callable[[], None],
     ) -> None:
         super().__init__(stream, timer, counts)
-        self.source = source
-        self.sink = sink
+        self.sink = sink.sock
+        self._source = source
+        self._sink = sink
         self._on_end = on_end
         self._on_limit = on_limit
         self._on_error = on_error
-        self._gate = trio.lowlevel.ParkingLot()
-        self._stopped = trio.lowlevel.ParkingLot()
+        self._is_straight = True
+        self._is_reading = False
+        self._is_over = True
+        self._last: Callable[[], None] | None = None
+        """What is to be done about the end or the failure of the source, once it may be heard."""
 
-    async def run(self) -> None:
-        """Carry bytes until the source ends; `write_when_blocked` must run beside it.
+    def start(self) -> None:
+        """Begin to carry."""
+        self._is_over = False
+        self._admit()
 
-        A socket that fails is told to `on_error`; raises trio.ClosedResourceError when the sockets were closed.
-        """
-        while True:
-            await self._admitted()
-            if self.source.fileno() < 0:
-                return  # ended before this task had its turn
-            await trio.lowlevel.wait_readable(self.source)
-            now = trio.current_time()
-            if self._may_take_at(now) > now:
-                continue  # the world changed while there was nothing to read
-            try:
-                count = self.source.recv_into(_buffer, self._read_bytes())
-            except BlockingIOError:
-                continue
-            except OSError:
-                await self._heard_out()
-                self._on_error()
-                return
-            self.active_at = now
-            if not count:
-                await self._heard_out()
-                self._take_end(trio.current_time())
-                return
-            self._counts.received[self.stream] += count
-            if self.plan.is_plain and not self._flying and not self.is_forgotten:
-                await self._straight(count)
-            else:
-                self._take(bytes(memoryview(_buffer)[:count]), now)
+    def stop(self) -> None:
+        """Carry no more, and drop what is under way."""
+        self._is_over = True
+        self._last = None
+        self.discard()
 
-    async def write_when_blocked(self) -> None:
-        """Write on when the sink, which had been full, has room again. Until cancelled."""
-        while True:
-            while not self._is_full:
-                await self._stopped.park()
-            if self.sink.fileno() < 0:
-                return
-            await trio.lowlevel.wait_writable(self.sink)
-            self._is_full = False
-            self._flush(trio.current_time())
+    def adopt(self, plan: Plan, now: float) -> None:
+        self._is_straight = plan.is_plain
+        super().adopt(plan, now)
 
     # --- taking --------------------------------------------------------------------------------------------------
 
-    async def _admitted(self) -> None:
-        while (at := self._may_take_at(now := trio.current_time())) > now:
-            with trio.move_on_at(at):
-                await self._gate.park()
+    def _read(self) -> None:
+        now = trio.current_time()
+        if self._is_straight and self._is_full:
+            self._pause()  # what is left is little, and the sender is held back
+            return
+        if (at := self._may_take_at(now)) > now:
+            self._pause()
+            if at < float("inf"):
+                self._timer.at(at, lambda _: self._admit())
+            return
+        try:
+            count = self._source.sock.recv_into(_buffer, self._read_bytes())
+        except BlockingIOError:
+            return
+        except OSError:
+            self._ends(self._on_error)
+            return
+        self.active_at = now
+        if not count:
+            self._ends(lambda: self._take_end(trio.current_time()))
+            return
+        self._counts.received[self.stream] += count
+        if self._is_straight and not self._flying and not self.is_forgotten:
+            self._pass_on(count, now)
+        else:
+            self._take(bytes(_buffer[:count]), now)
+
+    def _pass_on(self, count: int, now: float) -> None:
+        """Write what is in the buffer; what the sink does not take at once is copied, for the buffer is shared."""
+        try:
+            sent = self.sink.send(_buffer[:count])
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._on_error()
+            return
+        self._counts.sent[self.stream] += sent
+        if sent < count:
+            self._append(Parcel(now, bytes(_buffer[sent:count]), now))
+            self._block()
+
+    def _pause(self) -> None:
+        self._is_reading = False
+        self._source.watch.read(None)
 
     def _read_bytes(self) -> int:
-        if self.plan.is_plain:
+        if self._is_straight:
             return READ_BYTES
         return SLOW_PIECE_BYTES if self.plan.lines or self.plan.slicer else DELAYED_READ_BYTES
 
-    async def _heard_out(self) -> None:
-        """Wait while the end of the source, like its bytes, would vanish."""
-        while self.is_deaf or self.plan.frozen:
-            if self.is_deaf:
-                self.has_swallowed = self.has_ended_unheard = True
-                if self.twin.has_ended_unheard:
-                    self._on_error()  # nobody is left to keep it for
-            await self._gate.park()
+    def _ends(self, last: Callable[[], None]) -> None:
+        self._pause()
+        self._last = last
+        self._hear(0.0)
 
-    async def _straight(self, count: int) -> None:
-        """Write what is in the buffer; what the sink does not take at once is copied, for the buffer is shared."""
-        rest = memoryview(_buffer)[:count]
-        is_copied = False
-        while True:
-            try:
-                sent = self.sink.send(rest)
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                self._on_error()
-                return
-            self._counts.sent[self.stream] += sent
-            if sent == len(rest):
-                return
-            rest = rest[sent:]
-            if not is_copied:
-                rest, is_copied = memoryview(bytes(rest)), True
-            await trio.lowlevel.wait_writable(self.sink)
-            if not self.plan.is_plain or self.is_forgotten or self.sink.fileno() < 0:
-                now = trio.current_time()
-                if not self.is_forgotten:
-                    self._append(Parcel(now, bytes(rest), now))
-                    self._flush(now)
-                return
+    def _hear(self, _: float) -> None:
+        """The end of the source, like its bytes, vanishes or waits while they would."""
+        if (last := self._last) is None:
+            return
+        if self.is_deaf:
+            self.has_swallowed = self.has_ended_unheard = True
+            if self.twin.has_ended_unheard:
+                self._on_error()  # nobody is left to keep it for
+        elif not self.plan.frozen:
+            self._last, self._is_over = None, True
+            last()
 
     # --- the belt's orders ---------------------------------------------------------------------------------------
 
@@ -160,12 +172,27 @@ class Pipe(Belt):
         self._on_error()
 
     def _admit(self) -> None:
-        self._gate.unpark_all()
+        if self._is_reading or self._is_over or (self._is_straight and self._is_full):
+            return
+        if self._last is not None:
+            self._timer.at(
+                trio.current_time(), self._hear
+            )  # not now: it may end what is being told of a fault
+            return
+        self._is_reading = True
+        self._source.watch.read(self._read)
 
     def _slow_down(self) -> None:
         # its memory stays small afterwards, which costs speed: the kernel takes none of it back by itself
-        self.source.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BUFFER_BYTES)
+        self._source.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BUFFER_BYTES)
 
     def _block(self) -> None:
         super()._block()
-        self._stopped.unpark_all()
+        self._sink.watch.write(self._write_on)
+
+    def _write_on(self) -> None:
+        """The sink, which had been full, has room again."""
+        self._is_full = False
+        self._flush(trio.current_time())
+        if not self._is_full:
+            self._sink.watch.write(None)

@@ -9,7 +9,7 @@ from chaos.faults import CaptivePortal, Ignore, Refuse
 from chaos.model.placing import Placing
 from chaos.model.portal import PORTAL, PORTAL_S
 from chaos.proxy.connection import Connection, reset
-from chaos.proxy.wheel import Wheel
+from chaos.proxy.ready import Ready
 
 __all__ = ["Proxy", "split_address"]
 
@@ -32,17 +32,23 @@ def split_address(text: str) -> tuple[str, int]:
 class Proxy(Placing):
     """`listen` and `upstream` are "host:port". `seed` decides every draw, with the order of the connections.
 
-    `start` and `stop` it inside `nursery`, on whose `wheel` its bytes ride.
+    `start` and `stop` it inside `nursery`, where `ready` runs.
     """
 
     def __init__(
-        self, name: str, listen: str, upstream: str, nursery: trio.Nursery, wheel: Wheel, seed: str = "0"
+        self,
+        name: str,
+        listen: str,
+        upstream: str,
+        nursery: trio.Nursery,
+        ready: Ready,
+        seed: str = "0",
     ) -> None:
         super().__init__(seed, nursery)
         self.name = name
         self.listen = listen
         self.upstream = upstream
-        self.wheel = wheel
+        self.ready = ready
         self.receive_buffer_bytes = 0
         self._connections: set[Connection] = set()
         self._listening: trio.CancelScope | None = None
@@ -111,7 +117,8 @@ class Proxy(Placing):
             self.counts.refused += 1
             reset(client)
             return
-        connection = Connection(client, number, f"{self.seed}/{self.name}", self.wheel, self.counts)
+        seed = f"{self.seed}/{self.name}"
+        connection = Connection(client, number, seed, self.ready, self.counts)
         self.connections.add(connection)
         try:
             with connection.scope:
