@@ -29,6 +29,7 @@ async def watching(*clients: tuple[str, AdminClient]) -> AsyncIterator[Feeds]:
     feeds = open_feeds([(name, Direct(client)) for name, client in clients], hz=4.0)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feeds.run)
+        await until(lambda: len(feeds.model.feeds) == len(clients))
         yield feeds
         nursery.cancel_scope.cancel()
 
@@ -53,7 +54,7 @@ async def test_hub_and_site_are_told_at_once_and_a_deed_is_seen(tmp_path: Path) 
             assert (state(model, "cloud"), state(model, "pits")) == (SiteState.CONNECTED,) * 2
             assert {view.kind for view in model.daemons.values()} == {"cloud", "pits"}
             assert model.sites["cloud", SITE].fetches is not None
-            feeds.look_at("cloud", SITE)
+            feeds.look_at_all([("cloud", SITE)])
             assert (await feeds.act("cloud", "site.pause", {"site": SITE}))["status"] == "DONE"
             await until(lambda: state(model, "cloud") is state(model, "pits") is SiteState.PAUSED)
             await until(lambda: [row.action for row in model.audit if row.daemon == "cloud"])

@@ -4,13 +4,13 @@ feed
 ├── status        at the pace that is set; its silence is what ends the connection
 ├── log           followed from where it stopped
 ├── audit         when the status says that there are more rows
-└── looked at     commands, dead letters and allowlist of the site that somebody looks at
+└── looked at     commands, dead letters and allowlists of the sites that somebody looks at
 """
 
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -65,22 +65,23 @@ class Feed:
     source: Source
     model: Model
     pace: Pace = field(factory=Pace)
-    now: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = trio.current_time
     utc_now: Callable[[], float] = time.time
     jitter: Callable[[], float] = random.random
     _client: AdminClient | None = field(default=None, init=False)
-    _looked_at: str | None = field(default=None, init=False)
+    _looked_at: frozenset[str] = field(default=frozenset(), init=False)
     _look: trio.Event = field(factory=trio.Event, init=False)
     _audited: trio.Event = field(factory=trio.Event, init=False)
     _retry: trio.Event = field(factory=trio.Event, init=False)
 
     # --- for whoever shows ---------------------------------------------------------------------------------------
 
-    def look_at(self, site: str | None) -> None:
-        """Keep commands, dead letters and allowlist of this site up to date from now on; None: of no site."""
-        if site != self._looked_at:
-            self._looked_at = site
-            self.look_again()
+    def look_at(self, sites: Iterable[str]) -> None:
+        """Keep commands, dead letters and allowlists of these sites up to date from now on, and of no others."""
+        wanted = frozenset(sites)
+        if wanted != self._looked_at:
+            self._looked_at = wanted
+            self._look.set()
 
     def look_again(self) -> None:
         """Look at once: something was done. And when the daemon is gone, try it at once."""
@@ -202,8 +203,8 @@ class Feed:
     async def _keep_looking(self, client: AdminClient) -> None:
         while True:
             self._look = trio.Event()
-            site, view = self._looked_at, self.model.daemons[self.name]
-            if site is not None and (self.name, site) in self.model.sites:
+            sites, view = self._looked_at, self.model.daemons[self.name]
+            for site in sorted(site for site in sites if (self.name, site) in self.model.sites):
                 of = {} if view.kind == "pits" else {"site": site}
                 await self._take(
                     partial(client.act, "dead.list", **of), partial(self.model.died, self.name, site)
@@ -213,7 +214,7 @@ class Feed:
                     await self._take(commands, partial(self.model.commanded, self.name, site))
                     rules = partial(client.act, "site.allowlist.list", **of)
                     await self._take(rules, partial(self.model.ruled, self.name, site))
-            with trio.move_on_after(LOOK_S if site is not None else math.inf):
+            with trio.move_on_after(LOOK_S if sites else math.inf):
                 await self._look.wait()
 
     async def _take(self, ask: Callable[[], Awaitable[Any]], take: Callable[[Any], None]) -> None:

@@ -1,7 +1,6 @@
 """All feeds of one operator's terminal: each daemon's in a nursery of its own, and the time that passes."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -19,8 +18,10 @@ TICK_S = 1.0
 
 @define(eq=False)
 class Feeds:
-    """The feeds. `run` must be running; `act` is for the same Trio run, the other methods may be called from anywhere
-    in its thread."""
+    """The feeds, whose model's clock is Trio's. `run` must be running.
+
+    `act` is for the same Trio run; the other methods may be called from anywhere in its thread.
+    """
 
     model: Model
     pace: Pace
@@ -28,12 +29,14 @@ class Feeds:
 
     async def run(self) -> None:
         """Watch all daemons until cancelled. One that is lost does not touch the others."""
+        for name in self.feeds:
+            self.model.watch(name, trio.current_time())
         async with trio.open_nursery() as nursery:
             for feed in self.feeds.values():
                 nursery.start_soon(feed.run)
             while True:
                 await trio.sleep(TICK_S)
-                self.model.tick(time.monotonic())
+                self.model.tick(trio.current_time())
 
     async def act(self, daemon: str, action: str, params: Mapping[str, Any]) -> Any:
         """Have a daemon do something; return its result. Raises AdminError and Unreachable."""
@@ -41,10 +44,11 @@ class Feeds:
             raise Unreachable(f"{daemon} is not watched here")
         return await self.feeds[daemon].act(action, params)
 
-    def look_at(self, daemon: str | None, site: str | None) -> None:
-        """Keep what belongs to one site up to date, and of no other: commands, dead letters, allowlist."""
+    def look_at_all(self, sites: Iterable[tuple[str, str]]) -> None:
+        """Keep commands, dead letters and allowlists of these (daemon, site) up to date, until told otherwise."""
+        wanted = list(sites)
         for name, feed in self.feeds.items():
-            feed.look_at(site if name == daemon else None)
+            feed.look_at(site for daemon, site in wanted if daemon == name)
 
     def look_again(self, daemon: str) -> None:
         """Look at once, and try at once when it is gone."""
@@ -57,9 +61,7 @@ class Feeds:
 
 
 def open_feeds(sources: Sequence[tuple[str, Source]], hz: float = 2.0) -> Feeds:
-    """Return feeds of these daemons, (name, way to it), and the model that they keep, by the clock `time.monotonic`."""
+    """Return feeds of these daemons, (name, way to it), and the model that they keep."""
     model, pace = Model(), Pace()
-    for name, _ in sources:
-        model.watch(name, time.monotonic())
     pace.set(hz)
     return Feeds(model, pace, {name: Feed(name, source, model, pace) for name, source in sources})
