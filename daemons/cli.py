@@ -35,6 +35,7 @@ _COMMANDS = [
     ("logs", _operating, "status:logs", "Show what a daemon says; -f goes on."),
     ("ctl", _operating, "ctl:ctl", "Have a daemon do something."),
     ("audit", _operating, "audit:app", "Who did what, and whether that is whole."),
+    ("tui", _operating, "tui:tui", "Show daemons on this terminal, and have them do things."),
     ("enroll", _authority, "enroll:enroll", "Make this site's key, and have the hub let it in."),
     ("backup", _tools, "backup:app", "Copies of a daemon's state, and how one is put back."),
     ("storage", _tools, "backup:storage_app", "What encrypts a daemon's databases."),

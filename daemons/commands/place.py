@@ -15,7 +15,7 @@ from daemons.ops.client import ADMIN_SOCKET, AdminClient, AdminError, Unreachabl
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 from daemons.ops.secretfile import read_secret
 
-__all__ = ["At", "CaFile", "TokenFile", "ask_daemon", "client_at", "folder_at", "printable"]
+__all__ = ["At", "CaFile", "TokenFile", "ask_daemon", "client_at", "folder_at", "printable", "running"]
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ _USUAL = ("pits-state", "cloud-state")
 _SYSTEM = Path("/var/lib")
 
 
-def _running() -> list[Path]:
+def running() -> list[Path]:
     """Return the admin sockets in the usual places."""
     folders = [Path(name) for name in _USUAL]
     try:
@@ -56,7 +56,7 @@ def _is_socket(path: Path) -> bool:
 def folder_at(at: str | None) -> Path | None:
     """Return the state folder that `at` names; None for a hub somewhere else. Raises RefusedToStart."""
     if at is None:
-        found = _running()
+        found = running()
         if len(found) == 1:
             return found[0].parent
         if not found:

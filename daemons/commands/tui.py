@@ -1,0 +1,91 @@
+"""`pitlink tui`: daemons on a screen, as lines, or as one snapshot."""
+
+import importlib.util
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import trio
+from cyclopts import Parameter
+
+from daemons.commands.place import CaFile, TokenFile, client_at, running
+from daemons.ops.errors import RefusedToStart
+
+if TYPE_CHECKING:
+    from tui.feed import Source
+
+__all__ = ["tui"]
+
+
+def tui(
+    *,
+    connect: Annotated[
+        list[str] | None,
+        Parameter(
+            name=["--connect", "-C", "--at", "-a"],
+            help="A daemon: its state folder or admin socket, a hub's https://host, or a machine for ssh: host, "
+            "user@host or host:/its/state/folder. May be repeated; without it those that run here.",
+        ),
+    ] = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    once: Annotated[bool, Parameter(negative="", help="Print how everything stands, and end.")] = False,
+    as_json: Annotated[
+        bool, Parameter(name="--json", negative="", help="One snapshot as JSON, and end.")
+    ] = False,
+    plain: Annotated[
+        bool, Parameter(negative="", help="Print lines as things change: for pipes and screen readers.")
+    ] = False,
+    read_only: Annotated[bool, Parameter(negative="", help="Show, and do nothing.")] = False,
+    hz: Annotated[float, Parameter(help="How often daemons are asked, 1 to 4 times a second.")] = 2.0,
+) -> int:
+    """Show daemons and their sites on this terminal, and have them do things.
+
+    On a pipe or a terminal that can do nothing it prints lines. --once ends with 1 while something is failing, and with 3
+    when a daemon is not reached.
+    """
+    from tui.feed import open_feeds
+    from tui.lineface import follow, until_signal
+    from tui.lineface import once as show_once
+
+    feeds = open_feeds(_sources(connect, token_file, ca_file), hz)
+    if once or as_json:
+        return trio.run(until_signal, partial(show_once, feeds, as_json=as_json))
+    if plain or not _has_screen():
+        return trio.run(until_signal, partial(follow, feeds))
+    if importlib.util.find_spec("textual") is None:
+        raise RefusedToStart(
+            "the screen needs Textual, which is not installed: pip install 'pitlink[tui]'. Without it: pitlink tui --plain"
+        )
+    from tui.app.run import run_app
+
+    return run_app(feeds, is_read_only=read_only)
+
+
+def _has_screen() -> bool:
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    return is_terminal and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
+
+
+def _sources(
+    connect: list[str] | None, token_file: Path | None, ca_file: Path | None
+) -> "list[tuple[str, Source]]":
+    """Return the daemons to watch, by name. Raises RefusedToStart and ConfigError."""
+    from tui.feed import Direct, SshTunnel, is_ssh_place
+
+    if not connect:
+        found = [str(socket.parent) for socket in running()]
+        if len(found) <= 1:
+            return [(found[0] if found else "here", Direct(client_at(None, None, None)))]
+        return [(folder, Direct(client_at(folder, None, None), folder)) for folder in found]
+    sources: list[tuple[str, Source]] = []
+    for place in dict.fromkeys(connect):
+        is_url = place.startswith(("https://", "http://"))
+        if not is_url and not Path(place).exists() and is_ssh_place(place):
+            host, _, folder = place.partition(":")
+            sources.append((place, SshTunnel(host, folder)))
+        else:
+            sources.append((place, Direct(client_at(place, token_file, ca_file), place)))
+    return sources
