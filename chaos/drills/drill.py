@@ -55,12 +55,13 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "queue": "",
     "rtt_s": "s",
     "dead": "",
+    "others": "",
     "silent": "",
     "origin_up": "",
     "failing": "",
 }
 """Figures that every drill has, and their units. `silent`: daemons that do not answer; `failing`: warnings of health
-that say failing; `dead`: dead letters since the drill began."""
+that say failing; `dead`: dead letters since the drill began; `others`: other sites that the hub has lost since then."""
 
 RECOVERIES: Final[Mapping[str, str]] = {
     "detect": "s",

@@ -45,7 +45,8 @@ class Reading:
     """One look at both. None is what is not known: a daemon is silent. `t_s`: when it began.
 
     `connections`: how often each end has been connected so far; `queue`: messages that wait at those that answer;
-    `dead`: dead letters there, beside those that were there at the first look.
+    `dead`: dead letters there, beside those that were there at the first look; `others`: sites besides this one that were
+    connected to the hub then, and are not now.
     """
 
     t_s: float
@@ -62,6 +63,7 @@ class Reading:
     hub_ledger: Ledger | None
     figures: Mapping[str, float | None] = field(factory=dict)
     dead: int | None = 0
+    others: int | None = 0
 
     @property
     def is_connected(self) -> bool:
@@ -88,6 +90,8 @@ class Reading:
                 value = self.rtt_s
             case "dead":
                 value = self.dead
+            case "others":
+                value = self.others
             case "silent":
                 value = float((self.site_ledger is None) + (self.hub_ledger is None))
             case "origin_up":
@@ -116,6 +120,7 @@ class Watcher:
     probes: Sequence[Probe]
     now: Callable[[], float]
     _dead_before: dict[str, int] = field(factory=dict, init=False)
+    _others_before: frozenset[str] | None = field(default=None, init=False)
 
     async def look(self) -> Reading:
         """Return how things stand; takes 2 s at most, when a daemon is silent."""
@@ -128,12 +133,22 @@ class Watcher:
                 if probe.page:
                     nursery.start_soon(self._time_page, probe, found)
         figures = {probe.name: self._figure(probe, found) for probe in self.probes}
-        return evolve(_reading(at, self.ground.site_name, found, figures), dead=self._dead(found))
+        reading = _reading(at, self.ground.site_name, found, figures)
+        return evolve(reading, dead=self._dead(found), others=self._others(found))
 
     def _dead(self, found: Mapping[str, Any]) -> int | None:
         known = {name: found[f"{name} ledger"].dead for name in ("site", "hub") if name in found}
         self._dead_before = known | self._dead_before
         return sum(dead - self._dead_before[name] for name, dead in known.items()) if known else None
+
+    def _others(self, found: Mapping[str, Any]) -> int | None:
+        if "hub" not in found:
+            return None
+        sites = found["hub"]["sites"]
+        connected = {name for name, member in sites.items() if member["connected"]} - {self.ground.site_name}
+        if self._others_before is None:
+            self._others_before = frozenset(connected)
+        return len(self._others_before - connected)
 
     async def _ask(self, name: str, client: AdminClient, found: dict[str, Any]) -> None:
         params = {"site": self.ground.site_name} if name == "hub" else {}

@@ -243,14 +243,16 @@ async def _arm(asked: _Asked, ground: Ground) -> bool:
     member = status["sites"].get(ground.site_name)
     if member is None:
         raise RefusedToStart(f"the hub knows no site {ground.site_name!r}")
-    is_live = bool(member.get("phase") == LIVE)
+    breaks_hub = any(step.target == "hub" for step in asked.drill.scenario.timeline)
+    racing = [name for name, one in status["sites"].items() if one.get("phase") == LIVE]
+    is_live = bool(racing) if breaks_hub else ground.site_name in racing
     word = f"{ground.site_name} {LIVE}" if is_live else ground.site_name
     if asked.arm != word:
         for line in timeline_lines(asked.drill):
             print(printable(line), file=sys.stderr)
         print(f"This is done to {printable(ground.words)}.", file=sys.stderr)
         if is_live:
-            print("A RACE IS ON THERE.", file=sys.stderr)
+            print(f"A RACE IS ON: {printable(', '.join(racing))}.", file=sys.stderr)
         if await _typed(f'Type "{word}" to go on: ') != word:
             raise RefusedToStart(f'not armed: nothing was done (--arm "{word}" says it beforehand)')
     return is_live

@@ -27,6 +27,7 @@ class Field:
         self.silent: set[str] = set()
         self.refuses = False
         self.dead = 2
+        self.neighbour = True  # connected; another site of the same hub
 
 
 class FakeDaemon:
@@ -61,7 +62,7 @@ class FakeDaemon:
             "round_trip_s": 0.005,
             "channels": {},
         }
-        return {"sites": {"north": member}, "warnings": []}
+        return {"sites": {"north": member, "south": {"connected": field.neighbour}}, "warnings": []}
 
     async def act(self, action: str, **params: Any) -> Any:
         self._answers()

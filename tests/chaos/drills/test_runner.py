@@ -142,6 +142,20 @@ async def test_a_fault_that_nobody_carries_is_invalid_and_what_came_before_is_he
     assert record.faults[0].until_s is not None
 
 
+async def test_a_site_that_is_no_part_of_the_drill_ends_it_when_it_goes(autojump_clock: MockClock) -> None:
+    stage = Stage(guard=[{"probe": "others", "at_most": 0, "for": 2}])
+
+    async def beside() -> None:
+        await trio.sleep(10)
+        stage.field.neighbour = False
+
+    record = await stage.run(beside)
+    assert record.verdict is Verdict.ABORTED
+    assert record.why.startswith("guard: others must be at most 0, broken, for 2 s, at")
+    stage.field.neighbour = False  # before the drill: none of its business
+    assert (await stage.run()).verdict is Verdict.PASS
+
+
 async def test_a_guard_ends_it_when_it_is_broken_for_long_enough(autojump_clock: MockClock) -> None:
     guard = {"probe": "freshness_s", "at_most": 5, "for": 2}
     stage = Stage(guard=[guard])
