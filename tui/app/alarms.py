@@ -77,9 +77,9 @@ class AlarmsView(View):
 def _row(alarm: Alarm, now: float) -> Row:
     quiet, kind, glyph = "", _KINDS[alarm.severity], "!"
     if alarm.shelved_until is not None:
-        quiet, kind, glyph = f" (shelved for {age(alarm.shelved_until - now)})", Kind.DIM, "z"
+        quiet, kind, glyph = f"shelved for {age(alarm.shelved_until - now)}: ", Kind.DIM, "z"
     elif alarm.is_acknowledged:
-        quiet, kind, glyph = " (acknowledged)", Kind.DIM, "✓"
+        quiet, kind, glyph = "acknowledged: ", Kind.DIM, "✓"
     return Row(
         alarm.key,
         (
@@ -88,6 +88,6 @@ def _row(alarm: Alarm, now: float) -> Row:
             Cell(str(alarm.severity), kind),
             Cell(age(now - alarm.since)),
             Cell(printable(alarm.site or alarm.daemon)),
-            Cell(printable(alarm.words) + quiet, Kind.DIM if quiet else Kind.PLAIN),
+            Cell(quiet + printable(alarm.words), Kind.DIM if quiet else Kind.PLAIN),
         ),
     )

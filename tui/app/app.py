@@ -4,6 +4,8 @@ import asyncio
 import signal
 from typing import ClassVar
 
+from rich.segment import Segments
+from rich.traceback import Traceback
 from textual.app import App
 from textual.binding import Binding, BindingType
 
@@ -67,6 +69,7 @@ class OperatorApp(App[int]):
         self._pages: dict[str, Page] = {}
         self._history: list[Place] = []
         self._at = -1
+        self._before: Place | None = None
 
     async def on_mount(self) -> None:
         """Begin: the pages, the Trio half beside, the painter's ticks, and what ends it from outside."""
@@ -158,12 +161,13 @@ class OperatorApp(App[int]):
 
     def action_last(self) -> None:
         """`-`: to where one was before, and back again."""
-        if self._at > 0:
-            self._visit(self._history[self._at - 1])
+        if self._before is not None:
+            self._visit(self._before)
 
     def action_history(self, by: int) -> None:
         """`[` and `]`."""
         if self._page() is not None and 0 <= self._at + by < len(self._history):
+            self._before = self._here()
             self._at += by
             self._show(self._history[self._at])
 
@@ -175,18 +179,13 @@ class OperatorApp(App[int]):
 
     def action_keys(self) -> None:
         """The keys that mean something here."""
-        rows: dict[str, str] = {}
+        keys: dict[str, list[str]] = {}
         for active in self.screen.active_bindings.values():
-            binding = active.binding
-            if binding.system or not active.enabled or not binding.description:
-                continue
-            key = self.get_key_display(binding)
-            rows[key] = binding.description
-        merged: dict[str, list[str]] = {}
-        for key, words in rows.items():
-            merged.setdefault(words, []).append(key)
-        listed = [(" ".join(keys), words) for words, keys in merged.items()]
-        self.push_screen(Listing("Keys here (Esc)", listed))
+            if active.binding.id and active.enabled:  # Textual's own have none
+                shown = self.get_key_display(active.binding)
+                keys.setdefault(active.binding.description, []).append(shown)
+        rows = [(" ".join(names), words) for words, names in reversed(keys.items())]
+        self.push_screen(Listing("Keys here (Esc)", rows))
 
     def action_redraw(self) -> None:
         """Ctrl-L."""
@@ -207,6 +206,11 @@ class OperatorApp(App[int]):
         self.guest.start()
         await self.guest.wait()
 
+    def _fatal_error(self) -> None:
+        """A crash is told with its traceback, but without the values in it: a token may be among them."""
+        self._exit_renderables.append(Segments(self.console.render(Traceback(show_locals=False))))
+        self._close_messages_no_wait()
+
     def _end(self, code: int) -> None:
         self.exit(code, return_code=code)
 
@@ -226,6 +230,7 @@ class OperatorApp(App[int]):
         if self._page() is None:
             return
         if place != self._here():
+            self._before = self._here()
             self._history = [*self._history[: self._at + 1], place][-HISTORY_MAX:]
             self._at = len(self._history) - 1
         self._show(place)

@@ -121,7 +121,7 @@ def _command(command: CommandRow) -> Row:
             Cell("command"),
             Cell(_at(command.issued_utc), Kind.DIM),
             Cell(printable(command.site)),
-            Cell(printable(str(command.action.get("type", "")))),
+            Cell(printable(str(command.action.get("do", "")))),
             Cell(printable(command.status.lower()), _KINDS.get(command.status, Kind.PLAIN)),
             Cell(printable(command.words)),
             Cell(printable(command.issuer)),

@@ -19,7 +19,8 @@ MARGIN = 4
 
 
 class Listing(ModalScreen[str | None]):
-    """Rows under a title. Returns the chosen row's key, or None after Esc. `is_choice`: Enter chooses; else it ends."""
+    """Rows under a title. Returns the place of the chosen row, "0" the first, or None after Esc. `is_choice`: Enter
+    chooses; else it ends."""
 
     DEFAULT_CSS = """
     Listing { background: transparent; align: center middle; }
@@ -62,7 +63,7 @@ class Listing(ModalScreen[str | None]):
     def on_line_table_chosen(self, event: LineTable.Chosen) -> None:
         """Enter."""
         event.stop()
-        self.dismiss(event.key[1] if self._is_choice else None)
+        self.dismiss(event.key[0] if self._is_choice else None)
 
     def action_give_up(self) -> None:
         """Esc."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -35,6 +34,7 @@ class Prompt(ModalScreen[str | None]):
         self._text = text
         self._offers = tuple(offers)
         self._typed = ""
+        self._completed: str | None = None
         self._tabs = 0
 
     def compose(self) -> ComposeResult:
@@ -49,11 +49,6 @@ class Prompt(ModalScreen[str | None]):
         box.cursor_blink = False
         box.focus()
 
-    def on_key(self, event: events.Key) -> None:
-        """Any other key ends a round of completions."""
-        if event.key != "tab":
-            self._tabs = 0
-
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter."""
         event.stop()
@@ -66,10 +61,10 @@ class Prompt(ModalScreen[str | None]):
     def action_complete(self) -> None:
         """Put the next offer there that begins so."""
         box = self.query_one(Input)
-        if not self._tabs:
-            self._typed = box.value
+        if box.value != self._completed:  # something was typed since
+            self._typed, self._tabs = box.value, 0
         fitting = [offer for offer in self._offers if offer.lower().startswith(self._typed.lower())]
         if fitting:
-            box.value = fitting[self._tabs % len(fitting)]
+            box.value = self._completed = fitting[self._tabs % len(fitting)]
             box.cursor_position = len(box.value)
             self._tabs += 1

@@ -104,7 +104,7 @@ def _daemon(view: DaemonView, now: float) -> Iterator[Row]:
 
 
 def _command(command: CommandRow) -> Row:
-    words = f"{command.status:8} {command.action.get('type', '')} {command.issuer} {command.words}"
+    words = f"{command.status:8} {command.action.get('do', '')} {command.issuer} {command.words}"
     return Row(("command", command.id), (Cell(f"  {command.id[:12]}", Kind.DIM), Cell(printable(words))))
 
 
