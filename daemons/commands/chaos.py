@@ -181,7 +181,7 @@ def _split(address: str) -> tuple[str, int]:
 
 
 def _is_path(api: str) -> bool:
-    return "/" in api
+    return "/" in api or not (":" in api or api.isdecimal())
 
 
 def _read_token(path: Path) -> str:

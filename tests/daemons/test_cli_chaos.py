@@ -38,6 +38,8 @@ def test_profiles_are_listed_with_their_sources() -> None:
         (("proxy", "--api", "127.0.0.1:0", "--api-token-file", "/nowhere"), 2, "cannot be read"),
         (("proxy", "--listen", ":0", "--to", "127.0.0.1:1", "--lease", "nan"), 2, "--lease: must be 0 to"),
         (("proxy", "--api", "/"), 3, "is no socket"),
+        (("proxy", "--api", "pyproject.toml"), 3, "is no socket"),
+        (("proxy", "--api", "8474"), 2, "is no host:port"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(args: tuple[str, ...], code: int, words: str) -> None:
