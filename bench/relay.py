@@ -2,293 +2,210 @@
 
 Echo of 200 bytes, one at a time, and bulk one way; then 100 ms of delay under 50 and 200 connections with 20 messages a
 second each. `plain` is the relay that anybody writes with Trio in 30 lines. Each relay is a process of its own, and so
-is the server; the runs take turns.
+is the server. They take turns in short rounds, and a figure is the median of its rounds; who else uses the machine is
+printed beside, and only the rounds count that others did not disturb, or three that they disturbed least.
 """
 
-import multiprocessing
-import socket
+import os
 import statistics
 import sys
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
-import trio
+from attrs import define, field
 
+from bench.relay_ends import bulk, delays, echo, pitlink, plain, process, serve
 from bench.report import parser, percentile, table, write
 
-ECHO_BYTES = 200
-BULK_PIECE = 256 * 1024
 DELAY_S = 0.1
-EVERY_S = 0.05
-PLAIN_READ = 256 * 1024
+CROWDS = (50, 200)
+QUIET = 0.1
+"""Of the machine: a round in which others took no more of it is a quiet one."""
 
-Ports = "multiprocessing.Queue[int]"
+ROUNDS_MIN = 3
 
-
-# --- the server ------------------------------------------------------------------------------------------------------
-
-
-def _serve(ports: "Ports") -> None:
-    """Echo what begins with "e"; swallow what begins with "b" and tell at the end how long it took."""
-
-    def client(sock: socket.socket) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with sock, suppress(ConnectionResetError):  # who measured a delay does not wait for what is late
-            if sock.recv(1) == b"e":
-                while data := sock.recv(65536):
-                    sock.sendall(data)
-                return
-            buffer = bytearray(1024 * 1024)
-            while sock.recv_into(buffer):
-                pass
-            sock.sendall(b"done")
-
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-        ports.put(listener.getsockname()[1])
-        while True:
-            threading.Thread(target=client, args=(listener.accept()[0],), daemon=True).start()
+Key = tuple[str, str]
+"""What was measured ("p50", "bulk", "late 50 p99" ...), and of whom."""
 
 
-# --- the relays ------------------------------------------------------------------------------------------------------
+# --- who else is there -----------------------------------------------------------------------------------------------
 
 
-def _plain(target: int, delay_s: float, ports: "Ports") -> None:
-    """The relay that is compared with: two tasks a connection, four with a delay."""
-
-    async def pump(source: trio.SocketStream, sink: trio.SocketStream) -> None:
-        while data := await source.receive_some(PLAIN_READ):
-            await sink.send_all(data)
-        await sink.send_eof()
-
-    async def late(source: trio.SocketStream, sink: trio.SocketStream) -> None:
-        queue: deque[tuple[float, bytes]] = deque()
-        more = trio.lowlevel.ParkingLot()
-
-        async def deliver() -> None:
-            while True:
-                while not queue:
-                    await more.park()
-                at, data = queue.popleft()
-                await trio.sleep_until(at)
-                await sink.send_all(data)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(deliver)
-            while data := await source.receive_some(PLAIN_READ):
-                queue.append((trio.current_time() + delay_s, bytes(data)))
-                more.unpark_all()
-            nursery.cancel_scope.cancel()
-
-    async def client(stream: trio.SocketStream) -> None:
-        carry = late if delay_s else pump
-        try:
-            async with await trio.open_tcp_stream("127.0.0.1", target) as server:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(carry, stream, server)
-                    nursery.start_soon(pump, server, stream)
-        except* (OSError, trio.BrokenResourceError):
-            pass
-
-    async def run() -> None:
-        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        ports.put(listeners[0].socket.getsockname()[1])
-        await trio.serve_listeners(client, listeners)
-
-    trio.run(run)
+def _ticks(pid: int) -> int:
+    """Return the time a process has used, its ended children's too, in the system's ticks."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15]))
 
 
-def _pitlink(target: int, delay_s: float, ports: "Ports") -> None:
-    from chaos.faults import Latency, Placed, Stream
-    from chaos.proxy.board import open_board
-
-    async def run() -> None:
-        async with open_board() as board:
-            proxy = await board.create("bench", "127.0.0.1:0", f"127.0.0.1:{target}")
-            if delay_s:
-                proxy.place(Placed("late", Latency(delay_s), Stream.UPSTREAM))
-            ports.put(proxy.port)
-            await trio.sleep_forever()
-
-    trio.run(run)
+def _busy_ticks() -> int:
+    """Return the time that the machine was used for anything, and what its host took of it."""
+    user, nice, system, _, _, *others = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
+    return user + nice + system + sum(others)
 
 
-@contextmanager
-def _process(main: Callable[..., None], *args: object) -> Iterator[int]:
-    context = multiprocessing.get_context("spawn")
-    ports = context.Queue()
-    process = context.Process(target=main, args=(*args, ports), daemon=True)
-    process.start()
-    try:
-        yield ports.get(timeout=60)
-    finally:
-        process.kill()
-        process.join()
+@define
+class Machine:
+    """`others` is the share of the machine that others had during each round."""
+
+    ours: Sequence[int]
+    others: list[float] = field(factory=list)
+
+    @contextmanager
+    def round(self) -> Iterator[None]:
+        began, before = time.perf_counter(), _busy_ticks() - sum(map(_ticks, self.ours))
+        yield
+        used = _busy_ticks() - sum(map(_ticks, self.ours)) - before
+        whole = (time.perf_counter() - began) * os.sysconf("SC_CLK_TCK") * (os.cpu_count() or 1)
+        self.others.append(max(0.0, used / whole))
+
+    def counts(self) -> list[int]:
+        """Return the rounds that count: the quiet ones, or the quietest where these are too few."""
+        quiet = [number for number, share in enumerate(self.others) if share <= QUIET]
+        quietest = sorted(range(len(self.others)), key=lambda number: self.others[number])[:ROUNDS_MIN]
+        return quiet if len(quiet) >= ROUNDS_MIN else quietest
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
 
 
-def _echo(port: int, seconds: float) -> list[float]:
-    """Return round trips in seconds."""
-    found: list[float] = []
-    body = bytes(ECHO_BYTES)
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.sendall(b"e")
-        until = time.perf_counter() + seconds
-        while (began := time.perf_counter()) < until:
-            sock.sendall(body)
-            left = ECHO_BYTES
-            while left:
-                left -= len(sock.recv(left))
-            found.append(time.perf_counter() - began)
-    return found[len(found) // 10 :]
+def _rounds(
+    rounds: int, machine: Machine, measure: Callable[[], Mapping[Key, float]]
+) -> dict[Key, list[float]]:
+    found: dict[Key, list[float]] = {}
+    for _ in range(rounds):
+        with machine.round():
+            row = measure()
+        for key, value in row.items():
+            found.setdefault(key, []).append(value)
+    counts = machine.counts()
+    return {key: [values[number] for number in counts] for key, values in found.items()}
 
 
-def _bulk(port: int, seconds: float) -> float:
-    """Return bytes a second, until the last of them was taken at the other end."""
-    body = bytes(BULK_PIECE)
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        sock.sendall(b"b")
-        began, sent = time.perf_counter(), 0
-        while time.perf_counter() < began + seconds:
-            sock.sendall(body)
-            sent += len(body)
-        sock.shutdown(socket.SHUT_WR)
-        assert sock.recv(4) == b"done"
-        return sent / (time.perf_counter() - began)
+def _idle(ports: Mapping[str, int], seconds: float) -> dict[Key, float]:
+    row: dict[Key, float] = {}
+    for name, port in ports.items():
+        trips = echo(port, seconds)
+        row["p50", name], row["p99", name] = percentile(trips, 0.5), percentile(trips, 0.99)
+        row["bulk", name] = bulk(port, seconds)
+    return row
 
 
-async def _delays(port: int, connections: int, seconds: float) -> list[float]:
-    """Return by how much messages came later, or earlier, than they should, in seconds."""
-    errors: list[float] = []
-
-    async def one(number: int) -> None:
-        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-            sent: deque[float] = deque()
-            await stream.send_all(b"e")
-            await trio.sleep(EVERY_S * number / connections)
-
-            async def send() -> None:
-                until = time.perf_counter() + seconds
-                while time.perf_counter() < until:
-                    sent.append(time.perf_counter())
-                    await stream.send_all(bytes(ECHO_BYTES))
-                    await trio.sleep(EVERY_S)
-                await trio.sleep(3 * DELAY_S)  # what comes later than that is not waited for
-                nursery.cancel_scope.cancel()
-
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(send)
-                left = ECHO_BYTES
-                while data := await stream.receive_some(65536):
-                    now, count = time.perf_counter(), len(data)
-                    while count >= left:
-                        errors.append(abs(now - sent.popleft() - DELAY_S))
-                        count, left = count - left, ECHO_BYTES
-                    left -= count
-
-    async with trio.open_nursery() as nursery:
-        for number in range(connections):
-            nursery.start_soon(one, number)
-    return errors
+def _late(ports: Mapping[str, int], seconds: float) -> dict[Key, float]:
+    row: dict[Key, float] = {}
+    for crowd in CROWDS:
+        for name, port in ports.items():
+            errors = delays(port, crowd, seconds, 0.0 if name == "direct" else DELAY_S)
+            row[f"late {crowd} p50", name] = percentile(errors, 0.5)
+            row[f"late {crowd} p99", name] = percentile(errors, 0.99)
+    return row
 
 
-RELAYS = {"plain": _plain, "pitlink": _pitlink}
+def _measure(
+    rounds: int, seconds: float, delay_s: float, one: Callable[[Mapping[str, int], float], dict[Key, float]]
+) -> tuple[dict[Key, list[float]], Machine]:
+    with ExitStack() as stack:
+        server, server_pid = stack.enter_context(process(serve))
+        ports, pids = {"direct": server}, [os.getpid(), server_pid]
+        for name, relay in (("plain", plain), ("pitlink", pitlink)):
+            ports[name], pid = stack.enter_context(process(relay, server, delay_s))
+            pids.append(pid)
+        machine = Machine(pids)
+        return _rounds(rounds, machine, lambda: one(ports, seconds)), machine
 
 
-def _idle(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, list[float]]] = {}
-    with _process(_serve) as server, _process(_plain, server, 0.0) as plain:
-        with _process(_pitlink, server, 0.0) as pitlink:
-            for _ in range(rounds):
-                for name, port in (("direct", server), ("plain", plain), ("pitlink", pitlink)):
-                    row = found.setdefault(name, {"p50": [], "p99": [], "bulk": []})
-                    echo = _echo(port, seconds)
-                    row["p50"].append(percentile(echo, 0.5))
-                    row["p99"].append(percentile(echo, 0.99))
-                    row["bulk"].append(_bulk(port, seconds))
-    return {
-        name: {key: statistics.median(values) for key, values in row.items()} for name, row in found.items()
-    }
+# --- telling ---------------------------------------------------------------------------------------------------------
 
 
-def _late(connections: int, seconds: float) -> dict[str, tuple[float, float]]:
-    found = {}
-    for name, relay in RELAYS.items():
-        with _process(_serve) as server, _process(relay, server, DELAY_S) as port:
-            errors = trio.run(partial(_delays, port, connections, seconds))
-            found[name] = (percentile(errors, 0.5), percentile(errors, 0.99))
-    return found
-
-
-def _bounds(
-    idle: dict[str, dict[str, float]], late: dict[int, dict[str, tuple[float, float]]]
-) -> list[tuple[str, str, str, bool]]:
+def _bounds(mid: Mapping[Key, float]) -> list[tuple[str, str, str, bool]]:
     """Return each bound: what, at most or at least how much, what was measured, whether it holds."""
-    added_us = (idle["pitlink"]["p50"] - idle["direct"]["p50"]) * 1e6
-    of_plain = idle["pitlink"]["p50"] / idle["plain"]["p50"]
-    bulk = idle["pitlink"]["bulk"]
-    (p50, p99), (_, crowd_p99), plain_p99 = late[50]["pitlink"], late[200]["pitlink"], late[200]["plain"][1]
+    added_us = (mid["p50", "pitlink"] - mid["p50", "direct"]) * 1e6
+    of_plain = mid["p50", "pitlink"] / mid["p50", "plain"]
+    rate = mid["bulk", "pitlink"]
+    p50, p99 = mid["late 50 p50", "pitlink"], mid["late 50 p99", "pitlink"]
+    crowd, crowd_plain = mid["late 200 p99", "pitlink"], mid["late 200 p99", "plain"]
     return [
         ("added to a round trip, p50", "≤ 90 µs", f"{added_us:.0f}", added_us <= 90),
         ("of the plain relay's round trip, p50", "≤ 1.15", f"{of_plain:.2f}", of_plain <= 1.15),
-        ("bulk", "≥ 1000 MB/s", f"{bulk / 1e6:.0f}", bulk >= 1e9),
+        ("bulk", "≥ 1000 MB/s", f"{rate / 1e6:.0f}", rate >= 1e9),
         ("100 ms at 50 connections, off by, p50", "≤ 1 ms", f"{p50 * 1e3:.2f}", p50 <= 0.001),
         ("100 ms at 50 connections, off by, p99", "≤ 6 ms", f"{p99 * 1e3:.1f}", p99 <= 0.006),
-        ("100 ms at 200 connections, off by, p99", "≤ 15 ms", f"{crowd_p99 * 1e3:.1f}", crowd_p99 <= 0.015),
-        (
-            "the same, of the plain relay's",
-            "≤ 0.5",
-            f"{crowd_p99 / plain_p99:.2f}",
-            crowd_p99 <= plain_p99 / 2,
-        ),
+        ("100 ms at 200 connections, off by, p99", "≤ 15 ms", f"{crowd * 1e3:.1f}", crowd <= 0.015),
+        ("the same, of the plain relay's", "≤ 0.5", f"{crowd / crowd_plain:.2f}", crowd <= crowd_plain / 2),
     ]
+
+
+def _spread(values: Sequence[float], scale: float, digits: int) -> str:
+    low, mid, high = min(values), statistics.median(values), max(values)
+    return f"{mid * scale:.{digits}f}  ({low * scale:.{digits}f}…{high * scale:.{digits}f})"
+
+
+def _others(machine: Machine) -> str:
+    counts = machine.counts()
+    shares = [machine.others[number] for number in counts]
+    return (
+        f"{len(counts)} of {len(machine.others)} rounds count; others had {statistics.median(shares):.0%} of the "
+        f"machine in them, at most {max(shares):.0%}; load average {os.getloadavg()[0]:.1f}"
+    )
 
 
 def main() -> int:
     options = parser(__doc__ or "")
-    options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    options.add_argument("--rounds", type=int, default=9)
+    options.add_argument("--seconds", type=float, default=1.0, help="of each measurement in a round")
     arguments = options.parse_args()
-    idle = _idle(arguments.rounds, arguments.seconds)
-    base, plain = idle["direct"]["p50"], idle["plain"]["p50"]
+
+    idle, machine = _measure(arguments.rounds, arguments.seconds, 0.0, _idle)
+    names = ("direct", "plain", "pitlink")
+    base = statistics.median(idle["p50", "direct"])
     table(
-        "No fault set: round trip of 200 bytes, and bulk one way",
-        ("", "p50 µs", "p99 µs", "added at p50 µs", "of plain", "MB/s"),
+        "No fault set: round trip of 200 bytes, and bulk one way; median of the rounds (least…most)",
+        ("", "p50 µs", "p99 µs", "added at p50 µs", "MB/s"),
         [
             (
                 name,
-                f"{row['p50'] * 1e6:.0f}",
-                f"{row['p99'] * 1e6:.0f}",
-                f"{(row['p50'] - base) * 1e6:.0f}",
-                f"{row['p50'] / plain:.2f}",
-                f"{row['bulk'] / 1e6:.0f}",
+                _spread(idle["p50", name], 1e6, 0),
+                _spread(idle["p99", name], 1e6, 0),
+                f"{(statistics.median(idle['p50', name]) - base) * 1e6:.0f}",
+                _spread(idle["bulk", name], 1e-6, 0),
             )
-            for name, row in idle.items()
+            for name in names
         ],
     )
-    late = {connections: _late(connections, arguments.seconds) for connections in (50, 200)}
+    print(_others(machine))
+
+    late, late_machine = _measure(arguments.rounds, arguments.seconds, DELAY_S, _late)
     table(
-        "100 ms of delay: how far off, 20 messages a second and connection",
+        "100 ms of delay (direct: none): how far off, 20 messages a second and connection",
         ("connections", "", "p50 ms", "p99 ms"),
         [
-            (connections, name, f"{p50 * 1e3:.2f}", f"{p99 * 1e3:.1f}")
-            for connections, rows in late.items()
-            for name, (p50, p99) in rows.items()
+            (
+                crowd,
+                name,
+                _spread(late[f"late {crowd} p50", name], 1e3, 2),
+                _spread(late[f"late {crowd} p99", name], 1e3, 1),
+            )
+            for crowd in CROWDS
+            for name in names
         ],
     )
-    bounds = _bounds(idle, late)
+    print(_others(late_machine))
+
+    rows = {**idle, **late}
+    bounds = _bounds({key: statistics.median(values) for key, values in rows.items()})
     table(
         "Bounds, of a machine that does nothing else",
         ("", "bound", "measured", ""),
         [(what, bound, measured, "holds" if holds else "MISSED") for what, bound, measured, holds in bounds],
     )
-    write(arguments.json, "relay", {"idle": idle, "late": late})
+    figures: dict[str, dict[str, list[float]]] = {}
+    for (what, name), values in rows.items():
+        figures.setdefault(name, {})[what] = values
+    others = {"idle": machine.others, "late": late_machine.others}
+    write(arguments.json, "relay", {"rounds": figures, "others": others, "load": os.getloadavg()})
     return 0 if all(holds for *_, holds in bounds) else 1
 
 
