@@ -47,7 +47,10 @@ class Cache(Protocol):
         """Return the copy, or None."""
 
     async def put(self, key: Key, fetched: Fetched) -> None:
-        """Keep a copy; the least recently used ones go when the bound is met. One over the bound is not kept."""
+        """Keep a copy; the least recently used ones go when the bound is met. One over the bound is not kept.
+
+        One of the same body that was read later keeps its time.
+        """
 
     async def confirm(self, key: Key, fetched_at: float) -> None:
         """Note that at `fetched_at` (UTC seconds) the copy was still what the origin serves."""
@@ -85,6 +88,10 @@ class MemoryCache:
 
     def _put(self, key: Key, fetched: Fetched) -> Iterator[Key]:
         """Put it, and yield the keys that had to go."""
+        before = self._entries.get(key)
+        if before is not None and before.digest == fetched.digest and before.fetched_at > fetched.fetched_at:
+            # A push that was under way for long, and the same was fetched meanwhile.
+            fetched = evolve(fetched, fetched_at=before.fetched_at)
         self._drop(key)
         if _weight(fetched) > self.bytes_max:
             yield key

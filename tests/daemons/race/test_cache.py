@@ -73,6 +73,9 @@ async def test_confirmed_a_copy_is_younger_never_older(cache: Cache) -> None:
         await cache.confirm(key("/a"), at)
         found = await cache.get(key("/a"))
         assert found is not None and found.fetched_at == shown
+    await cache.put(key("/a"), copy("/a", at=12.0))  # pushed, and late
+    found = await cache.get(key("/a"))
+    assert found is not None and found.fetched_at == 20.0
     await cache.confirm(key("/nothing"), 30.0)
     assert await cache.get(key("/nothing")) is None
 
