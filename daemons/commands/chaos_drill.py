@@ -31,6 +31,8 @@ from chaos.drills.runner import LIVE, Runner
 from chaos.drills.show import timeline_lines
 from chaos.drills.watch import read_labels
 from chaos.drills.words import figure
+from chaos.inside.inside import HERE
+from chaos.scenario import Deed
 from daemons.commands.drillagainst import read_ground
 from daemons.commands.place import printable
 from daemons.commands.unread import hush
@@ -65,9 +67,12 @@ def drill(
 ) -> int:
     """Play a drill. Ends with 0 passed, 1 failed, 2 invalid (nothing was shown), 3 aborted, 4 not restored."""
     found = _find(which)
+    ground = None if against is None else read_ground(against, os.environ)
+    if against is not None:
+        _check_deeds(found, against)
     if dry_run:
-        if against is not None:
-            print(f"on {printable(read_ground(against, os.environ).words)}:")
+        if ground is not None:
+            print(f"on {printable(ground.words)}:")
         print("\n".join(map(printable, timeline_lines(found))))
         return 0
     if report is not None:
@@ -159,6 +164,19 @@ def _find(which: str) -> Drill:
         raise ConfigError([Problem(which, words) for words in exc.problems]) from exc
 
 
+def _check_deeds(found: Drill, against: Path) -> None:
+    """See that nobody else's machines are to be killed, before anything is done. Raises ConfigError."""
+    problems = [
+        Problem(
+            step.name, f"{step.kind} of {step.target} is for a ground of the drill's own: without --against"
+        )
+        for step in found.scenario.timeline
+        if isinstance(step.fault, Deed) and step.kind not in HERE
+    ]
+    if problems:
+        raise ConfigError([Problem(str(against), "names running daemons, and no machines"), *problems])
+
+
 @frozen
 class _Asked:
     drill: Drill
@@ -246,7 +264,10 @@ async def _arm(asked: _Asked, ground: Ground) -> bool:
     breaks_hub = any(step.target == "hub" for step in asked.drill.scenario.timeline)
     racing = [name for name, one in status["sites"].items() if one.get("phase") == LIVE]
     is_live = bool(racing) if breaks_hub else ground.site_name in racing
-    word = f"{ground.site_name} {LIVE}" if is_live else ground.site_name
+    for_race = f"{ground.site_name} {LIVE}"
+    word = for_race if is_live else ground.site_name
+    if asked.arm == for_race:
+        return True  # races begin and end while one decides
     if asked.arm != word:
         for line in timeline_lines(asked.drill):
             print(printable(line), file=sys.stderr)

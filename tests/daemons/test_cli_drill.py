@@ -68,6 +68,9 @@ def test_a_dry_run_reads_the_file_of_daemons_too(tmp_path: Path, capsys: pytest.
     )
     assert drill(str(file), against=against, dry_run=True) == 0
     assert capsys.readouterr().out.startswith("on north and hub (club.toml):\n")
+    file.write_text(DRILL + '[[step]]\nname = "hub dies"\nat = 9\nfault = "kill"\ntarget = "hub"\n')
+    with pytest.raises(ConfigError, match="hub dies: kill of hub is for a ground of the drill's own"):
+        drill(str(file), against=against)
     against.write_text('site = "north"\n')
     with pytest.raises(ConfigError, match=r"\[relay\]: is missing"):
         drill(str(file), against=against, dry_run=True)
