@@ -38,7 +38,12 @@ FIND = (
 def is_ssh_place(text: str) -> bool:
     """Could this be a machine for ssh, "host", "user@host" or "host:/its/state/folder"? Never an option of ssh's."""
     host, _, folder = text.partition(":")
-    return bool(host) and not host.startswith("-") and "/" not in host and (not folder or folder[0] in "/~")
+    return (
+        bool(host)
+        and not host.startswith("-")
+        and "/" not in host
+        and (not folder or (folder[0] == "/" and ":" not in folder))
+    )
 
 
 @define(eq=False)
@@ -52,6 +57,7 @@ class SshTunnel:
     folder: str = ""
     command: tuple[str, ...] = ("ssh",)
     _said: bytes = field(default=b"", init=False)  # by ssh, last
+    _code: int | None = field(default=None, init=False)  # with which it ended by itself
 
     @property
     def place(self) -> str:
@@ -59,12 +65,17 @@ class SshTunnel:
 
     def words(self, exc: Exception) -> str:
         """Say what ssh said, where it said anything: it knows better than who found a closed socket."""
-        return f"{self.host}: {_last_line(self._said) or _without_path(str(exc))}"
+        said = _last_line(self._said).removeprefix(f"{self.host}: ")
+        if said.startswith("channel ") and "open failed" in said:
+            said = "no daemon listens there, or it belongs to another user"
+        if not said and self._code is not None:
+            said = f"ssh ended with {self._code}"
+        return f"{self.host}: {said or _without_path(str(exc))}"
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AdminClient]:
         """Run ssh for the length of the block. Raises Unreachable; when ssh ends later, asking does."""
-        self._said = b""
+        self._said, self._code = b"", None
         folder = self.folder or await self._find()
         with tempfile.TemporaryDirectory(prefix="pitlink-") as own:  # 0700
             socket = Path(own) / "a"
@@ -87,6 +98,7 @@ class SshTunnel:
                     await self._wait_up(process, socket)
                     yield AdminClient(socket)
                 finally:
+                    self._code = process.poll()
                     process.terminate()
                     with trio.move_on_after(END_S, shield=True) as ending:
                         await process.wait()
