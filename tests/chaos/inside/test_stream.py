@@ -90,24 +90,24 @@ async def test_latency_is_added_to_a_live_connection_in_one_direction_and_taken_
     up = "upstream" if side == "site" else "downstream"  # what this side sends
     async with open_bench(side) as bench:
         near, far = await bench.pair()
-        assert await echo_once(near, far) < 0.05
+        assert await echo_once(near, far) < 0.3
         async with trio.open_nursery() as nursery:
             # A read that waits already is under the fault too.
             async def late() -> None:
                 assert await some(near, 5) == b"hello"
-                assert 0.19 < trio.current_time() - began < 0.5
+                assert 0.39 < trio.current_time() - began < 2
 
             nursery.start_soon(late)
             await trio.testing.wait_all_tasks_blocked(0.01)
-            bench.begin("latency", "downstream" if up == "upstream" else "upstream", latency=200)
+            bench.begin("latency", "downstream" if up == "upstream" else "upstream", latency=400)
             began = trio.current_time()
             await far.send_all(b"hello")
         began = trio.current_time()
         await near.send_all(b"quick")
         assert await some(far, 5) == b"quick"
-        assert trio.current_time() - began < 0.1
+        assert trio.current_time() - began < 0.39
         bench.begin("latency", up, latency=150)  # another stream under the same name: the old one is over
-        assert 0.14 < await echo_once(near, far) < 0.3
+        assert 0.14 < await echo_once(near, far) < 1
         assert bench.inside.end("latency")
         assert await echo_once(near, far) < 0.05
         assert bench.inside.touched() == {"latency": 1}

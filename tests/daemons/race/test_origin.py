@@ -350,7 +350,7 @@ async def test_the_time_of_a_fetch_holds_for_all_its_reads() -> None:
     async with beside(double, limits) as origin:
         began = trio.current_time()
         await fails(origin, RACE, ErrorCode.TIMEOUT)
-        assert trio.current_time() - began < 0.55
+        assert trio.current_time() - began < 0.85  # before the second time of reading again
         assert state_of(origin) is OriginState.UP  # it does answer
         await trio.sleep(1.0)
     assert len(double.visits) == 2
@@ -485,14 +485,14 @@ async def test_the_ninth_is_busy_and_own_reads_have_their_own_line() -> None:
 
 
 async def test_too_large_is_said_at_once_and_read_to_its_end() -> None:
-    double = opened(attrs.evolve(CALM, part_bytes=50_000, part_delay_s=0.03))
+    double = opened(attrs.evolve(CALM, part_bytes=50_000, part_delay_s=0.1))
     double.tree.put(RACE, b"[" + b" " * 500_000 + b"]")
     async with beside(double, OriginLimits(body_bytes=100_000)) as origin:
         began = trio.current_time()
         assert "100000 bytes" in await fails(origin, RACE, ErrorCode.TOO_LARGE)
-        assert trio.current_time() - began < 0.2  # its length is announced
+        assert trio.current_time() - began < 0.7  # its length is announced
         await origin.fetch("/")
-        assert trio.current_time() - began > 0.25
+        assert trio.current_time() - began > 0.9
         assert origin.statistics().too_large == 1
         assert origin.statistics().aborted_late == 0
 
