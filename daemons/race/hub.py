@@ -47,6 +47,7 @@ class HubSite:
     _poke: trio.Event = field(factory=trio.Event, init=False)
     _is_new: bool = field(default=True, init=False)
     _due: dict[str, float] = field(factory=dict, init=False)  # path → when to fetch what was not pushed
+    _to_read: set[str] = field(factory=set, init=False)  # of those, what our copy does not settle
     _have: dict[str, bytes] = field(factory=dict, init=False)  # path → short validator of our copy
     _failing: set[str] = field(factory=set, init=False)  # paths whose rows say so
     _agreed: set[str] = field(factory=set, init=False)  # paths that the site knows to be hot
@@ -108,6 +109,7 @@ class HubSite:
 
     def _on_down(self) -> None:
         self._due.clear()
+        self._to_read.clear()
         self.keeper.failed(
             "/", RequestError(ErrorCode.DISCONNECTED, f"site {self.peer.site!r} is not connected")
         )
@@ -121,6 +123,7 @@ class HubSite:
             self.keeper.failed(path, result)
             return
         self._due.pop(path, None)
+        self._to_read.discard(path)
         self._have[path] = shorten(result.validator)
         self.keeper.apply(path, result)
         self._follow()
@@ -130,6 +133,8 @@ class HubSite:
         now = trio.current_time()
         for path in self.keeper.take_urgent():
             self._due[path] = now
+            if path == self.keeper.current_path:
+                self._to_read.add(path)
         self.wake()
 
     def _on_rows(self, topic: str) -> None:
@@ -257,7 +262,10 @@ class HubSite:
                 _log.debug("fetch.failed", site=self.peer.site, path=path, code=exc.code)
 
     async def _is_settled(self, path: str) -> bool:
-        """Is there nothing to ask for: our copy is what the site's row names, or the site cannot read it either?"""
+        """Is there nothing to ask for: our copy is what the site's row names, or the site cannot read it either?
+
+        A race that was at rest and is shown from now on is asked for all the same: it is as old as its copy.
+        """
         data = self.subscriber.rows.get(path)
         if data is None:
             return False
@@ -267,6 +275,9 @@ class HubSite:
             return False
         if row.failure is not None:
             return True
+        if path in self._to_read:
+            self._to_read.discard(path)
+            return False
         copy = await self.cache.get(Key(self.peer.site, "GET", path))
         if copy is None or shorten(copy.validator) != row.validator:
             return False

@@ -122,7 +122,7 @@ class BoardKeeper:
             return False
         self._bad.pop(path, None)
         self._read_at[path] = max(fetched.fetched_at, self._read_at.get(path, 0.0))
-        if path == self._current_path:
+        if path == self.current_path:
             self._set_race_trouble(None)
         return self._refresh() if is_new else False
 
@@ -134,7 +134,7 @@ class BoardKeeper:
         elif path == CURRENT and error.code in (ErrorCode.ORIGIN_INVALID, ErrorCode.DENIED):
             self._files.no_current()
             self._refresh()
-        elif path == self._current_path and error.code is not ErrorCode.BUSY:
+        elif path == self.current_path and error.code is not ErrorCode.BUSY:
             self._set_race_trouble(_RACE_TROUBLE)
 
     def confirm(self, as_of: float, paths: Collection[str]) -> None:
@@ -158,7 +158,7 @@ class BoardKeeper:
         if self._bad.get(bad.path) != bad.why:
             self._bad[bad.path] = bad.why
             _log.warning("race.file_bad", path=bad.path, why=bad.why)
-        if bad.path == self._current_path:
+        if bad.path == self.current_path:
             self._set_race_trouble(_RACE_TROUBLE)
 
     # --- what follows ---------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ class BoardKeeper:
         before, self._current = self._current, current_race(files.day, files.selected)
         if (before.id if before else None) != (self._current.id if self._current else None):
             self._race_trouble = None
-            path, newest = self._current_path, max(self._read_at.values(), default=0.0)
+            path, newest = self.current_path, max(self._read_at.values(), default=0.0)
             if path is not None and self._read_at.get(path, 0.0) < newest - OLD_NEWS_S:
                 self._haste.add(path)
         self._haste.look(files.event_id, files.day, self._current)
@@ -203,7 +203,8 @@ class BoardKeeper:
         return self._current is not None and self._current.state is State.LIVE
 
     @property
-    def _current_path(self) -> str | None:
+    def current_path(self) -> str | None:
+        """The file of the race that is shown, if any."""
         if self._current is None or self._files.event_id is None:
             return None
         return race_file(self._files.event_id, self._current.id, Kind.RACE)
@@ -238,8 +239,8 @@ class BoardKeeper:
     @property
     def as_of(self) -> float | None:
         """When the current race was last read (UTC, seconds); with no current race, anything. None: never."""
-        if self._current_path is not None:
-            return self._read_at.get(self._current_path)
+        if self.current_path is not None:
+            return self._read_at.get(self.current_path)
         return max(self._read_at.values(), default=None)
 
     def freshness(self, utc_now: float) -> Freshness:

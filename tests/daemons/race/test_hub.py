@@ -56,6 +56,7 @@ class Stage:
     watch_error: RequestError | None = None
     hold: trio.Event | None = None
     as_of: float | None = None
+    fetch_error: RequestError | None = None
 
     async def answer(self, method: str, params: Mapping[str, Any]) -> Answer:
         await trio.lowlevel.checkpoint()
@@ -65,6 +66,8 @@ class Stage:
             return self._watch(params)
         ask = ask_from_wire(across(params))
         self.fetches.append(ask.path)
+        if self.fetch_error is not None:
+            raise self.fetch_error
         told, encoded = encode_answer(await self.day.fetch(ask.path), ask, 0, lambda short: None)
         return Answer(across(to_wire(told)), encoded)
 
@@ -194,7 +197,7 @@ async def test_an_age_is_of_what_the_site_knows_to_be_hot_and_of_nothing_else(
         stage.read_at(trio.current_time())
         assert keeper._read_at[race_path(101)] == trio.current_time()
         # Another race is selected, whose file was read a minute ago. The site does not know yet what is hot now.
-        stage.hold = trio.Event()
+        stage.hold, stage.fetch_error = trio.Event(), RequestError(ErrorCode.BUSY, "8 in flight")
         stage.day.put(CURRENT, {"CurrentRace": make.race_id(102)})
         stage.push(CURRENT)
         stage.tell(CURRENT)
@@ -210,7 +213,22 @@ async def test_an_age_is_of_what_the_site_knows_to_be_hot_and_of_nothing_else(
         await trio.sleep(3)
         stage.read_at(trio.current_time())
         assert keeper.as_of == trio.current_time()
-        assert stage.fetches == []
+        assert stage.fetches == [race_path(102)]
+
+
+async def test_a_race_that_was_at_rest_is_read_before_it_counts_as_fresh(autojump_clock: MockClock) -> None:
+    async with hub() as stage:
+        await pushed_all(stage)
+        await trio.sleep(60)
+        stage.day.put(CURRENT, {"CurrentRace": make.race_id(102)})
+        stage.push(CURRENT)
+        await wait_all_tasks_blocked()
+        assert stage.hub.keeper.board["headline"] == "Race 1-2 is next"
+        assert stage.fetches == [race_path(102)]
+        assert stage.hub.keeper.as_of == trio.current_time()
+        stage.tell(CURRENT)
+        await trio.sleep(5)
+        assert stage.fetches == [race_path(102)]
 
 
 async def test_a_push_is_as_old_as_its_read_however_long_it_was_under_way(autojump_clock: MockClock) -> None:
