@@ -6,12 +6,14 @@ from typing import ClassVar
 
 from rich.segment import Segments
 from rich.traceback import Traceback
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 
 from tui.app.asking import Asking
 from tui.app.desk import Desk
 from tui.app.guest import Guest
+from tui.app.keys import KeyLine
 from tui.app.lists import Listing
 from tui.app.page import Page
 from tui.app.pages import HOME, PAGES, SITE, page_named
@@ -58,13 +60,14 @@ class OperatorApp(App[int]):
     ]
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__()
+        super().__init__(ansi_color=True)  # from the beginning: else NO_COLOR would be greys
         self.theme = "ansi-dark"  # the terminal's own 16 colours and background, light or dark
         self.animation_level = "none"
         self.desk = desk
         self.guest = Guest(desk.run)
         self.painter = Painter(desk.version, lambda: waiting_writes(self._driver))
         self.asking = Asking(self, desk, self._tell)
+        self.keys = KeyLine(self, super().on_event)
         self.last_screen: list[str] = []
         self._pages: dict[str, Page] = {}
         self._history: list[Place] = []
@@ -86,8 +89,16 @@ class OperatorApp(App[int]):
                     pass
         await self.push_screen(HOME)
         self._history, self._at = [(HOME, "", "")], 0
+        self.run_worker(self.keys.run(), name="keys")
         self.run_worker(self._serve(), name="daemons")
         self.set_interval(TICK_S, self.tick)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys get in line."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self.keys.add(event)
+        else:
+            await super().on_event(event)
 
     async def on_unmount(self) -> None:
         """The Trio half ends before the loop does."""

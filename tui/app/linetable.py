@@ -13,7 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.app.columns import Column, Placed, place
-from tui.app.looks import CURSOR, HEADING, Cell, Key, Kind, Row
+from tui.app.looks import CURSOR, HEADING, NO_STYLE, Cell, Key, Kind, Row
 
 __all__ = ["LineTable"]
 
@@ -131,8 +131,10 @@ class LineTable(Widget, can_focus=True):
         if at < len(self._rows):
             return self._strip(self._rows[at].cells, at == self._cursor and self.has_focus)
         if not self._rows and y == 2:
-            return Strip([Segment(f" {self._empty}", Kind.DIM.style)]).crop_extend(0, self.size.width, None)
-        return Strip.blank(self.size.width)
+            return Strip([Segment(f" {self._empty}", Kind.DIM.style)]).crop_extend(
+                0, self.size.width, NO_STYLE
+            )
+        return Strip.blank(self.size.width, NO_STYLE)
 
     def on_focus(self) -> None:
         """Show the cursor."""
@@ -182,12 +184,10 @@ class LineTable(Widget, can_focus=True):
 
     def _strip(self, cells: tuple[Cell, ...], marked: bool, *, heading: bool = False) -> Strip:
         segments, x = [], 0
-        base = CURSOR if marked else None
+        base = CURSOR if marked else NO_STYLE
         for placed in self._placed:
             cell = _at(cells, placed.index)
-            style = HEADING if heading else cell.kind.style
-            if base is not None:
-                style += base
+            style = (HEADING if heading else cell.kind.style) + base
             if placed.x > x:
                 segments.append(Segment(" " * (placed.x - x), base))
             segments.append(

@@ -103,12 +103,14 @@ class Face:
     pilot: Pilot[int]
 
     async def press(self, *keys: str) -> None:
-        """Press keys, each when the one before has done what it does, and have what follows painted."""
+        """Press keys, all at once as a slow line brings them, and have what follows painted."""
         for key in keys:
             name = _character_to_key(key) if len(key) == 1 else key
             assert self.app._driver is not None
             self.app._driver.send_message(events.Key(name, key if len(key) == 1 else None))
-            await self._pass()
+        await asyncio.sleep(0)
+        await self.pilot._wait_for_screen()
+        await self.app.keys.empty()
         await self.settle()
 
     async def settle(self) -> None:
