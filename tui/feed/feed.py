@@ -10,8 +10,7 @@ feed
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -119,26 +118,15 @@ class Feed:
 
     async def _once(self) -> tuple[str, bool]:
         """Be connected for as long as it lasts; return why it is over, and whether we are not let in."""
-        try:
-            async with self._opened() as client:
-                await self._live(client)
-        except _Ended as exc:
-            return exc.words, exc.is_refused
-        return "the connection ended", False
-
-    @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[AdminClient]:
-        """Open the source; whatever goes wrong in the block or the source is told as one _Ended."""
+        ended = _Ended("the connection ended")
         try:
             async with self.source.open() as client:
-                yield client
-        except BaseException as exc:
-            ended = _first(exc)
-            if ended is None:
-                raise
-            raise self._ended(ended) from exc
+                await self._live(client)
+        except* (_Ended, Unreachable, AdminError, ValueError, OSError) as group:
+            ended = self._ended(_first(group))
         finally:
             self._client = None
+        return ended.words, ended.is_refused
 
     def _ended(self, exc: Exception) -> _Ended:
         if isinstance(exc, _Ended):
@@ -249,9 +237,8 @@ class _Sieve:
         return number > self._number
 
 
-def _first(exc: BaseException) -> Exception | None:
-    """Return what ended a connection: the first of what may; None when there is anything else among it."""
-    if isinstance(exc, BaseExceptionGroup):
-        found = [_first(one) for one in exc.exceptions if not isinstance(one, trio.Cancelled)]
-        return found[0] if found and None not in found else None
-    return exc if isinstance(exc, (_Ended, Unreachable, AdminError, ValueError, OSError)) else None
+def _first(exc: Exception) -> Exception:
+    """Return what ended a connection: the first of what a group gathers."""
+    while isinstance(exc, ExceptionGroup):
+        exc = exc.exceptions[0]
+    return exc

@@ -23,6 +23,7 @@ FIND_S = 20.0
 UP_S = 15.0
 LOOK_S = 0.02
 END_S = 2.0
+GRACE_S = 0.3
 WORDS_MAX = 300
 OPTIONS = (
     "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3",
@@ -97,8 +98,11 @@ class SshTunnel:
                 try:
                     await self._wait_up(process, socket)
                     yield AdminClient(socket)
+                except Exception:
+                    with trio.move_on_after(GRACE_S):  # if it ended, it says why a moment later
+                        self._code = await process.wait()
+                    raise
                 finally:
-                    self._code = process.poll()
                     process.terminate()
                     with trio.move_on_after(END_S, shield=True) as ending:
                         await process.wait()
