@@ -1,7 +1,9 @@
 """The App: which page is shown, what its keys mean everywhere, when it is painted, and how it ends."""
 
 import asyncio
+import os
 import signal
+import threading
 from typing import ClassVar
 
 from rich.segment import Segments
@@ -27,6 +29,7 @@ __all__ = ["OperatorApp"]
 
 TICK_S = 0.25
 HISTORY_MAX = 50
+GIVE_UP_S = 3.0
 ENDED_BY = {signal.SIGTERM: 143, **({signal.SIGHUP: 129} if hasattr(signal, "SIGHUP") else {})}
 
 Place = tuple[str, str, str]
@@ -84,7 +87,7 @@ class OperatorApp(App[int]):
             loop = asyncio.get_running_loop()
             for number, code in ENDED_BY.items():
                 try:
-                    loop.add_signal_handler(number, self._end, code)
+                    loop.add_signal_handler(number, self._end_soon, code)
                 except NotImplementedError:  # Windows
                     pass
         await self.push_screen(HOME)
@@ -221,6 +224,13 @@ class OperatorApp(App[int]):
         """A crash is told with its traceback, but without the values in it: a token may be among them."""
         self._exit_renderables.append(Segments(self.console.render(Traceback(show_locals=False))))
         self._close_messages_no_wait()
+
+    def _end_soon(self, code: int) -> None:
+        """A signal. A terminal that is gone, or takes nothing more, would hold up the end: then there is none to restore."""
+        last = threading.Timer(GIVE_UP_S, os._exit, [code])
+        last.daemon = True
+        last.start()
+        self._end(code)
 
     def _end(self, code: int) -> None:
         self.exit(code, return_code=code)

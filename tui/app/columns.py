@@ -11,7 +11,7 @@ GAP = 1
 
 @frozen
 class Column:
-    """A column `width` cells wide. Those of the lowest `rank` stay longest; one that `grows` takes what is left."""
+    """A column `width` cells wide. Those of the lowest `rank` stay longest; the last shown that `grows` takes what is left."""
 
     title: str
     width: int
@@ -39,7 +39,7 @@ def place(columns: Sequence[Column], width: int) -> tuple[Placed, ...]:
     while len(shown) > 1 and needed() > width:
         shown.remove(max(shown[1:], key=lambda index: (columns[index].rank, index)))
     left = max(0, width - needed())
-    growing = next((index for index in shown if columns[index].grows), None)
+    growing = next((index for index in reversed(shown) if columns[index].grows), None)
     placed, x = [], 0
     for index in shown:
         its = columns[index].width + (left if index == growing else 0)

@@ -18,13 +18,13 @@ COLUMNS = (
     Column("Queue", 5, 3, right=True),
     Column("Outbox", 6, 3, right=True),
     Column("Dead", 4, 4, right=True),
-    Column("Hits", 6, 5, right=True),
-    Column("Saved", 8, 5, right=True),
-    Column("Bulk", 7, 6, right=True),
-    Column("Errors", 6, 6, right=True),
-    Column("Health", 28, 7),
+    Column("Hits", 6, 6, right=True),
+    Column("Saved", 8, 6, right=True),
+    Column("Bulk", 7, 7, right=True),
+    Column("Errors", 6, 7, right=True),
+    Column("Health", 20, 5, grows=True),
 )
-"""Those of a higher rank come with wider screens: at 80 cells all up to the outbox."""
+"""Those of a higher rank come with wider screens: at 80 cells all up to the dead letters."""
 
 STALE_S = 10.0
 SLOW_S = 1.0
@@ -70,6 +70,9 @@ def _daemon_row(model: Model, daemon: str, now: float) -> Row:
         return Row((daemon, ""), (*cells, *(Cell() for _ in range(len(COLUMNS) - 4)), health))
     if view.is_draining:
         state = (Cell("‖", Kind.NOTICE), Cell("draining", Kind.NOTICE))
+    elif view.is_ready and view.worst is not None and view.worst.severity is not Severity.NOTICE:
+        kind = _SEVERITY_KINDS[view.worst.severity]
+        state = (Cell("!", kind), Cell(f"ready, {view.worst.severity}", kind))
     elif view.is_ready:
         state = (Cell("■", Kind.GOOD), Cell("ready", Kind.GOOD))
     else:
