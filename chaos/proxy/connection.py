@@ -107,6 +107,7 @@ class Connection(Carried):
             sink,
             self._timer,
             self._counts,
+            self._ready.shortcut,
             on_end=self._on_end,
             on_limit=self.close,
             on_error=self.fail,

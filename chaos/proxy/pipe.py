@@ -1,6 +1,7 @@
 """One direction of one connection on real sockets.
 
-Without faults a read is written at once, and nothing is copied. With faults the bytes are laid on the belt, and the
+Without faults a read is written at once, and nothing is copied; what comes in bulk does not even come up from the
+kernel. With faults the bytes are laid on the belt, and the
 wheel writes them when their time comes.
 
 Trio's streams pass through the scheduler two or three times for each read and write, which would be most of what a
@@ -18,13 +19,20 @@ from chaos.model.belt import SLOW_PIECE_BYTES, Belt, Parcel, Timer
 from chaos.model.counts import Counts
 from chaos.model.plan import Plan
 from chaos.proxy.ready import Watch
+from chaos.proxy.shortcut import Carried, Shortcut, SinkError
 
-READ_BYTES = 256 * 1024
+READ_MIN_BYTES = 64 * 1024
+READ_MAX_BYTES = 1024 * 1024
+"""What is read at once grows while bulk comes and the sink takes it: what the sink does not take is copied."""
+
+BULK_BYTES = 32 * 1024
+"""A read of so much is of bulk."""
+
 DELAYED_READ_BYTES = 64 * 1024
 SLOW_BUFFER_BYTES = 16 * 1024
 """The relay's own receive buffer before a line: what the kernel holds here would be a second, hidden modem."""
 
-_buffer = memoryview(bytearray(READ_BYTES))
+_buffer = memoryview(bytearray(READ_MAX_BYTES))
 """One for all: what is in it is written or copied before anybody else is called."""
 
 
@@ -52,6 +60,7 @@ class Pipe(Belt):
         sink: End,
         timer: Timer,
         counts: Counts,
+        shortcut: Shortcut | None,
         *,
         on_end: Callable[["Pipe"], None],
         on_limit: Callable[[], None],
@@ -64,6 +73,8 @@ class Pipe(Belt):
         self._on_end = on_end
         self._on_limit = on_limit
         self._on_error = on_error
+        self._shortcut = shortcut
+        self._room = READ_MIN_BYTES
         self._is_straight = True
         self._is_reading = False
         self._is_over = True
@@ -97,9 +108,18 @@ class Pipe(Belt):
             if at < float("inf"):
                 self._timer.at(at, lambda _: self._admit())
             return
+        is_free = self._is_straight and not self._flying and not self.is_forgotten
+        carried: Carried | None = None
         try:
-            count = self._source.sock.recv_into(_buffer, self._read_bytes())
+            if is_free and self._room == READ_MAX_BYTES and self._shortcut is not None:
+                carried = self._shortcut.carry(self._source.sock.fileno(), self.sink.fileno())
+                count = carried.taken
+            else:
+                count = self._source.sock.recv_into(_buffer, self._read_bytes())
         except BlockingIOError:
+            return
+        except SinkError:
+            self._on_error()
             return
         except OSError:
             self._ends(self._on_error)
@@ -109,7 +129,9 @@ class Pipe(Belt):
             self._ends(lambda: self._take_end(trio.current_time()))
             return
         self._counts.received[self.stream] += count
-        if self._is_straight and not self._flying and not self.is_forgotten:
+        if carried is not None:
+            self._passed_on(count, carried.sent, carried.rest, now)
+        elif is_free:
             self._pass_on(count, now)
         else:
             self._take(bytes(_buffer[:count]), now)
@@ -123,10 +145,19 @@ class Pipe(Belt):
         except OSError:
             self._on_error()
             return
+        self._passed_on(count, sent, b"" if sent == count else bytes(_buffer[sent:count]), now)
+
+    def _passed_on(self, count: int, sent: int, rest: bytes, now: float) -> None:
         self._counts.sent[self.stream] += sent
-        if sent < count:
-            self._append(Parcel(now, bytes(_buffer[sent:count]), now))
+        if rest:
+            self._append(Parcel(now, rest, now))
             self._block()
+        if rest:
+            self._room = max(READ_MIN_BYTES, self._room // 4)
+        elif count >= BULK_BYTES:
+            self._room = min(READ_MAX_BYTES, self._room * 2)
+        else:
+            self._room = max(READ_MIN_BYTES, self._room // 2)
 
     def _pause(self) -> None:
         self._is_reading = False
@@ -134,7 +165,7 @@ class Pipe(Belt):
 
     def _read_bytes(self) -> int:
         if self._is_straight:
-            return READ_BYTES
+            return self._room
         return SLOW_PIECE_BYTES if self.plan.lines or self.plan.slicer else DELAYED_READ_BYTES
 
     def _ends(self, last: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import trio
 
-from chaos.proxy.alarm import Alarm
+from chaos.proxy.shortcut import Shortcut
 from chaos.proxy.wheel import Wheel
 
 __all__ = ["Ready", "TaskReady", "Watch", "make_ready"]
@@ -48,6 +48,8 @@ class Ready(Protocol):
     """Watches sockets, and turns `wheel`, while `run` runs."""
 
     wheel: Wheel
+    shortcut: Shortcut | None
+    """From one of the sockets to another, where there is one, while `run` runs."""
 
     def watch(self, sock: socket.socket) -> Watch:
         """Watch a non-blocking socket: for nothing, to begin with."""
@@ -62,6 +64,8 @@ def make_ready(nursery: trio.Nursery) -> Ready:
 
 
 if sys.platform == "linux":
+    from chaos.proxy.alarm import Alarm
+
     _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
     _NOT_READ, _NOT_WRITE = ~_READ, ~_WRITE
 
@@ -70,6 +74,7 @@ if sys.platform == "linux":
 
         def __init__(self) -> None:
             self.wheel = Wheel(FINE_SLACK_S)
+            self.shortcut: Shortcut | None = None
             self._epoll = select.epoll()
             self._watches: dict[int, _EpollWatch] = {}
 
@@ -80,7 +85,10 @@ if sys.platform == "linux":
         async def run(self) -> None:
             poll, watches, number = self._epoll.poll, self._watches, self._epoll.fileno()
             clock = trio.current_time
-            with contextlib.closing(self._epoll), contextlib.closing(Alarm()) as alarm:
+            with contextlib.ExitStack() as open_files:
+                open_files.callback(self._epoll.close)
+                alarm = open_files.enter_context(contextlib.closing(Alarm()))
+                self.shortcut = open_files.enter_context(contextlib.closing(Shortcut()))
                 self._epoll.register(alarm.fd, select.EPOLLIN)
                 alarm_at = math.inf
 
@@ -152,6 +160,7 @@ class TaskReady:
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.wheel = Wheel()
+        self.shortcut: Shortcut | None = None
         self._nursery = nursery
 
     def watch(self, sock: socket.socket) -> Watch:
