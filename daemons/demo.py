@@ -194,6 +194,7 @@ async def run_demo(options: DemoOptions, stop: trio.Event) -> None:
             origin = f"{demo.address}api/sites/{SITE}/origin/"
             print(f"API of the origin: {origin}, such as:")
             print(f'  curl -H "Authorization: Bearer {demo.caller_token}" {origin}httpfiles/Channels.json')
+            print(f"Both daemons on a terminal: pitlink tui --connect {folder}/cloud --connect {folder}/pits")
             if options.bad_uplink != "clean":
                 print(f"Uplink: {options.bad_uplink} ({PROFILES[options.bad_uplink].source})")
             print("Ctrl-C ends it.", flush=True)
