@@ -56,14 +56,13 @@ def _written(value: Any) -> str:
 class Deeds:
     """The deeds of one operator. `act`: asks the daemon of that name; raises AdminError and Unreachable.
 
-    `done` is called after each that was done, in the Trio half: what it changed is worth a look.
+    `under_way`: how many are not done yet.
     """
 
     act: Callable[[str, str, Mapping[str, Any]], Awaitable[Any]]
-    done: Callable[[Deed], None] = lambda deed: None
     version: int = 0
     outcomes: deque[Outcome] = field(factory=lambda: deque(maxlen=50))
-    _under_way: int = 0
+    under_way: int = 0
     _send: trio.MemorySendChannel[Deed] = field(init=False)
     _receive: trio.MemoryReceiveChannel[Deed] = field(init=False)
 
@@ -77,10 +76,10 @@ class Deeds:
 
     def ask(self, deed: Deed) -> None:
         """Have it done; from the Textual half. Returns at once."""
-        if self._under_way >= DEEDS_MAX:
+        if self.under_way >= DEEDS_MAX:
             self._note(f"{deed.title}: refused, {DEEDS_MAX} others are under way", False)
             return
-        self._under_way += 1
+        self.under_way += 1
         self._note(f"{deed.title} ...", None)
         self._send.send_nowait(deed)
 
@@ -102,9 +101,8 @@ class Deeds:
             self._note(f"{deed.title}: failed: {printable(str(exc))}", False)
         else:
             self._note(f"{deed.title}: {_said(result)} ({age(time.monotonic() - began)})", True)
-            self.done(deed)
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
 
     def _note(self, words: str, is_good: bool | None) -> None:
         self.outcomes.append(Outcome(words, is_good))

@@ -116,6 +116,10 @@ class Face:
     async def settle(self) -> None:
         """Have everything that is due happen, in both halves."""
         await self._pass()
+        for _ in range(500):
+            if not self.app.desk.deeds.under_way:
+                break
+            await asyncio.sleep(0.002)
         self.app.tick()
         await self._pass()
 
