@@ -133,7 +133,7 @@ class Cloud:
         looks = LinkLooks(self.store, self.health, self.members.peers)
         self.watchman = Watchman(
             self.store, self.health, utc_now, self.members.summary, self.members.crowded,
-            looks=[looks.look],
+            looks=[looks.look], on_step=self.members.clock_stepped,
         )  # fmt: skip
         common = DaemonFigures("cloud", config.state_dir, self.store, self.health, trail, self.guard)
         self.figures = HubFigures(

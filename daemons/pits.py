@@ -133,6 +133,7 @@ class Pits:
         self.watchman = Watchman(
             self.store, self.health, utc_now, self._summary, self._crowded,
             looks=[looks.look], is_working=self._is_working,
+            on_step=self.keeper.clock_stepped,
         )  # fmt: skip
         common = DaemonFigures("pits", config.state_dir, self.store, self.health, trail, self.guard)
         self.figures = SiteFigures(

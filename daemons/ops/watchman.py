@@ -37,12 +37,17 @@ def _nobody() -> str:
     return ""
 
 
+def _ignore(by_s: float) -> None:
+    """Stand for who needs not know."""
+
+
 @define(eq=False)
 class Watchman:
     """One daemon's watchman.
 
     `looks` are called every 5 s and may set warnings. `queues()` says in words which queue is past its threshold, ""
     when none is. `summary()` is the status line. `is_working()` says whether the daemon's own loops still turn.
+    `on_step(by_s)` hears that the clock went by so much.
     """
 
     store: Store
@@ -52,6 +57,7 @@ class Watchman:
     queues: Callable[[], str] = _nobody
     looks: Sequence[Callable[[], Awaitable[None]]] = ()
     is_working: Callable[[], bool] = lambda: True
+    on_step: Callable[[float], None] = _ignore
     steps: int = field(default=0, init=False)  # of the clock, since the start
     _lead_s: float | None = field(default=None, init=False)  # UTC ahead of the monotonic clock
     _stepped_at: float | None = field(default=None, init=False)
@@ -93,9 +99,10 @@ class Watchman:
         if before is not None and abs(lead_s - before) > STEP_S:
             self.steps += 1
             self._stepped_at = now
+            self.on_step(lead_s - before)
             words = (
-                f"the clock of this machine went {lead_s - before:+.0f} s: it was set, or the machine slept. Ages and "
-                "times of events around then are off by as much"
+                f"the clock of this machine went {lead_s - before:+.0f} s: it was set, or the machine slept. Times of "
+                "events around then are off by as much, and ages may be too great for a while"
             )
             self.health.set("clock-step", Severity.NOTICE, words)
         elif self._stepped_at is not None and now - self._stepped_at > STEP_SHOWN_S:

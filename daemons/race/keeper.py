@@ -243,6 +243,16 @@ class BoardKeeper:
             return self._read_at.get(self.current_path)
         return max(self._read_at.values(), default=None)
 
+    def clock_stepped(self, by_s: float) -> None:
+        """Take note that the clock went by so much. Put back it makes nothing younger than it is; what was read between
+        the step and this call counts as older until it is read again.
+
+        Put forward, or after a sleep of the machine, which looks the same, all is rather too old than too young.
+        """
+        if by_s < 0:
+            for path in self._read_at:
+                self._read_at[path] += by_s
+
     def freshness(self, utc_now: float) -> Freshness:
         """Return how old the board is at `utc_now` (UTC, seconds)."""
         as_of = self.as_of

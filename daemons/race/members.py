@@ -155,6 +155,11 @@ class Members(Mapping[str, Member]):
         """Return the boards that are shown, by site."""
         return {name: member.site.keeper for name, member in self.items()}
 
+    def clock_stepped(self, by_s: float) -> None:
+        """Have no board younger than it was before our clock went by so much."""
+        for member in self.values():
+            member.site.keeper.clock_stepped(by_s)
+
     def peers(self) -> list[Peer]:
         """Return the far ends of their links, connected or not."""
         return [member.site.peer for member in self.values()]

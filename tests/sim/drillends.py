@@ -16,6 +16,7 @@ from daemons.ops.admin.actions import ActionRefused, Done
 from daemons.ops.authority.identity import Identity, Role
 from daemons.ops.client import AdminError, Unreachable
 from daemons.ops.metrics import metrics_text
+from daemons.ops.watchman import LOOK_S
 from daemons.pits import Pits
 from daemons.store import StorageError
 from tests.sim.storm import Storm
@@ -24,6 +25,7 @@ from tests.sim.world_whole import HOSTS, Daemon, Day
 __all__ = ["Client", "Machines", "Orders"]
 
 BACK_S = 30.0
+NOTICED_S = LOOK_S + 1.0
 
 _OPERATOR = Identity("unix", "the drill", Role.ADMIN, ("*",))
 
@@ -151,8 +153,12 @@ class Machines:
 
     def _step_clock(self, host: str, seconds: float) -> None:
         """Let the clock of a host be ahead by so much, and not by what it was before."""
+        if seconds == self._stepped_s.get(host, 0.0):
+            return
         self.day.world.skew_s[host] += seconds - self._stepped_s.get(host, 0.0)
         self._stepped_s[host] = seconds
+        if host == HOSTS["hub"]:
+            self.day.trusts_at = trio.current_time() + NOTICED_S
 
     def _daemon(self, host: str) -> Daemon:
         return self.day.pits_daemon if host == "pits" else self.day.cloud_daemon

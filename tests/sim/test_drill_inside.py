@@ -19,6 +19,15 @@ STEPS = (
     {"at": 26, "for": 0.5, "name": "cut", "fault": "reset_peer"},
     {"at": 40, "name": "restart", "target": "site", "fault": "kill", "with": {"down_s": 2}},
     {"at": 50, "for": 10, "name": "ahead", "target": "site", "fault": "clock_step", "with": {"seconds": 90}},
+    {
+        "at": 70,
+        "for": 10,
+        "name": "hub ahead",
+        "target": "hub",
+        "fault": "clock_step",
+        "with": {"seconds": 90},
+    },
+    {"at": 80.5, "for": 40, "name": "out", "fault": "silence"},
 )
 
 

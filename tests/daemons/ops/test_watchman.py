@@ -80,14 +80,17 @@ def heard(listener: socket.socket) -> list[str]:
 
 
 async def test_a_clock_that_is_set_is_told_for_a_while(tmp_path: Path, autojump_clock: MockClock) -> None:
+    steps: list[float] = []
     async with stage(tmp_path) as it:
         it.nursery.start_soon(it.watchman.run)
         await trio.sleep(3 * LOOK_S + 1)
         assert it.health.warnings == []
+        it.watchman.on_step = steps.append
         it.clock.set_by_s = -3600
         await trio.sleep(LOOK_S)
         assert "went -3600 s" in it.words("clock-step")
         assert it.watchman.steps == 1
+        assert steps == [pytest.approx(-3600, abs=0.1)]
         await trio.sleep(STEP_SHOWN_S + 2 * LOOK_S)
         assert it.health.warnings == []
 

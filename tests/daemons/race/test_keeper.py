@@ -322,6 +322,19 @@ def test_with_no_race_live_the_board_may_be_older() -> None:
     assert keeper.freshness(100.1 + IDLE_STALE_S).is_stale
 
 
+def test_a_clock_that_is_put_back_makes_nothing_younger() -> None:
+    keeper = kept(open_field([101]), at=1000)
+    keeper.clock_stepped(-90)
+    assert keeper.freshness(1002 - 90).age_s == pytest.approx(2)
+
+
+def test_a_machine_that_slept_shows_how_old_it_all_is() -> None:
+    """That looks like a clock that was put forward."""
+    keeper = kept(open_field([101]), at=1000)
+    keeper.clock_stepped(3600)
+    assert keeper.freshness(1002 + 3600).age_s == pytest.approx(3602)
+
+
 def test_a_confirmation_moves_the_age_on() -> None:
     keeper = kept(open_field([101]), at=100.0)
     keeper.confirm(160.0, {race_path(101)})
