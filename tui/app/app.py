@@ -30,7 +30,11 @@ __all__ = ["OperatorApp"]
 TICK_S = 0.25
 HISTORY_MAX = 50
 GIVE_UP_S = 3.0
-ENDED_BY = {signal.SIGTERM: 143, **({signal.SIGHUP: 129} if hasattr(signal, "SIGHUP") else {})}
+ENDED_BY = {
+    signal.SIGINT: 0,
+    signal.SIGTERM: 143,
+    **({signal.SIGHUP: 129} if hasattr(signal, "SIGHUP") else {}),
+}
 
 Place = tuple[str, str, str]
 """A page, and the daemon and site that it shows if it is a site's."""
@@ -187,9 +191,9 @@ class OperatorApp(App[int]):
 
     def action_freeze(self) -> None:
         """The picture stands still; the model goes on."""
-        self.painter.is_frozen = not self.painter.is_frozen
+        self.desk.is_frozen = not self.desk.is_frozen
         self.painter.again()
-        self._paint(is_frozen=self.painter.is_frozen)
+        self.tick()
 
     def action_keys(self) -> None:
         """The keys that mean something here."""
@@ -235,10 +239,13 @@ class OperatorApp(App[int]):
     def _end(self, code: int) -> None:
         self.exit(code, return_code=code)
 
-    def _paint(self, *, is_frozen: bool = False) -> None:
+    def _paint(self) -> None:
         for screen in self.screen_stack:
             if isinstance(screen, Page) and screen.is_mounted:
-                screen.paint(is_frozen=is_frozen)
+                if self.desk.is_frozen:
+                    screen.say()
+                else:
+                    screen.paint()
 
     def _page(self) -> Page | None:
         """The page that is shown, when nothing lies over it."""

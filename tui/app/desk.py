@@ -34,10 +34,11 @@ class Backend(Protocol):
 
 @define(eq=False)
 class Desk:
-    """One operator's desk."""
+    """One operator's desk. `is_frozen`: the picture stands still, while the model goes on."""
 
     backend: Backend
     is_read_only: bool = False
+    is_frozen: bool = False
     deeds: Deeds = field(init=False)
     _looked_at: frozenset[tuple[str, str]] = frozenset()
     _now: float = 0.0

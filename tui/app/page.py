@@ -42,14 +42,17 @@ class Page(Screen[None]):
         if self.is_mounted:
             self.paint()
 
-    def paint(self, *, is_frozen: bool = False) -> None:
+    def paint(self) -> None:
         """Show how everything stands now."""
-        if not is_frozen:
-            self.view.paint()
-        self.query_one("#title", OneLine).say(*self._title(is_frozen))
+        self.view.paint()
+        self.say()
+
+    def say(self) -> None:
+        """Say in title and status how things stand, and leave the view as it is."""
+        self.query_one("#title", OneLine).say(*self._title())
         self.query_one("#status", OneLine).say(self._status(), Cell(HINT, Kind.DIM))
 
-    def _title(self, is_frozen: bool) -> tuple[list[Cell], Cell]:
+    def _title(self) -> tuple[list[Cell], Cell]:
         model = self.desk.model
         left = [Cell("pitlink", Kind.STRONG), Cell(self.words, Kind.STRONG), Cell(self.view.heading())]
         loud = [a for a in model.alarms if not a.is_acknowledged and a.shelved_until is None]
@@ -57,7 +60,7 @@ class Page(Screen[None]):
             left.append(Cell(f"! {len(loud)} alarm{'s' * (len(loud) > 1)}"))
         if self.desk.is_read_only:
             left.append(Cell("READ-ONLY", Kind.STRONG))
-        if is_frozen:
+        if self.desk.is_frozen:
             return left, Cell("FROZEN (f goes on)", Kind.STRONG)
         return left, self._feed()
 

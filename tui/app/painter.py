@@ -29,13 +29,12 @@ class Painter:
     skipped: int = 0
     """Ticks at which there was news, but the terminal did not keep up."""
 
-    is_frozen: bool = False
     _painted: tuple[int, ...] | None = None
 
     def due(self) -> bool:
         """Return whether to paint now; that is then taken as done."""
         now = self.versions()
-        if self.is_frozen or now == self._painted:
+        if now == self._painted:
             return False
         if self.waiting() > LAG:
             self.skipped += 1

@@ -25,7 +25,9 @@ def number(folder: Path) -> int:
     return int((folder / "number").read_text() or 0)
 
 
-@pytest.mark.parametrize(("how", "code"), [("q", 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("how", "code"), [("q", 0), (signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_the_terminal_is_given_back(tmp_path: Path, how: str | signal.Signals, code: int) -> None:
     with busy(tmp_path, COLORTERM="truecolor") as terminal:
         terminal.see("site00", "connected")
