@@ -240,6 +240,22 @@ MUTANTS: tuple[Mutant, ...] = (
          "            return self._told_at + beat_s\n"),
     ),
     mutant(
+        "trouble-is-forgotten", "behind a connection that broke an age is told within a second", _TOPICS,
+        ("protocol/publisher.py", "            self._unsteady_until = now + _UNSTEADY_S  # it has heard",
+         "            # it has heard"),
+    ),
+    mutant(
+        "what-rests-looks-fresh", "an age counts for what the site knows to be hot, and for nothing else",
+        "tests/daemons/race/test_hub.py",
+        ("daemons/race/hub.py", "(self._agreed & self.subscriber.rows.keys()) - self._failing",
+         "self._watched.keys() - self._failing"),
+    ),
+    mutant(
+        "what-becomes-hot-waits", "what becomes hot is read at once, and its age told behind the read",
+        "tests/daemons/race/test_site.py",
+        ("daemons/race/site.py", "                self.publisher.tell()\n", "                pass\n"),
+    ),
+    mutant(
         "what-was-held-up-looks-fresh", "a file is as old as its read, however long it was under way",
         "tests/daemons/race/test_hub.py",
         ("daemons/race/remote.py", "return arrived_at if read_at is None else min(read_at, arrived_at)",
