@@ -1,6 +1,6 @@
 """What is known of daemons and sites, as frozen values.
 
-Durations are seconds, sizes bytes. A moment called `at` is monotonic, by the clock (Trio's) that whoever feeds the model passes in:
+Durations are seconds, sizes bytes. A moment called `at` is monotonic, by the clock (Trio's) of whoever feeds the model:
 ages grow from it while nothing new is heard. Moments ending in `_utc` are UTC seconds. None: not known, never zero.
 """
 
