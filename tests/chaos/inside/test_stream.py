@@ -242,7 +242,7 @@ async def test_what_is_done_to_new_connections_leaves_open_ones_alone(kind: str)
         assert bench.inside.touched() == {kind: 1}
         bench.inside.reset()
         newer, newer_far = await bench.pair()
-        assert await echo_once(newer, newer_far) < 0.05
+        assert await echo_once(newer, newer_far) < 0.3
         if kind == "ignore":
             assert await is_reset(far)
 
@@ -279,7 +279,7 @@ async def test_every_fault_comes_and_goes_on_a_live_connection(kind: str) -> Non
         assert bench.inside.show() == []
         await near.aclose()
         fresh, fresh_far = await bench.pair()
-        assert await echo_once(fresh, fresh_far) < 0.05
+        assert await echo_once(fresh, fresh_far) < 0.3
         assert not fresh._is_struck
 
 
