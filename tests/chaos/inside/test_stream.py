@@ -59,6 +59,12 @@ async def some(stream: trio.abc.Stream, size: int) -> bytes:
     return bytes(data)
 
 
+async def send_for_ever(stream: trio.abc.Stream) -> None:
+    """Send until it raises: a stream is closed behind the back of who sends."""
+    while True:
+        await stream.send_all(b"too much")
+
+
 async def echo_once(near: trio.abc.Stream, far: trio.abc.Stream) -> float:
     """Say something each way; return how long that took."""
     began = trio.current_time()
@@ -206,8 +212,7 @@ async def test_limits_cut_exactly_and_slices_and_flips_reach_the_reader() -> Non
         for _ in range(4):
             await near.send_all(bytes(300))
         with pytest.raises(trio.BrokenResourceError):
-            while True:  # it is closed behind the back of who sends
-                await near.send_all(b"too much")
+            await send_for_ever(near)
         assert len(await read(far, 1000)) == 1000
         assert await far.receive_some() == b""
         bench.inside.reset()
