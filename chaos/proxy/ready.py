@@ -24,6 +24,15 @@ __all__ = ["Ready", "TaskReady", "Watch", "make_ready"]
 TURN_S = 0.002
 """So long sockets are served before anything else has its turn."""
 
+LOOK_S = 0.00006
+"""So long is looked for an answer before going to sleep: to be woken takes as long, and the answer has come meanwhile
+where both ends are near."""
+
+LOOK_EVERY = 16
+"""Where that was in vain lately, it is tried every so many times."""
+
+WORTH_MAX = 8
+
 FINE_SLACK_S = 0.0002
 """What is due so soon is done now."""
 
@@ -77,13 +86,15 @@ if sys.platform == "linux":
             self.shortcut: Shortcut | None = None
             self._epoll = select.epoll()
             self._watches: dict[int, _EpollWatch] = {}
+            self._worth = 0
+            self._idle = 0
 
         def watch(self, sock: socket.socket) -> Watch:
             watch = self._watches[sock.fileno()] = _EpollWatch(self._epoll, self._watches, sock.fileno())
             return watch
 
         async def run(self) -> None:
-            poll, watches, number = self._epoll.poll, self._watches, self._epoll.fileno()
+            watches, number = self._watches, self._epoll.fileno()
             clock = trio.current_time
             with contextlib.ExitStack() as open_files:
                 open_files.callback(self._epoll.close)
@@ -103,7 +114,7 @@ if sys.platform == "linux":
                 while True:
                     await trio.lowlevel.wait_readable(number)
                     until = clock() + TURN_S
-                    while events := poll(0):
+                    while events := self._next():
                         for fd, event in events:
                             if (watch := watches.get(fd)) is None:
                                 continue  # the alarm, or one that another has closed
@@ -115,6 +126,20 @@ if sys.platform == "linux":
                         set_alarm(self.wheel.turn(now))
                         if now > until:
                             break
+
+        def _next(self) -> list[tuple[int, int]]:
+            """Return what is ready, or in a moment, if looking for it has been worth it lately: or else nothing."""
+            poll = self._epoll.poll
+            if events := poll(0):
+                return events
+            self._idle += 1
+            if not self._worth and self._idle % LOOK_EVERY:
+                return events
+            until = trio.current_time() + LOOK_S
+            while not (events := poll(0)) and trio.current_time() < until:
+                pass
+            self._worth = min(WORTH_MAX, self._worth + 1) if events else max(0, self._worth - 2)
+            return events
 
     class _EpollWatch:
         """A socket is in the set only while somebody waits for it: a failed one would be told without end."""
