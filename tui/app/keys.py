@@ -14,6 +14,7 @@ __all__ = ["KeyLine"]
 
 KEYS_MAX = 1000
 SETTLE_S = 1.0
+LOOK_S = 0.02
 
 
 class KeyLine:
@@ -51,7 +52,13 @@ class KeyLine:
             screen = self._app.screen
             for node in (screen.focused or screen).ancestors_with_self:
                 passed = asyncio.Event()
-                if node.call_later(passed.set):
-                    await passed.wait()
+                if not node.call_later(passed.set):
+                    continue
+                # A screen that the key closed does not come to it any more.
+                while not passed.is_set() and node.is_running and self._app.screen is screen:
+                    try:
+                        await asyncio.wait_for(passed.wait(), LOOK_S)
+                    except TimeoutError:
+                        pass
             if self._app.screen is screen:
                 return

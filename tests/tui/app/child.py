@@ -25,7 +25,8 @@ class Busy(World):
                 await trio.sleep(0.05)
                 number += 1
                 self.tell({f"site{at:02}": site(fetches_in_flight=number + at) for at in range(SITES)})
-                await trio.Path(sys.argv[1]).write_text(str(number))
+                await trio.Path(f"{sys.argv[1]}.new").write_text(str(number))
+                await trio.Path(f"{sys.argv[1]}.new").replace(sys.argv[1])
                 if "fails" in sys.argv and number == 5:
                     secret = "pl_secret_token"
                     raise ValueError(f"broken, of length {len(secret)}")
