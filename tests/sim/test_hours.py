@@ -1,7 +1,7 @@
 """Hours of the link pair and of pits and cloud: nothing lost, nothing twice, order kept, converged.
 
-Both worlds share one pool of processes, the longest runs first, so that no core waits at the end. Forty and two hours of
-fixed seeds always; with `-m long` a hundred and five, with a fresh seed of each world, which is printed.
+Both worlds share one pool of processes, the longest runs first, so that no core waits at the end. Fixed seeds, and a
+fresh one of each world, which is printed.
 """
 
 import sys
@@ -27,13 +27,6 @@ def _jobs(fresh: int) -> list[Job]:
     return jobs
 
 
-def test_forty_hours_of_the_link_and_two_of_whole_daemons() -> None:
-    jobs = [Job("link", seed, HOURS_A_RUN["link"]) for seed in range(1, 11)]
-    jobs += [Job("whole", seed, HOURS_A_RUN["whole"]) for seed in range(1, 5)]
-    assert not [figures.failure for figures in run_batch(jobs) if figures.failure]
-
-
-@pytest.mark.long
 def test_a_hundred_hours_of_the_link_and_five_of_whole_daemons_with_everything_that_goes_wrong() -> None:
     fresh = fresh_seed()
     print(f"fresh seed: {fresh}", file=sys.stderr)
