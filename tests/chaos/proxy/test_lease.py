@@ -14,7 +14,11 @@ from tests.chaos.proxy.processes import dial, echo_server, relay_process, round_
 LEASE_S = 1.5
 RENEWED_S = LEASE_S + 1.0
 CONTROLLER = [sys.executable, "-m", "tests.chaos.proxy.controller"]
-TERMINAL = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])"]
+TERMINAL = [
+    sys.executable,
+    "-c",
+    "import pty, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); pty.spawn(sys.argv[1:])",
+]
 
 
 def is_silent(sock: socket.socket, seconds: float) -> bool:

@@ -62,7 +62,7 @@ def test_an_operator_sees_everything_and_reconnects_a_site(daemons: Path) -> Non
         terminal.press("7")
         terminal.see("Alarms")
         terminal.press("?")
-        terminal.see("Keys here", "acknowledge")
+        terminal.see("Keys here", "draw the screen anew")
         terminal.press("\x1b")
         terminal.read(lambda: "Keys here" not in terminal.text)
         terminal.press("1")

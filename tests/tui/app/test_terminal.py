@@ -69,7 +69,7 @@ def test_a_terminal_that_stops_reading_stops_nothing(tmp_path: Path) -> None:
             row = re.search(r"site00 +connected .*?ms +.*?ms +([\d.]+)k? ", terminal.text)
             return row is not None and int(row[1]) >= newest
 
-        terminal.read(is_new, within_s=2.0)
+        terminal.read(is_new, within_s=8.0)  # a second, and what the machine is busy with besides
         terminal.press("q")
         assert terminal.end() == 0
 
