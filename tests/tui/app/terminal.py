@@ -25,6 +25,10 @@ _UNKNOWN = re.compile(
 _ON, _OFF = b"\x1b[?1049h", b"\x1b[?1049l"
 
 
+_NOT_OURS = ("NO_COLOR", "COLORTERM", "SSH_CONNECTION", "COLUMNS", "LINES")
+"""Of the environment: they would say how the terminal of these tests is."""
+
+
 class Terminal:
     """A program on a terminal of its own. `read` it, `press` keys, look at `lines`; ends it with the block."""
 
@@ -35,7 +39,7 @@ class Terminal:
         self.master, self.slave = os.openpty()
         ioctl(self.slave, termios.TIOCSWINSZ, pack("HHHH", rows, columns, 0, 0))
         self._before = termios.tcgetattr(self.slave)
-        base = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM", "SSH_CONNECTION")}
+        base = {k: v for k, v in os.environ.items() if k not in _NOT_OURS}
         self.process = subprocess.Popen(
             [sys.executable, "-c", _TAKE, *argv],
             stdin=self.slave,
