@@ -3,12 +3,16 @@
 Who plays a scenario keeps the time: it calls `place` or `deed` when a step begins and `remove` when it ends.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from chaos.faults import Placed
 from chaos.scenario import Deed
 
-__all__ = ["Carrier", "CarrierError", "NotBack", "NotCarried"]
+__all__ = ["DRILL_PREFIX", "Carrier", "CarrierError", "NotBack", "NotCarried"]
+
+
+DRILL_PREFIX: Final = "drill."
+"""Before the names of faults that drills place: others are their owners' business."""
 
 
 class CarrierError(Exception):

@@ -8,16 +8,13 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from chaos.carrier import CarrierError, NotCarried
+from chaos.carrier import DRILL_PREFIX, CarrierError, NotCarried
 from chaos.faults import Placed, show_fault
 from chaos.inside.inside import HERE
 from chaos.scenario import Deed
 from daemons.ops.client import AdminClient, AdminError, Unreachable
 
 __all__ = ["DaemonCarrier"]
-
-PREFIX: Final = "drill."
-"""Before the names of faults that drills place: others are their owners' business."""
 
 NOT_ALLOWED: Final = 403
 
@@ -63,7 +60,7 @@ class DaemonCarrier:
         if step_name not in self._places:
             return
         await self.touched(step_name)
-        await self._ask(self._places.pop(step_name), "chaos.remove", name=PREFIX + step_name)
+        await self._ask(self._places.pop(step_name), "chaos.remove", name=DRILL_PREFIX + step_name)
 
     async def renew(self) -> None:
         for side in sorted(set(self._places.values())):
@@ -77,17 +74,19 @@ class DaemonCarrier:
     async def touched(self, step_name: str) -> int:
         if step_name in self._places:
             told = await self._ask(self._places[step_name], "chaos.list") or {"touched": {}}
-            met = int(told["touched"].get(PREFIX + step_name, 0))
+            met = int(told["touched"].get(DRILL_PREFIX + step_name, 0))
             # One that was started again knows nothing of what was before.
             self._met[step_name] = max(self._met.get(step_name, 0), met)
         return self._met.get(step_name, 0)
 
     async def left_over(self) -> list[str]:
-        return [f"{name.removeprefix(PREFIX)} inside of the {side}" for side, name in await self._left()]
+        return [
+            f"{name.removeprefix(DRILL_PREFIX)} inside of the {side}" for side, name in await self._left()
+        ]
 
     async def _begin(self, step_name: str, side: str, params: Mapping[str, Any], lease_s: float) -> None:
         try:
-            await self._act(side, "chaos.place", name=PREFIX + step_name, lease_s=lease_s, **params)
+            await self._act(side, "chaos.place", name=DRILL_PREFIX + step_name, lease_s=lease_s, **params)
         except CarrierError as exc:
             cause = exc.__cause__
             if isinstance(cause, AdminError) and cause.status in (400, NOT_ALLOWED):
@@ -107,7 +106,7 @@ class DaemonCarrier:
                 raise CarrierError(f"{door.at}: {exc.words}") from exc
             except Unreachable:
                 continue  # a daemon that does not run has no faults inside: they end with it
-            left += [(side, row["name"]) for row in told["faults"] if row["name"].startswith(PREFIX)]
+            left += [(side, row["name"]) for row in told["faults"] if row["name"].startswith(DRILL_PREFIX)]
         return left
 
     async def _ask(self, side: str, action: str, **params: Any) -> Any:

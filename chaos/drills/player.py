@@ -1,6 +1,7 @@
 """Plays a timeline through a carrier: begins and ends its steps in time, keeps their leases, ends everything at last."""
 
 from collections.abc import Callable
+from typing import Any
 
 import trio
 from attrs import define, evolve, field
@@ -42,10 +43,9 @@ class Player:
         began_at = trio.current_time()
         zero_s = self.now()
         for step in scenario.timeline:
-            asked_s = None if step.lasts_s is None else step.lasts_s
             asked_at_s = round(zero_s + step.at_s, 3)
             self.runs[step.name] = FaultRun(
-                step.name, step.kind, step.target, asked_at_s, asked_s, None, None, 0, describe(step)
+                step.name, step.kind, step.target, asked_at_s, step.lasts_s, None, None, 0, describe(step)
             )
         async with trio.open_nursery() as keeping:
             keeping.start_soon(self._keep)
@@ -58,7 +58,7 @@ class Player:
     async def _play_step(self, step: Step, ends_at_s: float, began_at: float) -> None:
         await trio.sleep_until(began_at + step.at_s)
         # Noted before it is done: what is cut short in between may have been done.
-        self._note(step, from_s=round(self.now(), 3))
+        self._note(step.name, from_s=round(self.now(), 3))
         if isinstance(step.fault, Deed):
             await self.carrier.deed(step.name, step.fault, LEASE_S)
         else:
@@ -71,7 +71,7 @@ class Player:
         except CarrierError as exc:
             raise (NotBack if isinstance(step.fault, Deed) else CarrierError)(str(exc)) from exc
         await self.touch(step.name)
-        self._note(step, until_s=round(self.now(), 3))
+        self._note(step.name, until_s=round(self.now(), 3))
         self.tell(f"off  {step.name}")
 
     async def touch(self, name: str) -> None:
@@ -89,18 +89,13 @@ class Player:
             for name in self.active:
                 await self.touch(name)
 
-    def _note(self, step: Step, *, from_s: float | None = None, until_s: float | None = None) -> None:
-        run = self.runs[step.name]
-        if from_s is not None:
-            run = evolve(run, from_s=from_s)
-        if until_s is not None:
-            run = evolve(run, until_s=until_s)
-        self.runs[step.name] = run
+    def _note(self, name: str, **times_s: Any) -> None:
+        self.runs[name] = evolve(self.runs[name], **times_s)
 
     def note_healed(self) -> None:
         """Note the heal as the end of what was on."""
         for name in self.active:
-            self.runs[name] = evolve(self.runs[name], until_s=round(self.now(), 3))
+            self._note(name, until_s=round(self.now(), 3))
 
 
 async def heal(carrier: Carrier) -> list[str]:

@@ -8,15 +8,12 @@ from urllib.parse import quote
 import trio
 from attrs import define, field
 
-from chaos.carrier import CarrierError, NotCarried
+from chaos.carrier import DRILL_PREFIX, CarrierError, NotCarried
 from chaos.faults import Placed, show_fault
 from chaos.scenario import Deed
 from daemons.ops.ask import Place, Unreachable, ask
 
-__all__ = ["PREFIX", "RelayCarrier"]
-
-PREFIX: Final = "drill."
-"""Before the names of toxics that drills place: others are their owners' business."""
+__all__ = ["RelayCarrier"]
 
 ANSWER_S: Final = 10.0
 
@@ -36,7 +33,7 @@ class RelayCarrier:
         proxy = self.proxies.get(target)
         if proxy is None:
             raise NotCarried(f"{step_name}: the relay has no {target}, only {', '.join(self.proxies)}")
-        toxic = PREFIX + step_name
+        toxic = DRILL_PREFIX + step_name
         body = {
             "name": toxic,
             "type": placed.fault.type,
@@ -84,7 +81,10 @@ class RelayCarrier:
         return self._met.get(step_name, 0)
 
     async def left_over(self) -> list[str]:
-        return [f"{toxic.removeprefix(PREFIX)} on the relay's {proxy}" for proxy, toxic in await self._left()]
+        return [
+            f"{toxic.removeprefix(DRILL_PREFIX)} on the relay's {proxy}"
+            for proxy, toxic in await self._left()
+        ]
 
     async def _left(self) -> list[tuple[str, str]]:
         """Return proxy and name of each toxic that a drill placed."""
@@ -95,7 +95,7 @@ class RelayCarrier:
                 (str(name), str(toxic["name"]))
                 for name, proxy in told.items()
                 for toxic in proxy["toxics"]
-                if str(toxic["name"]).startswith(PREFIX)
+                if str(toxic["name"]).startswith(DRILL_PREFIX)
             ]
         except (KeyError, TypeError, AttributeError) as exc:
             raise CarrierError(f"{self.at}: what answers is no relay") from exc

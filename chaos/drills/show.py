@@ -33,7 +33,7 @@ class Show:
 
     def line(self, words: str) -> None:
         """Say something that happened."""
-        self._close()
+        self.close()
         self._write(f"{self.now():7.1f} s  {words}\n")
 
     def standing(self, reading: Reading, clock: str) -> None:
@@ -48,9 +48,6 @@ class Show:
 
     def close(self) -> None:
         """End the line that counts."""
-        self._close()
-
-    def _close(self) -> None:
         if self._is_open:
             self._write("\r\x1b[K")
             self._is_open = False

@@ -25,8 +25,9 @@ SHORT_BYTES = 12
 MAX_BASES = 4
 TRACE_BYTES = 16
 AGE_MS_MAX = 2**40
-READ_US_MAX = 2**53
 """35 years: what a laptop's clock can be set back by, and still a date when taken off today's."""
+
+READ_US_MAX = 2**53
 
 _NAME_BYTES_MAX = 33  # a validator: a version byte and a sha256
 _CONTENT_TYPE = re.compile(r"[\x20-\x7e]{0,255}")

@@ -14,9 +14,9 @@ import attrs
 import pytest
 import trio
 
+from chaos.carrier import DRILL_PREFIX
 from chaos.doubles.fpvtrackside import EventTree
 from chaos.drills.record import Verdict, read_record
-from chaos.drills.relaycarrier import PREFIX
 from chaos.faults import Latency, Placed
 from chaos.proxy.board import Board, open_board
 from chaos.proxy.http import serve_unix_api
@@ -111,7 +111,7 @@ async def test_running_daemons_are_drilled_when_that_is_meant(tmp_path: Path) ->
         assert b"not armed: nothing was done" in ended.stderr
         assert b"reset_peer on uplink" in ended.stderr
 
-        board.place("relay", Placed(f"{PREFIX}old", Latency(0.001)))
+        board.place("relay", Placed(f"{DRILL_PREFIX}old", Latency(0.001)))
         ended = await run("drill", file, "--against", against, "--arm", SITE)
         assert ended.returncode == Verdict.INVALID.exit_code
         assert b"faults are there already: old on the relay's relay" in ended.stdout
@@ -131,7 +131,7 @@ async def test_running_daemons_are_drilled_when_that_is_meant(tmp_path: Path) ->
 
 async def test_heal_ends_what_drills_left_and_says_so(tmp_path: Path) -> None:
     async with relayed(tmp_path) as board:
-        board.place("relay", Placed(f"{PREFIX}old", Latency(0.001)))
+        board.place("relay", Placed(f"{DRILL_PREFIX}old", Latency(0.001)))
         ended = await run("heal", "--against", tmp_path / "club.toml")
         assert (ended.returncode, ended.stdout) == (0, b"ended: old on the relay's relay\n")
         assert not board.get("relay").placed
