@@ -39,6 +39,7 @@ _LIBRARIES = ("httpx", "httpcore", "h11", "trio-websocket", "wsproto")
 
 _threshold = logging.INFO
 _level = LogLevel.INFO
+_keeps_loggers = True  # a logger that was used keeps how it was configured then, which makes a line cheaper
 
 
 class _Logger(structlog.make_filtering_bound_logger(logging.DEBUG)):  # type: ignore[misc]
@@ -129,7 +130,6 @@ def configure_logs(
     _configure(
         level,
         [*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        cache=True,
         handlers=[_Door(stream, ring, kept, shown if console else kept)],
     )
 
@@ -137,11 +137,15 @@ def configure_logs(
 def configure_for_tests() -> None:
     """Send every line through stdlib logging, where caplog and the `error_logs` fixture see it, as `event
     key=value …`.
+
+    From then on no logger in this process keeps how it was configured: a test that runs a whole command would leave
+    its way of logging to those after it.
     """
+    global _keeps_loggers
+    _keeps_loggers = False
     _configure(
         LogLevel.DEBUG,
         [structlog.contextvars.merge_contextvars, mask_keys, _as_words],
-        cache=False,
         handlers=None,
     )
 
@@ -162,7 +166,7 @@ def set_log_level(level: LogLevel) -> LogLevel:
 
 
 def _configure(
-    level: LogLevel, processors: list[Processor], *, cache: bool, handlers: list[logging.Handler] | None
+    level: LogLevel, processors: list[Processor], *, handlers: list[logging.Handler] | None
 ) -> None:
     if handlers is not None:  # in tests the handlers are pytest's
         logging.getLogger().handlers[:] = handlers
@@ -171,7 +175,7 @@ def _configure(
         processors=processors,
         wrapper_class=_Logger,
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=cache,
+        cache_logger_on_first_use=_keeps_loggers,
     )
 
 

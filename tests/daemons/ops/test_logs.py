@@ -7,7 +7,7 @@ import logging
 import pytest
 import structlog
 
-from daemons.ops.logs import LogLevel, configure_logs
+from daemons.ops.logs import LogLevel, configure_for_tests, configure_logs
 
 pytestmark = pytest.mark.usefixtures("restored_logs")
 
@@ -68,3 +68,19 @@ def test_what_cannot_be_json_is_written_all_the_same() -> None:
     configure_logs(stream=out)
     structlog.stdlib.get_logger("pitlink.x").warning("odd.value", value={1, 2}, raw=b"\xff")
     assert json.loads(out.getvalue())["raw"] == "b'\\xff'"
+
+
+def test_a_logger_forgets_how_a_command_in_another_test_configured_the_logs() -> None:
+    log = structlog.stdlib.get_logger("pitlink.kept")
+    configure_logs(stream=io.StringIO())
+    log.info("first.line")
+    configure_for_tests()
+    lines: list[str] = []
+    door = logging.Handler()
+    door.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("pitlink.kept").addHandler(door)
+    try:
+        log.info("second.line", site="field")
+    finally:
+        logging.getLogger("pitlink.kept").removeHandler(door)
+    assert lines == ["second.line site='field'"]
