@@ -18,6 +18,7 @@ from chaos.drills.recovery import Spell, has_recovered, recovery_of
 from chaos.drills.show import Show, clock_words
 from chaos.drills.watch import Reading, Watcher
 from daemons.ops.client import AdminError, Unreachable
+from daemons.ops.groups import leaves
 
 __all__ = ["Runner"]
 
@@ -111,10 +112,10 @@ class Runner:
         except* NotBack as group:
             self._checks += [
                 Check("machines come back", Kind.RECOVERY, "at most 0", 1, "", False, str(exc))
-                for exc in _leaves(group)
+                for exc in leaves(group)
             ]
         except* (CarrierError, AdminError, Unreachable) as group:
-            for exc in _leaves(group):
+            for exc in leaves(group):
                 self._because(Verdict.INVALID, str(exc))
 
     # --- phases ----------------------------------------------------------------------------------------------------
@@ -269,7 +270,7 @@ class Runner:
             try:
                 last = await self._wait_steady(self.drill.settle_s)
             except* AdminError as group:
-                why = f"nobody could see whether it is steady again: {_leaves(group)[0]}"
+                why = f"nobody could see whether it is steady again: {leaves(group)[0]}"
                 self._because(Verdict.NOT_RESTORED, why)
         self._checks += [
             bound_check(self.drill, bound, Kind.HEAL, last.figure(bound.probe)) for bound in self.drill.steady
@@ -331,9 +332,3 @@ def _broken(bounds: Sequence[Bound], reading: Reading) -> list[str]:
             shown = "not known" if value is None else f"{value:g}"
             found.append(f"{bound.probe} is {shown}, and must be {bound.words}")
     return found
-
-
-def _leaves(group: BaseException) -> list[BaseException]:
-    if isinstance(group, BaseExceptionGroup):
-        return [leaf for inner in group.exceptions for leaf in _leaves(inner)]
-    return [group]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import trio
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from chaos.drills.drill import BUILT_IN, Probe
 from chaos.drills.ground import Ground
@@ -133,8 +133,8 @@ class Watcher:
                 if probe.page:
                     nursery.start_soon(self._time_page, probe, found)
         figures = {probe.name: self._figure(probe, found) for probe in self.probes}
-        reading = _reading(at, self.ground.site_name, found, figures)
-        return evolve(reading, dead=self._dead(found), others=self._others(found))
+        dead, others = self._dead(found), self._others(found)
+        return _reading(at, self.ground.site_name, found, figures, dead, others)
 
     def _dead(self, found: Mapping[str, Any]) -> int | None:
         known = {name: found[f"{name} ledger"].dead for name in ("site", "hub") if name in found}
@@ -201,7 +201,12 @@ def _ledger(told: Mapping[str, Any]) -> Ledger:
 
 
 def _reading(
-    at: float, site_name: str, found: Mapping[str, Any], figures: Mapping[str, float | None]
+    at: float,
+    site_name: str,
+    found: Mapping[str, Any],
+    figures: Mapping[str, float | None],
+    dead: int | None,
+    others: int | None,
 ) -> Reading:
     site, hub = found.get("site"), found.get("hub")
     member = (hub or {}).get("sites", {}).get(site_name) or {}
@@ -232,6 +237,8 @@ def _reading(
         site_ledger=found.get("site ledger"),
         hub_ledger=found.get("hub ledger"),
         figures=figures,
+        dead=dead,
+        others=others,
     )
 
 

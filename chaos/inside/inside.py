@@ -19,6 +19,7 @@ import trio
 from chaos.faults import FAULTS, FaultError, Placed, Stream, Trace, read_fault, show_fault
 from chaos.inside.frames import FrameFaults, FrameTamper
 from chaos.inside.stream import FaultyStream
+from chaos.model.carried import InForce
 from chaos.model.leases import Leases
 from chaos.model.placing import Placing
 from chaos.proxy.wheel import Wheel
@@ -184,7 +185,7 @@ class Inside(Placing):
     def meet(self, connection: Any) -> None:
         site = self._open.get(connection, "")
         mine = {name: one for name, one in self.placed.items() if self._sites.get(name, "") in ("", site)}
-        connection.adopt(mine, self._lines, frozenset(self._out))
+        connection.adopt(InForce(mine, self._lines, frozenset(self._out)))
 
     def _wrap(self, site: str, inner: trio.abc.Stream) -> trio.abc.Stream:
         number, self._number = self._number, self._number + 1

@@ -6,17 +6,16 @@ written when its time comes, and what comes is read as it comes and laid on anot
 
 import math
 import struct
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import trio
 
-from chaos.faults import CaptivePortal, Ignore, Placed, Refuse, Stream
+from chaos.faults import CaptivePortal, Ignore, Refuse, Stream
 from chaos.model.belt import SLOW_PIECE_BYTES, Belt, Timer
-from chaos.model.carried import Carried
+from chaos.model.carried import Carried, InForce
 from chaos.model.counts import Counts
 from chaos.model.portal import PORTAL
-from chaos.simnet.link import OneWay
 
 __all__ = ["FaultyStream"]
 
@@ -174,13 +173,8 @@ class FaultyStream(Carried, trio.abc.Stream):
         else:
             meet(self)
 
-    def adopt(
-        self,
-        placed: Mapping[str, Placed],
-        lines: Mapping[tuple[str, Stream], OneWay],
-        out: frozenset[str],
-    ) -> None:
-        super().adopt(placed, lines, out)
+    def adopt(self, faults: InForce) -> None:
+        super().adopt(faults)
         if self.is_over or not self._belts:
             return
         if self._is_ignored and not self.has(Ignore):

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 
 import trio
+from attrs import frozen
 
 from chaos.faults import (
     CaptivePortal,
@@ -22,13 +23,23 @@ from chaos.model.counts import Counts
 from chaos.model.plan import make_plan
 from chaos.simnet.link import OneWay
 
-__all__ = ["FORGOTTEN_S", "Carried"]
+__all__ = ["FORGOTTEN_S", "Carried", "InForce"]
 
 FORGOTTEN_S = 924.6
 """Linux's tcp_retries2 = 15: so long a connection of which nothing is heard is kept."""
 
 _AT_THE_DOOR = (CaptivePortal, Ignore, Refuse)
 """These do nothing to a connection that is open already."""
+
+
+@frozen(eq=False)
+class InForce:
+    """The faults of whoever carries: `placed` by name, the `lines` that all its connections share, and the outages that
+    are at their silent phase."""
+
+    placed: Mapping[str, Placed]
+    lines: Mapping[tuple[str, Stream], OneWay]
+    out: frozenset[str]
 
 
 class Carried:
@@ -69,15 +80,10 @@ class Carried:
 
     # --- faults --------------------------------------------------------------------------------------------------
 
-    def adopt(
-        self,
-        placed: Mapping[str, Placed],
-        lines: Mapping[tuple[str, Stream], OneWay],
-        out: frozenset[str],
-    ) -> None:
-        """Let the faults of whoever carries meet this connection. `out`: the outages that are at their silent phase."""
+    def adopt(self, faults: InForce) -> None:
+        """Let the faults of whoever carries meet this connection."""
         now = trio.current_time()
-        met = {name: one for name, one in placed.items() if self._draw(name) < one.toxicity}
+        met = {name: one for name, one in faults.placed.items() if self._draw(name) < one.toxicity}
         for name, one in met.items():
             if name not in self.met or type(self.met[name].fault) is not type(one.fault):
                 self._met_at[name] = now
@@ -85,12 +91,12 @@ class Carried:
                 if not (self.belts and isinstance(one.fault, _AT_THE_DOOR)):
                     self._counts.met[name] += 1
         self.met = met
-        self._draws = {name: draw for name, draw in self._draws.items() if name in placed}
+        self._draws = {name: draw for name, draw in self._draws.items() if name in faults.placed}
         for belt in self.belts:
-            faults = [one for one in met.values() if one.stream.covers(belt.stream)]
-            mine = {name: line for (name, stream), line in lines.items() if stream is belt.stream}
-            is_silent = any(one.name in out for one in faults)
-            plan = make_plan(faults, mine, is_silent, self._rng(belt.stream), belt.plan, belt.airs)
+            here = [one for one in met.values() if one.stream.covers(belt.stream)]
+            mine = {name: line for (name, stream), line in faults.lines.items() if stream is belt.stream}
+            is_silent = any(one.name in faults.out for one in here)
+            plan = make_plan(here, mine, is_silent, self._rng(belt.stream), belt.plan, belt.airs)
             was_swallowing = belt.plan.swallowing
             belt.adopt(plan, now)
             if was_swallowing and not plan.swallowing and belt.has_swallowed:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 import trio
 
 from chaos.faults import Bandwidth, Outage, Placed, Silence, Stream, Trace
-from chaos.model.carried import Carried
+from chaos.model.carried import Carried, InForce
 from chaos.model.counts import Counts
 from chaos.recording import Recording
 from chaos.simnet.link import Conditions, OneWay
@@ -72,7 +72,7 @@ class Placing:
 
     def meet(self, connection: Carried) -> None:
         """Let all faults meet a connection."""
-        connection.adopt(self.placed, self._lines, frozenset(self._out))
+        connection.adopt(InForce(self.placed, self._lines, frozenset(self._out)))
 
     def is_out(self, connection: Carried, *how: str) -> bool:
         """Whether an outage of this kind keeps `connection` from being opened."""

@@ -2,16 +2,15 @@
 
 import socket
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
-from chaos.faults import Placed, Stream
-from chaos.model.carried import Carried
+from chaos.faults import Stream
+from chaos.model.carried import Carried, InForce
 from chaos.model.counts import Counts
 from chaos.proxy.pipe import End, Pipe
 from chaos.proxy.ready import Ready, Watch
-from chaos.simnet.link import OneWay
 
 _RST = struct.pack("ii", 1, 0)  # SO_LINGER: on, no time
 
@@ -56,13 +55,8 @@ class Connection(Carried):
     def is_over(self) -> bool:
         return self.scope.cancel_called
 
-    def adopt(
-        self,
-        placed: Mapping[str, Placed],
-        lines: Mapping[tuple[str, Stream], OneWay],
-        out: frozenset[str],
-    ) -> None:
-        super().adopt(placed, lines, out)
+    def adopt(self, faults: InForce) -> None:
+        super().adopt(faults)
         self._changed.unpark_all()
 
     async def wait_changed(self) -> None:

@@ -6,16 +6,16 @@ pipe do comes on top. Like a relay it acknowledges what it takes: an end that se
 
 import enum
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from chaos.faults import CaptivePortal, Ignore, Placed, Refuse, Stream
+from chaos.faults import CaptivePortal, Ignore, Refuse, Stream
 from chaos.model.belt import SLOW_PIECE_BYTES, Belt, Timer
-from chaos.model.carried import Carried
+from chaos.model.carried import Carried, InForce
 from chaos.model.portal import PORTAL, PORTAL_S
 
 from .endpoint import Endpoint
-from .link import SAME_INSTANT_S, OneWay
+from .link import SAME_INSTANT_S
 from .pipe import Pipe
 from .timeline import Timeline
 from .wire import Wire
@@ -87,15 +87,10 @@ class GatedConnection(Carried):
         """Whether bytes may pass."""
         return self._state is _State.OPEN
 
-    def adopt(
-        self,
-        placed: Mapping[str, Placed],
-        lines: Mapping[tuple[str, Stream], OneWay],
-        out: frozenset[str],
-    ) -> None:
-        if placed and not self._gates:
+    def adopt(self, faults: InForce) -> None:
+        if faults.placed and not self._gates:
             self._lay()
-        super().adopt(placed, lines, out)
+        super().adopt(faults)
         if self._state is _State.DOOR:
             self._knock()
 

@@ -39,6 +39,7 @@ from daemons.commands.unread import hush
 from daemons.ops.ask import Place
 from daemons.ops.client import AdminClient, AdminError, Unreachable
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
+from daemons.ops.groups import leaves
 
 __all__ = ["drill"]
 
@@ -85,13 +86,8 @@ def drill(
     asked = _Asked(found, seed, against, arm, heal, shlex.join(replay))
     try:
         record = trio.run(partial(_run, asked), restrict_keyboard_interrupt_to_checkpoints=True)
-    except KeyboardInterrupt:
-        print("pitlink: ended before anything was done", file=sys.stderr)
-        return Verdict.ABORTED.exit_code
-    except BaseExceptionGroup as group:
-        return _explain(group)
-    except (CarrierError, RefusedToStart, Unreachable, AdminError) as exc:
-        return _explain(BaseExceptionGroup("", [exc]))
+    except BaseException as exc:
+        return _explain(exc)
     written = [] if report is None else _write(record, report)
     try:
         _print(record)
@@ -121,25 +117,17 @@ def _write(record: Record, report: Path) -> Sequence[Path]:
         return ()
 
 
-def _explain(group: BaseExceptionGroup[BaseException]) -> int:
+def _explain(exc: BaseException) -> int:
     """Say in words why there was no drill; what is no such reason is raised."""
-    rest = group.split(KeyboardInterrupt)[1]
-    if rest is not None:
-        known, others = rest.split((CarrierError, RefusedToStart, Unreachable, AdminError))
-        if others is not None:
-            raise others
-        assert known is not None
-        for exc in _leaves(known):
-            print(f"pitlink: {printable(str(exc))}", file=sys.stderr)
+    rest = [leaf for leaf in leaves(exc) if not isinstance(leaf, KeyboardInterrupt)]
+    if not all(isinstance(leaf, CarrierError | RefusedToStart | Unreachable | AdminError) for leaf in rest):
+        raise exc
+    for leaf in rest:
+        print(f"pitlink: {printable(str(leaf))}", file=sys.stderr)
+    if rest:
         return Verdict.INVALID.exit_code
     print("pitlink: ended before anything was done", file=sys.stderr)
     return Verdict.ABORTED.exit_code
-
-
-def _leaves(group: BaseException) -> list[BaseException]:
-    if isinstance(group, BaseExceptionGroup):
-        return [leaf for inner in group.exceptions for leaf in _leaves(inner)]
-    return [group]
 
 
 def _find(which: str) -> Drill:

@@ -6,7 +6,7 @@ from functools import partial
 
 import attrs
 
-from chaos.inside.inside import open_inside
+from chaos.inside.inside import Inside, open_inside
 from daemons.cloud import Cloud, open_cloud
 from daemons.ops.environment import Environment
 from daemons.ops.lifecycle import run_process
@@ -21,11 +21,11 @@ async def open_fragile_pits(
     config: PitsConfig, environment: Environment | None = None
 ) -> AsyncIterator[Pits]:
     """Open a site that an admin may put faults into; otherwise as `open_pits`."""
-    environment = environment or Environment()
-    async with open_inside("site", environment.utc_now, _seed(environment)) as inside:
-        believed = attrs.evolve(environment, utc_now=inside.utc_now)
-        async with open_pits(config, environment=believed, hazards=inside) as pits:
-            yield pits
+    async with (
+        _open_inside("site", environment) as (inside, believed),
+        open_pits(config, environment=believed, hazards=inside) as pits,
+    ):
+        yield pits
 
 
 @asynccontextmanager
@@ -33,15 +33,21 @@ async def open_fragile_cloud(
     config: CloudConfig, environment: Environment | None = None
 ) -> AsyncIterator[Cloud]:
     """Open a hub that an admin may put faults into; otherwise as `open_cloud`."""
+    async with (
+        _open_inside("hub", environment) as (inside, believed),
+        open_cloud(config, environment=believed, hazards=inside) as cloud,
+    ):
+        yield cloud
+
+
+@asynccontextmanager
+async def _open_inside(
+    side: str, environment: Environment | None
+) -> AsyncIterator[tuple[Inside, Environment]]:
+    """Give what the faults are put into, and the world as a daemon under them believes it."""
     environment = environment or Environment()
-    async with open_inside("hub", environment.utc_now, _seed(environment)) as inside:
-        believed = attrs.evolve(environment, utc_now=inside.utc_now)
-        async with open_cloud(config, environment=believed, hazards=inside) as cloud:
-            yield cloud
-
-
-def _seed(environment: Environment) -> str:
-    return environment.urandom(8).hex()
+    async with open_inside(side, environment.utc_now, environment.urandom(8).hex()) as inside:
+        yield inside, attrs.evolve(environment, utc_now=inside.utc_now)
 
 
 def run_pits(config: PitsConfig) -> int:

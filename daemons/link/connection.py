@@ -18,6 +18,7 @@ from daemons.link.requests import Answer, Requester, Responder
 from daemons.link.sources import FrameQueue, Pull
 from daemons.link.topictraffic import TopicTraffic
 from daemons.link.transport import Transport, TransportClosed, lone
+from daemons.ops.groups import leaves
 from daemons.store import StorageError, StorageFault
 from protocol.codec import decode_frames, encode_frame
 from protocol.errors import CloseCode, RemoteProtocolError
@@ -65,11 +66,6 @@ class ConnectionEnded(Exception):
         self.words = words
         self.ours = ours
         self.retry_after_s = retry_after_s
-
-
-def _first(group: BaseException) -> BaseException:
-    """Return a plain exception inside nested groups."""
-    return _first(group.exceptions[0]) if isinstance(group, BaseExceptionGroup) else group
 
 
 class Connection:
@@ -241,7 +237,7 @@ class Connection:
             ):
                 self.end(CloseCode.GOING_AWAY, "this side is stopping")
             else:
-                self.end(CloseCode.INTERNAL, f"the store failed: {_first(group)}")
+                self.end(CloseCode.INTERNAL, f"the store failed: {leaves(group)[0]}")
         except* Exception as group:
             # A bug of ours: the peer must not read it as a normal end, and this site must not take others down.
             _log.error("connection.crashed", site=self.peer.site, exc_info=group)

@@ -14,6 +14,7 @@ import structlog
 import trio
 
 from daemons.ops.errors import ConfigError, RefusedToStart, StartAgain
+from daemons.ops.groups import leaves
 from daemons.ops.logs import LogLevel, configure_logs
 from daemons.ops.memory import give_back_memory
 from daemons.ops.slowsteps import LOOP_STEPS
@@ -87,7 +88,7 @@ async def serve_daemon(open_daemon: Open, stop: trio.Event) -> None:
         try:
             await _serve(open_daemon, stop)
         except* StartAgain as group:
-            over = _leaves(group)
+            over = leaves(group)
         for exc in over[:1]:
             assert isinstance(exc, StartAgain)
             _log.warning("daemon.closed", words=str(exc))
@@ -182,15 +183,7 @@ def _explain(group: BaseExceptionGroup[BaseException]) -> Exit:
         _log.error("daemon.crashed", exc_info=rest)
         return Exit.FAILURE
     code = Exit.OK
-    for exc in _leaves(found):
+    for exc in leaves(found):
         print(f"pitlink: {exc}", file=sys.stderr)
         code = max(code, Exit.USAGE if isinstance(exc, ConfigError) else Exit.REFUSED)
     return code
-
-
-def _leaves(group: BaseException | None) -> list[BaseException]:
-    if group is None:
-        return []
-    if isinstance(group, BaseExceptionGroup):
-        return [leaf for inner in group.exceptions for leaf in _leaves(inner)]
-    return [group]

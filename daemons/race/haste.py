@@ -26,9 +26,8 @@ class Haste:
 
     _missing: dict[str, frozenset[str]] = field(factory=dict, init=False)
     _tries: dict[str, int] = field(factory=dict, init=False)
-    _urgent: dict[str, None] = field(
-        factory=dict, init=False
-    )  # in order: the order of a set is another in each process
+    # In order: the order of a set is another in each process.
+    _urgent: dict[str, None] = field(factory=dict, init=False)
 
     def look(self, event_id: str | None, day: Day, current: Race | None) -> None:
         """Find what is missing now. A path with a newly missing id becomes urgent."""
