@@ -52,21 +52,21 @@ class AlarmsView(View):
         """Say that it is known."""
         alarm = self._chosen()
         if alarm is not None:
-            self.desk.model.acknowledge(alarm)
+            self.desk.model.acknowledge(alarm.key)
             self.paint()
 
     def action_shelve(self) -> None:
         """Put it aside for a while."""
         alarm = self._chosen()
         if alarm is not None:
-            self.desk.model.shelve(alarm, self.desk.now())
+            self.desk.model.shelve(alarm.key, self.desk.now())
             self.paint()
 
     def action_unshelve(self) -> None:
         """Take both back."""
         alarm = self._chosen()
         if alarm is not None:
-            self.desk.model.unshelve(alarm)
+            self.desk.model.unshelve(alarm.key)
             self.paint()
 
     def _chosen(self) -> Alarm | None:

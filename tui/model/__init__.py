@@ -1,7 +1,7 @@
 """What is known, as plain data with a version. Knows no widget, no network and no clock."""
 
 from tui.model.alarms import Alarm, Kind
-from tui.model.model import Model
+from tui.model.model import TAKES, Model
 from tui.model.values import (
     AuditRow,
     CommandRow,
@@ -17,6 +17,7 @@ from tui.model.values import (
 )
 
 __all__ = [
+    "TAKES",
     "Alarm",
     "AuditRow",
     "CommandRow",

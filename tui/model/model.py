@@ -5,7 +5,7 @@ reads. It knows no network, no clock and no widget: `now` is monotonic seconds, 
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, evolve, field
@@ -24,9 +24,15 @@ from tui.model.values import (
     SiteView,
 )
 
-__all__ = ["Model"]
+__all__ = ["TAKES", "Model"]
 
 AUDIT_ROWS_MAX = 2000
+TAKES = (
+    "watch", "told", "lost", "logged", "audited", "forget_audit", "commanded", "died", "ruled", "offered",
+    "acknowledge", "shelve", "unshelve", "tick",
+)  # fmt: skip
+"""Every method that changes a model. Their arguments are what JSON can say, so that a recording can make the same calls
+again: a method that is not named here would be missing in each replay."""
 
 
 @define(eq=False)
@@ -157,19 +163,19 @@ class Model:
             self.actions[daemon] = offered
             self._move()
 
-    def acknowledge(self, alarm: Alarm) -> None:
-        """Say that an alarm is known."""
-        self._alarms.acknowledge(alarm.key)
+    def acknowledge(self, key: Sequence[str]) -> None:
+        """Say that the alarm of this key is known."""
+        self._alarms.acknowledge(_alarm_key(key))
         self._move()
 
-    def shelve(self, alarm: Alarm, now: float, for_s: float = SHELVE_S) -> None:
-        """Put an alarm aside for a while."""
-        self._alarms.shelve(alarm.key, now, for_s)
+    def shelve(self, key: Sequence[str], now: float, for_s: float = SHELVE_S) -> None:
+        """Put the alarm of this key aside for a while."""
+        self._alarms.shelve(_alarm_key(key), now, for_s)
         self._move()
 
-    def unshelve(self, alarm: Alarm) -> None:
-        """Take an alarm back from the shelf, and that it is known."""
-        self._alarms.unshelve(alarm.key)
+    def unshelve(self, key: Sequence[str]) -> None:
+        """Take the alarm of this key back from the shelf, and that it is known."""
+        self._alarms.unshelve(_alarm_key(key))
         self._move()
 
     def tick(self, now: float) -> None:
@@ -191,6 +197,11 @@ class Model:
 
     def _move(self) -> None:
         self.version += 1
+
+
+def _alarm_key(key: Sequence[str]) -> tuple[str, str, str]:
+    daemon, site, name = key
+    return daemon, site, name
 
 
 def _shown(alarms: list[Alarm]) -> list[Alarm]:

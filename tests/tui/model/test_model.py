@@ -134,7 +134,7 @@ def test_acknowledged_alarms_go_to_the_end_until_they_are_over_or_worse() -> Non
     model = told(hub=five_sites())
     first = model.alarms[0]
     version = model.version
-    model.acknowledge(first)
+    model.acknowledge(first.key)
     assert model.version > version
     assert model.alarms[-1].key == first.key and model.alarms[-1].is_acknowledged
     worse = five_sites()
@@ -142,7 +142,7 @@ def test_acknowledged_alarms_go_to_the_end_until_they_are_over_or_worse() -> Non
     model.told("hub", worse, 101.0, UTC)
     found = next(alarm for alarm in model.alarms if alarm.key == first.key)
     assert (found.is_acknowledged, found.severity) == (False, Severity.FAILING)
-    model.acknowledge(found)
+    model.acknowledge(found.key)
     model.told("hub", {**five_sites(), "warnings": []}, 102.0, UTC)
     assert first.key not in [alarm.key for alarm in model.alarms]
     model.told("hub", five_sites(), 103.0, UTC)
@@ -152,7 +152,7 @@ def test_acknowledged_alarms_go_to_the_end_until_they_are_over_or_worse() -> Non
 def test_shelved_alarms_come_back_by_themselves_and_that_moves_the_version() -> None:
     model = told(hub=five_sites())
     first = model.alarms[0]
-    model.shelve(first, 100.0, 60.0)
+    model.shelve(first.key, 100.0, 60.0)
     assert model.alarms[-1].shelved_until == 160.0
     model.tick(150.0)  # others grow old
     version = model.version
@@ -160,8 +160,8 @@ def test_shelved_alarms_come_back_by_themselves_and_that_moves_the_version() -> 
     assert (model.version, model.alarms[-1].key) == (version, first.key)
     model.tick(160.0)
     assert model.version > version and model.alarms[0].key == first.key
-    model.shelve(first, 160.0)
-    model.unshelve(first)
+    model.shelve(first.key, 160.0)
+    model.unshelve(first.key)
     assert not any(alarm.shelved_until for alarm in model.alarms)
     assert model.alarms[0].key == first.key
 
