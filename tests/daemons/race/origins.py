@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from chaos.doubles.fpvtrackside import EventTree, FPVTrackside
+from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Quirks
 from daemons.race.origin import LocalOrigin, OriginLimits, OriginState
 from protocol.errors import ErrorCode, RequestError
 
@@ -15,6 +15,7 @@ RACE = f"/events/{EVENT}/6e46456c-bdb1-4e4a-9c79-e69dea809e5e/Race.json"
 RESULTS = f"/events/{EVENT}/Results.json"
 UTC_S = 1_780_000_000.0
 QUICK = OriginLimits(requests_in_10_s=5000, read_again_after_s=(0.01, 0.03))
+CALM = Quirks(relisten_s=0.01)
 
 
 def make_tree() -> EventTree:
@@ -25,6 +26,13 @@ def make_tree() -> EventTree:
             "httpfiles/Channels.json": b"[]",
         }
     )
+
+
+def opened(quirks: Quirks = CALM) -> FPVTrackside:
+    """Return a stand-in with an event open."""
+    double = FPVTrackside(make_tree(), quirks)
+    double.open_event()
+    return double
 
 
 @asynccontextmanager
