@@ -15,7 +15,7 @@ from types import TracebackType
 
 import pyte
 
-__all__ = ["Terminal"]
+__all__ = ["Terminal", "without_unknown"]
 
 _TAKE = "import os, sys; os.login_tty(0); os.execvp(sys.argv[1], sys.argv[1:])"
 # What pyte does not know: private modes but those it draws by, strings for the terminal itself.
@@ -27,6 +27,11 @@ _ON, _OFF = b"\x1b[?1049h", b"\x1b[?1049l"
 
 _NOT_OURS = ("NO_COLOR", "COLORTERM", "SSH_CONNECTION", "COLUMNS", "LINES")
 """Of the environment: they would say how the terminal of these tests is."""
+
+
+def without_unknown(sent: bytes) -> bytes:
+    """Leave out what pyte would write on its screen, because it does not know it."""
+    return _UNKNOWN.sub(b"", sent)
 
 
 class Terminal:
@@ -112,4 +117,4 @@ class Terminal:
     def _take(self) -> None:
         got = os.read(self.master, 65536)
         self.raw += got
-        self._stream.feed(_UNKNOWN.sub(b"", got))
+        self._stream.feed(without_unknown(got))
