@@ -1,6 +1,7 @@
 """One HTTP question on a connection of its own, by h11: for clients that ask seldom and sometimes stop in the middle.
 
-An answer is a plain object, not an asynchronous generator: who stops reading it leaves nothing to be collected later.
+Whoever asks often keeps the connection: `daemons.ops.keptline`. An answer is a plain object, not an asynchronous
+generator: who stops reading it leaves nothing to be collected later.
 """
 
 import ssl
@@ -15,7 +16,7 @@ from attrs import define, field, frozen
 
 from daemons.ops.unixpath import short_path
 
-__all__ = ["Answer", "Place", "Unreachable", "ask"]
+__all__ = ["Answer", "Place", "Unreachable", "ask", "put"]
 
 CONNECT_S = 5.0
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
@@ -129,22 +130,38 @@ async def ask(
     """Ask, and give the answer when its head is there. The caller's scope is the deadline. Raises Unreachable."""
     stream = await place.connect()
     try:
-        http = h11.Connection(h11.CLIENT)
-        lines = {"Host": place.host, "Connection": "close", **(headers or {})}
-        if body:
-            lines["Content-Length"] = str(len(body))
-        request = h11.Request(method=method, target=place.base + target, headers=list(lines.items()))
-        data = (http.send(request) or b"") + (http.send(h11.Data(data=body)) or b"" if body else b"")
-        try:
-            await stream.send_all(data + (http.send(h11.EndOfMessage()) or b""))
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # it may have answered before it had heard us to the end
-        event = await _next_event(place, stream, http)
-        while not isinstance(event, h11.Response):
-            event = await _next_event(place, stream, http)
-        yield Answer(place, event.status_code, stream, http)
+        lines = {"Connection": "close", **(headers or {})}
+        yield await put(place, stream, h11.Connection(h11.CLIENT), method, target, lines, body)
     finally:
         await trio.aclose_forcefully(stream)
+
+
+async def put(
+    place: Place,
+    stream: trio.abc.Stream,
+    http: h11.Connection,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> Answer:
+    """Put a question to a connection that is at rest; return the answer when its head is there.
+
+    Raises Unreachable; after that, and when cancelled, the connection is of no more use.
+    """
+    lines = {"Host": place.host, **headers}
+    if body:
+        lines["Content-Length"] = str(len(body))
+    request = h11.Request(method=method, target=place.base + target, headers=list(lines.items()))
+    data = (http.send(request) or b"") + (http.send(h11.Data(data=body)) or b"" if body else b"")
+    try:
+        await stream.send_all(data + (http.send(h11.EndOfMessage()) or b""))
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass  # it may have answered before it had heard us to the end
+    event = await _next_event(place, stream, http)
+    while not isinstance(event, h11.Response):
+        event = await _next_event(place, stream, http)
+    return Answer(place, event.status_code, stream, http)
 
 
 async def _next_event(place: Place, stream: trio.abc.Stream, http: h11.Connection) -> h11.Event:
@@ -159,6 +176,9 @@ async def _next_event(place: Place, stream: trio.abc.Stream, http: h11.Connectio
             assert not isinstance(event, type)
             return event
         try:
-            http.receive_data(bytes(await stream.receive_some(_PIECE_BYTES)))
+            data = bytes(await stream.receive_some(_PIECE_BYTES))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
             raise Unreachable(f"{place}: the connection was lost") from exc
+        if not data and http.their_state is h11.SEND_RESPONSE and not http.trailing_data[0]:
+            raise Unreachable(f"{place}: the connection was closed without an answer")
+        http.receive_data(data)

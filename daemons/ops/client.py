@@ -3,6 +3,9 @@
     daemon = AdminClient(Path("pits-state/admin.sock"))
     print((await daemon.status())["warnings"])
 
+    async with daemon.kept() as same:  # for one that is asked again and again
+        await same.status()
+
 At a Unix socket the kernel says who asks; at a hub's address (https://...) a token does.
 """
 
@@ -15,9 +18,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from daemons.ops.ask import Answer, Place, Unreachable, ask
+from daemons.ops.keptline import KeptLine
 from daemons.ops.unixpath import ADMIN_SOCKET
 
 __all__ = ["ADMIN_SOCKET", "AdminClient", "AdminError", "LogLines", "Unreachable"]
@@ -69,6 +73,21 @@ class AdminClient:
     at: Path | str
     token: str = field(default="", repr=False)
     trust: ssl.SSLContext | None = None
+    _kept: KeptLine | None = field(default=None, init=False, repr=False)
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator["AdminClient"]:
+        """Give a client that asks the same daemon on one connection, question after question, for the length of the block.
+
+        Questions at the same time have connections of their own. What only asks is asked once more when the daemon has
+        closed the connection meanwhile; a deed (`act`) is never asked for twice.
+        """
+        same = evolve(self)
+        line = same._kept = KeptLine(Place(self.at, self.trust))
+        try:
+            yield same
+        finally:
+            await line.aclose()
 
     async def status(self) -> dict[str, Any]:
         """Return how everything stands."""
@@ -103,20 +122,35 @@ class AdminClient:
 
     @asynccontextmanager
     async def log(
-        self, *, count: int = 100, level: str = "debug", follow: bool = False, after: int | None = None
+        self,
+        *,
+        count: int = 100,
+        level: str = "debug",
+        follow: bool = False,
+        after: int | None = None,
+        trace: str = "",
     ) -> AsyncIterator[LogLines]:
-        """Give the newest `count` lines at least as severe (or those past number `after`), and with `follow` go on."""
+        """Give the newest `count` lines at least as severe (or those past number `after`), and with `follow` go on.
+
+        `trace`: those of one trace; a daemon of before that gives all.
+        """
         query: dict[str, str | int] = {"count": count, "level": level, "follow": int(follow)}
         if after is not None:
             query["after"] = after
+        if trace:
+            query["trace"] = trace
         async with self._asked("GET", f"/admin/log?{urlencode(query)}") as answer:
             yield LogLines(answer)
 
     @asynccontextmanager
     async def _asked(self, method: str, target: str, body: bytes = b"") -> AsyncIterator[Answer]:
-        place = Place(self.at, self.trust)
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        async with ask(place, method, target, headers=headers, body=body) as answer:
+        if self._kept is None:
+            asked = ask(Place(self.at, self.trust), method, target, headers=headers, body=body)
+        else:
+            again = method == "GET"
+            asked = self._kept.ask(method, target, headers=headers, body=body, is_repeatable=again)
+        async with asked as answer:
             if answer.status != 200:
                 raise _error(answer.status, await answer.read_all())
             yield answer

@@ -78,8 +78,10 @@ class LogRing:
             except trio.RunFinishedError:  # its loop ended before it could take itself off
                 pass
 
-    def read(self, after: int = 0, *, at_least: str = "debug", limit: int = 500) -> LogPage:
-        """Return up to `limit` lines numbered above `after` and at least as severe, oldest first."""
+    def read(
+        self, after: int = 0, *, at_least: str = "debug", limit: int = 500, holding: str = ""
+    ) -> LogPage:
+        """Return up to `limit` lines numbered above `after` and at least as severe, oldest first; those that hold a text."""
         least = _number(at_least)
         with self._lock:
             first = self._lines[0].number if self._lines else self._count + 1
@@ -89,18 +91,19 @@ class LogRing:
             for line in self._lines:
                 if line.number <= after:
                     continue
-                if _number(line.level) >= least:
+                if holding in line.text and _number(line.level) >= least:
                     if len(found) == limit:
                         break
                     found.append(line)
                 last = line.number
         return LogPage(tuple(found), dropped, last)
 
-    def tail(self, count: int, *, at_least: str = "debug") -> LogPage:
-        """Return the latest `count` lines at least as severe, oldest first; nothing counts as dropped."""
+    def tail(self, count: int, *, at_least: str = "debug", holding: str = "") -> LogPage:
+        """Return the latest `count` lines at least as severe that hold a text, oldest first; nothing counts as dropped."""
         least = _number(at_least)
         with self._lock:
-            found = [line for line in self._lines if _number(line.level) >= least][-count:] if count else []
+            lines = self._lines if count else ()
+            found = [line for line in lines if holding in line.text and _number(line.level) >= least][-count:]
             return LogPage(tuple(found), 0, self._count)
 
     async def wait_beyond(self, number: int) -> None:

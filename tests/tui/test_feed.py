@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 
+from daemons.ops.ask import Place
 from daemons.ops.client import ADMIN_SOCKET, AdminClient, AdminError, Unreachable
 from daemons.ops.logring import PROCESS_RING
 from tests.whole.stage import SITE, open_stage
@@ -95,6 +96,29 @@ async def test_a_daemon_that_goes_is_said_and_comes_back_by_itself(tmp_path: Pat
             say(2)
             await until(lambda: said(model, 2) == {"cloud", "pits"})
             no_line_twice(model)
+
+
+async def test_questions_to_a_daemon_are_one_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections = 0
+    connect = Place.connect
+
+    async def counted(place: Place) -> trio.abc.Stream:
+        nonlocal connections
+        connections += 1
+        return await connect(place)
+
+    monkeypatch.setattr(Place, "connect", counted)
+    async with open_stage(tmp_path, tree=tree()) as stage:
+        await stage.connected()
+        async with watching(sockets(tmp_path)[0]) as feeds:
+            feeds.look_at_all([("cloud", SITE)])
+            await until(lambda: ("cloud", SITE) in feeds.model.dead)
+            for _ in range(4):
+                heard_at = feeds.model.feeds["cloud"].heard_at
+                await until(lambda before=heard_at: feeds.model.feeds["cloud"].heard_at != before)  # type: ignore[misc]
+            assert connections <= 4, "the log's, one that rests, and what was asked beside that"
 
 
 def say(number: int) -> None:

@@ -34,8 +34,9 @@ class Direct:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AdminClient]:
-        """Give the client."""
-        yield self.client
+        """Give the client, for questions in a row."""
+        async with self.client.kept() as client:
+            yield client
 
     def words(self, exc: Exception) -> str:
         return str(exc)

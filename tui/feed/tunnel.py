@@ -97,7 +97,8 @@ class SshTunnel:
                 nursery.start_soon(self._listen, process)
                 try:
                     await self._wait_up(process, socket)
-                    yield AdminClient(socket)
+                    async with AdminClient(socket).kept() as client:
+                        yield client
                 except Exception:
                     with trio.move_on_after(GRACE_S):  # if it ended, it says why a moment later
                         self._code = await process.wait()

@@ -26,17 +26,27 @@ _HEADERS = [
 class LogStream(Response):
     """Sends the newest `count` lines at least as severe as `level`, or those past number `after`; `follow`: and goes on.
 
+    `holding`: only lines that hold this text.
+
     Ends when the reader leaves, when the server drains, or when cancelled. A slow reader finds a gap and its size.
     """
 
     def __init__(
-        self, ring: LogRing, *, level: str, count: int, after: int | None = None, follow: bool = False
+        self,
+        ring: LogRing,
+        *,
+        level: str,
+        count: int,
+        after: int | None = None,
+        follow: bool = False,
+        holding: str = "",
     ) -> None:
         super().__init__()
         self._ring = ring
         self._level = level
         self._follow = follow
-        self._first = ring.tail(count, at_least=level) if after is None else None
+        self._holding = holding
+        self._first = ring.tail(count, at_least=level, holding=holding) if after is None else None
         self._last = self._first.last if self._first is not None else after or 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +68,9 @@ class LogStream(Response):
         if self._first is not None:
             await _send(send, _lines(self._first))
         while True:
-            page = self._ring.read(self._last, at_least=self._level, limit=LINES_A_PIECE)
+            page = self._ring.read(
+                self._last, at_least=self._level, limit=LINES_A_PIECE, holding=self._holding
+            )
             is_more, self._last = page.last > self._last, page.last
             if page.lines or page.dropped:
                 await _send(send, _lines(page))

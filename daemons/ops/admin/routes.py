@@ -6,6 +6,7 @@ POST /admin/actions/{name} with the parameters as a JSON object.
 
 import json
 import math
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -73,10 +74,13 @@ def admin_routes(desk: AdminDesk, sources: AdminSources, held: Held) -> list[Bas
         level = query.get("level", "debug").lower()
         if level not in ("debug", "info", "warning", "error"):
             raise ActionRefused("level is debug, info, warning or error", 400)
+        trace = query.get("trace", "")
+        if trace and not re.fullmatch("[0-9a-f]{32}", trace):
+            raise ActionRefused("a trace is 32 digits of 0-9 and a-f", 400)
         after = _number(request, "after", None)
         count = min(_number(request, "count", 100) or 0, LINES_MAX)
         follow = query.get("follow") == "1"
-        return LogStream(sources.ring, level=level, count=count, after=after, follow=follow)
+        return LogStream(sources.ring, level=level, count=count, after=after, follow=follow, holding=trace)
 
     async def actions(request: Request, identity: Identity) -> Response:
         return _json(200, [describe_action(a) for a in desk.registry if identity.role.covers(a.role)])

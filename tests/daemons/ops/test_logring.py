@@ -55,6 +55,20 @@ def test_less_severe_lines_are_passed_over_but_not_dropped() -> None:
     assert ring.tail(0).lines == ()
 
 
+def test_lines_that_hold_a_text() -> None:
+    ring = LogRing()
+    for text in ("one abc", "two", "abc three", "four"):
+        ring.add("info", text)
+    ring.add("debug", "abc below")
+    assert [line.text for line in ring.tail(9, holding="abc", at_least="info").lines] == [
+        "one abc",
+        "abc three",
+    ]
+    assert [line.number for line in ring.tail(1, holding="abc").lines] == [5]
+    page = ring.read(1, holding="abc", at_least="info")
+    assert ([line.number for line in page.lines], page.dropped, page.last) == ([3], 0, 5)
+
+
 async def test_waiting_for_more_also_from_another_thread(autojump_clock: trio.testing.MockClock) -> None:
     ring = LogRing()
     ring.add("info", "first")

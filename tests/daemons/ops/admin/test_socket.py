@@ -193,6 +193,18 @@ async def test_the_newest_lines_and_those_of_a_level(tmp_path: Path) -> None:
             await read_log(daemon, level="loud")
 
 
+async def test_the_lines_of_one_trace(tmp_path: Path) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    async with open_door(tmp_path) as (office, daemon):
+        for number, carried in enumerate([trace, "0" * 32, trace, None], 1):
+            office.ring.add("info", json.dumps({"event": f"e{number}", "trace": carried}))
+        assert [line["number"] for line in await read_log(daemon, trace=trace)] == [1, 3]
+        assert [line["number"] for line in await read_log(daemon, trace=trace, count=1)] == [3]
+        assert [line["number"] for line in await read_log(daemon, trace=trace, after=1)] == [3]
+        with pytest.raises(AdminError, match="a trace is 32 digits"):
+            await read_log(daemon, trace="x")
+
+
 async def test_a_log_is_followed_and_a_gap_is_counted(tmp_path: Path) -> None:
     async with open_door(tmp_path) as (office, daemon):
         say(office, 1)
