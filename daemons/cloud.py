@@ -36,7 +36,7 @@ from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.authority.users import Passwords
 from daemons.ops.environment import Environment
 from daemons.ops.errors import RefusedToStart
-from daemons.ops.faultsinside import fault_actions, warn_of_faults
+from daemons.ops.faultsinside import ChaosOffice, warn_of_faults
 from daemons.ops.health import Health, health_routes
 from daemons.ops.lifecycle import run_process
 from daemons.ops.limits import HubLimits, LimitTable
@@ -139,13 +139,16 @@ class Cloud:
         self.figures = HubFigures(
             self.hub, utc_now, common, self.members, self.cache, self.door, self.authoriser, self.watchman, looks
         )  # fmt: skip
-        self.admin = AdminOffice(trail, self.figures.status, self.figures.readings, self.health)
+        chaos = ChaosOffice(self.hazards)
+        self.admin = AdminOffice(
+            trail, lambda: {**self.figures.status(), "chaos": chaos.status()}, self.figures.readings, self.health
+        )  # fmt: skip
         self.admin.registry.add(
             *HubOffice(self.members, self.cache, self.members.set_draining).actions(),
             *common_actions(trail, self.health.clear),
             *limit_actions(self.limits),
             *backup_actions(self.care),
-            *fault_actions(self.hazards),
+            *chaos.actions(),
         )
         if self.hazards is not None:
             self.hazards.on_change = partial(warn_of_faults, self.health, self.hazards)

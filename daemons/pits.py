@@ -34,7 +34,7 @@ from daemons.ops.authority.file import AuthorityFile, open_authority
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.environment import Environment
-from daemons.ops.faultsinside import fault_actions, warn_of_faults
+from daemons.ops.faultsinside import ChaosOffice, warn_of_faults
 from daemons.ops.health import Health, health_routes
 from daemons.ops.lifecycle import run_process
 from daemons.ops.limits import LimitTable, SiteLimits
@@ -140,13 +140,16 @@ class Pits:
             config.site, utc_now, common, self.origin, self.keeper, self.service, self.peer, self.hints,
             self.teller, self.watchman, looks,
         )  # fmt: skip
-        self.admin = AdminOffice(trail, self.figures.status, self.figures.readings, self.health)
+        chaos = ChaosOffice(self.hazards)
+        self.admin = AdminOffice(
+            trail, lambda: {**self.figures.status(), "chaos": chaos.status()}, self.figures.readings, self.health
+        )  # fmt: skip
         self.admin.registry.add(
             *SiteOffice(self.service, self.commands, self.durable).actions(),
             *common_actions(trail, self.health.clear),
             *limit_actions(self.limits),
             *backup_actions(self.care),
-            *fault_actions(self.hazards),
+            *chaos.actions(),
         )
         if self.hazards is not None:
             self.hazards.on_change = partial(warn_of_faults, self.health, self.hazards)

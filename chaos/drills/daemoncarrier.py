@@ -10,7 +10,7 @@ from attrs import define, field
 
 from chaos.carrier import DRILL_PREFIX, CarrierError, NotCarried
 from chaos.faults import Placed, show_fault
-from chaos.inside.inside import HERE
+from chaos.inside.catalogue import HERE
 from chaos.scenario import Deed
 from daemons.ops.client import AdminClient, AdminError, Unreachable
 

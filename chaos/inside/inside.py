@@ -17,6 +17,7 @@ import attrs
 import trio
 
 from chaos.faults import FAULTS, FaultError, Placed, Stream, Trace, read_fault, show_fault
+from chaos.inside.catalogue import HERE, kinds_of, parts_of
 from chaos.inside.frames import FrameFaults, FrameTamper
 from chaos.inside.stream import FaultyStream
 from chaos.model.carried import InForce
@@ -25,16 +26,13 @@ from chaos.model.placing import Placing
 from chaos.proxy.wheel import Wheel
 from chaos.scenario import DEEDS, NAME, Deed
 
-__all__ = ["HERE", "LEASE_MAX_S", "Inside", "open_inside"]
+__all__ = ["LEASE_MAX_S", "Inside", "open_inside"]
 
 LEASE_S = 600.0
 LEASE_MAX_S = 24 * 3600.0
 FAULTS_MAX = 50
 LEFT_MAX = 200
 """Connections that the daemon has dropped and the far end has not heard of; past it the oldest are closed."""
-
-HERE = {"clock_step": ("site", "hub"), "dns_dead": ("site",), "dns_slow": ("site",)}
-"""The deeds that a daemon can do to itself, and which daemon. A hub dials nobody, so it asks for no names."""
 
 
 class Inside(Placing):
@@ -56,6 +54,7 @@ class Inside(Placing):
         self._deeds: dict[str, Deed] = {}
         self._past: dict[str, int] = {}  # what faults that are over had met
         self._deeds_met: dict[str, int] = {}
+        self._since: dict[str, float] = {}
         self._number = 0
         self._leases: Leases[str] = Leases(nursery, self._on_lease_end)
         self.leases_ended = 0
@@ -107,8 +106,16 @@ class Inside(Placing):
 
     # --- what operators call -------------------------------------------------------------------------------------
 
+    def kinds(self) -> dict[str, Any]:
+        """Return what can be begun here: "faults" and "profiles"."""
+        return kinds_of(self.side)
+
+    def parts(self, profile: str) -> list[dict[str, Any]]:
+        """Return the faults of a profile. Raises ValueError in words."""
+        return parts_of(profile)
+
     def show(self) -> list[dict[str, Any]]:
-        """Return what is in force, each with what is left of its lease."""
+        """Return what is in force, each with for how long it has been on and what is left of its lease."""
         return [self._show(name) for name in self._names()]
 
     def begin(
@@ -128,6 +135,7 @@ class Inside(Placing):
             self._deeds[name] = Deed(kind, self.side, dict(attributes))
         else:
             self._begin_fault(Placed(name, read_fault(kind, attributes), Stream(stream), toxicity), site)
+        self._since.setdefault(name, trio.current_time())
         self._leases.begin(name, lease_s)
         self.on_change()
         return self._show(name)
@@ -256,6 +264,7 @@ class Inside(Placing):
             del self._past[next(iter(self._past))]
         self._deeds.pop(name, None)
         self._deeds_met.pop(name, None)
+        self._since.pop(name, None)
         self.remove(name)
         self._framed.pop(name, None)
         self._sites.pop(name, None)
@@ -271,7 +280,8 @@ class Inside(Placing):
 
     def _show(self, name: str) -> dict[str, Any]:
         left_s = self._leases.left_s(name)
-        shown: dict[str, Any] = {"name": name, "touched": self._touched(name)}
+        on_s = round(trio.current_time() - self._since[name], 1)
+        shown: dict[str, Any] = {"name": name, "touched": self._touched(name), "on_s": on_s}
         if left_s is not None:
             shown["lease_left_s"] = round(left_s, 1)
         if name in self._deeds:

@@ -31,7 +31,7 @@ from chaos.drills.runner import LIVE, Runner
 from chaos.drills.show import timeline_lines
 from chaos.drills.watch import read_labels
 from chaos.drills.words import figure
-from chaos.inside.inside import HERE
+from chaos.inside.catalogue import HERE
 from chaos.scenario import Deed
 from daemons.commands.drillagainst import read_ground
 from daemons.commands.place import printable

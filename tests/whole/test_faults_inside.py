@@ -61,7 +61,11 @@ async def test_without_the_config_every_action_is_refused_in_words_and_audited(t
                     await door.act(action, **params)
                 assert refused.value.status == 403
             assert [row["outcome"] for row in await door.audit()] == ["refused"] * 4
-            assert await door.act("chaos.list") == {"allowed": False, "faults": [], "touched": {}}
+            listed = await door.act("chaos.list")
+            assert (listed["allowed"], listed["faults"], listed["drills"]) == (False, [], [])
+            assert "[chaos] allow = true" in listed["words"]
+            assert await door.act("chaos.kinds") == {"faults": [], "profiles": []}
+            assert (await door.status())["chaos"] == {"allowed": False, "faults": 0, "drills": []}
             assert "chaos" not in await warned(door)
 
 
@@ -90,6 +94,10 @@ async def test_a_fault_is_an_admins_and_what_cannot_be_is_refused(tmp_path: Path
             (site, {"type": "trace", "attributes": {"file": "/etc/passwd"}}, "reads no recordings"),
             (site, {"type": "latency", "name": "../x"}, "short text"),
             (hub, {"type": "dns_dead"}, "a hub asks for no names"),
+            (site, {}, "one type, or one profile"),
+            (site, {"type": "latency", "profile": "3g"}, "one type, or one profile"),
+            (site, {"profile": "4g"}, "is none of clean"),
+            (site, {"profile": "3g", "stream": "upstream"}, "of its own"),
         ]
         for door, params, words in wrong:
             with pytest.raises(AdminError, match=words) as refused:
@@ -193,6 +201,72 @@ async def test_names_that_are_not_found_and_a_clock_that_is_wrong(tmp_path: Path
         touched = (await site.act("chaos.list"))["touched"]
         assert set(touched) == {"dns", "slow", "clock"}
         assert all(count >= 1 for count in touched.values())
+
+
+async def test_a_profile_is_placed_and_ended_as_a_whole(tmp_path: Path) -> None:
+    """Its parts are faults as others are; those that are not its parts stay."""
+    async with open_stage(tmp_path, fragile=True) as stage:
+        await stage.connected()
+        site = doors(tmp_path)["site"]
+        kinds = await site.act("chaos.kinds")
+        assert {"latency", "clock_step", "dns_dead"} <= {one["type"] for one in kinds["faults"]}
+        assert "trace" not in {one["type"] for one in kinds["faults"]}
+        assert "dns_dead" not in {
+            one["type"] for one in (await doors(tmp_path)["hub"].act("chaos.kinds"))["faults"]
+        }
+        for one in kinds["faults"]:
+            await site.act(
+                "chaos.place", name="one", type=one["type"], attributes=one["attributes"], lease_s=1
+            )
+            assert await site.act("chaos.remove", name="one") == {"removed": True}
+        await site.act("chaos.place", name="drive-in", type="latency", attributes={"latency": 1})
+        placed = (await site.act("chaos.place", name="drive", profile="lte-driving", lease_s=30))["placed"]
+        parts = {one["name"] for one in placed}
+        assert {"drive.latency_upstream", "drive.outages"} <= parts
+        status = await site.status()
+        assert status["chaos"]["faults"] == len(parts) + 1
+        listed = (await site.act("chaos.list"))["faults"]
+        assert all(29 < one["lease_left_s"] <= 30 for one in listed if one["name"] in parts)
+        assert all(0 <= one["on_s"] < 10 for one in listed)
+        assert await site.act("chaos.remove", name="drive.*") == {"removed": len(parts)}
+        assert [one["name"] for one in (await site.act("chaos.list"))["faults"]] == ["drive-in"]
+
+
+async def test_a_drill_says_how_it_stands_and_its_beginning_and_end_are_audited(tmp_path: Path) -> None:
+    async with open_stage(tmp_path) as stage:
+        await stage.connected()
+        site = doors(tmp_path)["site"]
+        for params, words in (
+            ({"run": "x", "standing": [1]}, "JSON object"),
+            ({"run": "x", "standing": {"drill": "a" * 20_000}}, "bytes at most"),
+            ({"run": "", "standing": {"drill": "cut"}}, "run"),
+            ({"run": "x", "standing": {"drill": "cut"}, "lease_s": 0}, "lease_s"),
+        ):
+            with pytest.raises(AdminError, match=words) as refused:
+                await site.act("chaos.note", **params)
+            assert refused.value.status == 400
+        with pytest.raises(AdminError, match=r"begin it with chaos\.drill"):
+            await site.act("chaos.note", run="one", standing={"drill": "cut"})
+        await site.act("chaos.drill", run="one", standing={"drill": "cut", "against": "north"})
+        await site.act("chaos.drill", run="two", standing={"drill": "killed"}, lease_s=0.01)
+        await site.act("chaos.note", run="one", standing={"drill": "cut", "phase": "faults"})
+        await trio.sleep(0.02)
+        assert (await site.status())["chaos"]["drills"] == ["cut"]
+        shown = {one["run"]: one for one in (await site.act("chaos.list"))["drills"]}
+        assert (shown["one"]["heard"], shown["one"]["standing"]["phase"]) == (True, "faults")
+        assert shown["two"]["heard"] is False
+        await site.act("chaos.drill", run="one", standing={"drill": "cut", "verdict": "PASS"}, lease_s=0.01)
+        await trio.sleep(0.02)
+        assert (await site.status())["chaos"]["drills"] == []
+        shown = {one["run"]: one for one in (await site.act("chaos.list"))["drills"]}
+        assert shown["one"]["heard"] is True
+        rows = [row for row in await site.audit() if row["outcome"] == "done"]
+        told = {(row["action"], row["target"], str(row["after"])) for row in rows}
+        assert len(rows) == 3 and told == {
+            ("chaos.drill", "cut", "{'against': 'north'}"),
+            ("chaos.drill", "killed", "begins"),
+            ("chaos.drill", "cut", "{'verdict': 'PASS'}"),
+        }
 
 
 async def test_a_drill_places_renews_and_removes_them_and_leaves_others_alone(tmp_path: Path) -> None:
