@@ -12,6 +12,7 @@ from attrs import define, evolve, field
 
 from tui.model.alarms import SHELVE_S, Alarm, AlarmBook, find_alarms
 from tui.model.book import LogBook
+from tui.model.measured import Measured
 from tui.model.reading import read_audit, read_command, read_dead, read_rules, read_status
 from tui.model.values import (
     AuditRow,
@@ -29,7 +30,7 @@ __all__ = ["TAKES", "Model"]
 AUDIT_ROWS_MAX = 2000
 TAKES = (
     "watch", "told", "lost", "logged", "audited", "forget_audit", "commanded", "died", "ruled", "offered",
-    "acknowledge", "shelve", "unshelve", "tick",
+    "measured", "acknowledge", "shelve", "unshelve", "tick",
 )  # fmt: skip
 """Every method that changes a model. Their arguments are what JSON can say, so that a recording can make the same calls
 again: a method that is not named here would be missing in each replay."""
@@ -48,6 +49,7 @@ class Model:
     daemons: dict[str, DaemonView] = field(factory=dict, init=False)
     sites: dict[tuple[str, str], SiteView] = field(factory=dict, init=False)
     log: LogBook = field(factory=LogBook, init=False)
+    services: Measured = field(factory=Measured, init=False)
     commands: dict[tuple[str, str], tuple[CommandRow, ...]] = field(factory=dict, init=False)
     dead: dict[tuple[str, str], tuple[DeadLetter, ...]] = field(factory=dict, init=False)
     rules: dict[tuple[str, str], tuple[Rule, ...]] = field(factory=dict, init=False)
@@ -112,6 +114,11 @@ class Model:
         since = before.at if is_same and before is not None else now
         heard_at = None if before is None else before.heard_at
         self._set_feed(daemon, FeedView(state, words, since, heard_at, retry_at, tries + 1), now)
+
+    def measured(self, daemon: str, service: str, told: Mapping[str, Any], now: float) -> None:
+        """Take what a service of a daemon tells: "telemetry", "heating" or "team". Raises ValueError for what is none."""
+        self.services.take(daemon, service, told, now)
+        self._move()
 
     def logged(self, daemon: str, told: Mapping[str, Any]) -> None:
         """Take a line of a daemon's log. Raises ValueError, KeyError and TypeError for what is none."""

@@ -1,0 +1,145 @@
+"""What is known of a house that is heated, as a daemon with heating tells it.
+
+Temperatures are degrees Celsius, durations seconds. None: not known, never zero, never the last value.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from attrs import frozen
+
+from tui.model.checked import flag, maps, moment, number, part, text, whole
+
+__all__ = ["BoilerView", "HeatingView", "Override", "Sensor", "ZoneView", "read_heating"]
+
+ZONES_MAX = 256
+
+
+class Sensor(StrEnum):
+    """How it is with what measures a zone."""
+
+    GOOD = "good"
+    STALE = "stale"
+    LOST = "lost"
+    FAULTY = "faulty"
+
+
+@frozen(kw_only=True)
+class Override:
+    """Somebody's own set-point over what is scheduled. `ends_utc` None: until it is taken back."""
+
+    setpoint: float | None
+    by: str = ""
+    ends_utc: float | None = None
+
+
+@frozen(kw_only=True)
+class ZoneView:
+    """A zone. `age_s`: of its temperature, when it was told. `cause`: why it calls for heat or does not, in words.
+    `next_utc`, `next_setpoint`: what the schedule does next."""
+
+    id: str
+    name: str
+    celsius: float | None = None
+    setpoint: float | None = None
+    supply: float | None = None
+    is_calling: bool = False
+    cause: str = ""
+    mode: str = ""
+    sensor: Sensor = Sensor.GOOD
+    age_s: float | None = None
+    override: Override | None = None
+    next_utc: float | None = None
+    next_setpoint: float | None = None
+
+
+@frozen(kw_only=True)
+class BoilerView:
+    """The boiler. `state` and `cause` in words; `for_s`: for how long it has been so; `starts`: today's."""
+
+    state: str
+    is_burning: bool = False
+    cause: str = ""
+    for_s: float | None = None
+    flow: float | None = None
+    back: float | None = None
+    target: float | None = None
+    starts: int | None = None
+    is_locked_out: bool = False
+
+
+@frozen(kw_only=True)
+class HeatingView:
+    """One house. `utc_ahead_s`: its UTC less the monotonic moment `at`; `offset_s`: its clocks' time less UTC, now."""
+
+    daemon: str
+    house: str
+    at: float
+    utc_ahead_s: float | None = None
+    offset_s: float = 0.0
+    zones: tuple[ZoneView, ...] = ()
+    boiler: BoilerView | None = None
+    outdoor: float | None = None
+    outdoor_age_s: float | None = None
+
+    def age_now(self, age_s: float | None, now: float) -> float | None:
+        """Return how old something is now that was so old when it was told."""
+        return None if age_s is None else age_s + max(0.0, now - self.at)
+
+
+def read_heating(before: HeatingView | None, daemon: str, told: Mapping[str, Any], now: float) -> HeatingView:
+    """Return a house as it was told: whole each time. Raises ValueError for what cannot be."""
+    utc = moment(told, "now")
+    boiler = part(told, "boiler")
+    return HeatingView(
+        daemon=daemon,
+        house=text(told, "house"),
+        at=now,
+        utc_ahead_s=None if utc is None else utc - now,
+        offset_s=number(told, "utc_offset_s") or 0.0,
+        zones=tuple(map(_zone, maps(told, "zones", ZONES_MAX))),
+        boiler=None if boiler is None else _boiler(boiler),
+        outdoor=number(told, "outdoor"),
+        outdoor_age_s=number(told, "outdoor_age_s"),
+    )
+
+
+def _zone(told: Mapping[str, Any]) -> ZoneView:
+    override = part(told, "override")
+    sensor = text(told, "sensor") or Sensor.GOOD
+    if sensor not in list(Sensor):
+        raise ValueError(f"sensor: {sensor!r} is none of {', '.join(Sensor)}")
+    return ZoneView(
+        id=text(told, "id"),
+        name=text(told, "name") or text(told, "id"),
+        celsius=number(told, "celsius"),
+        setpoint=number(told, "setpoint"),
+        supply=number(told, "supply"),
+        is_calling=flag(told, "calling"),
+        cause=text(told, "cause"),
+        mode=text(told, "mode"),
+        sensor=Sensor(sensor),
+        age_s=number(told, "age_s"),
+        override=None
+        if override is None
+        else Override(
+            setpoint=number(override, "setpoint"), by=text(override, "by"), ends_utc=moment(override, "ends")
+        ),
+        next_utc=moment(told, "next_at"),
+        next_setpoint=number(told, "next_setpoint"),
+    )
+
+
+def _boiler(told: Mapping[str, Any]) -> BoilerView:
+    return BoilerView(
+        state=text(told, "state"),
+        is_burning=flag(told, "burning"),
+        cause=text(told, "cause"),
+        for_s=number(told, "for_s"),
+        flow=number(told, "flow"),
+        back=number(told, "return"),
+        target=number(told, "target"),
+        starts=whole(told, "starts"),
+        is_locked_out=flag(told, "locked_out"),
+    )

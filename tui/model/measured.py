@@ -1,0 +1,54 @@
+"""What services tell besides how a daemon stands: telemetry, heating and team, each by the daemon and its own name."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from attrs import define, field
+
+from tui.model.checked import text
+from tui.model.heating import HeatingView, read_heating
+from tui.model.team import TeamView, read_team
+from tui.model.telemetry import TelemetryView, read_telemetry
+
+__all__ = ["SERVICES", "Measured"]
+
+SERVICES = ("telemetry", "heating", "team")
+EACH_MAX = 64
+"""Drivers, houses and teams, each: what a stranger may fill."""
+
+Of = tuple[str, str]
+View = TypeVar("View", TelemetryView, HeatingView, TeamView)
+
+
+@define(eq=False)
+class Measured:
+    """By (daemon, driver), (daemon, house) and (daemon, team)."""
+
+    telemetry: dict[Of, TelemetryView] = field(factory=dict, init=False)
+    heating: dict[Of, HeatingView] = field(factory=dict, init=False)
+    team: dict[Of, TeamView] = field(factory=dict, init=False)
+
+    def take(self, daemon: str, service: str, told: Mapping[str, Any], now: float) -> None:
+        """Take what a service of a daemon told just now. Raises ValueError for what is none, and then keeps nothing."""
+        match service:
+            case "telemetry":
+                _take(self.telemetry, read_telemetry, daemon, text(told, "driver"), told, now)
+            case "heating":
+                _take(self.heating, read_heating, daemon, text(told, "house"), told, now)
+            case "team":
+                _take(self.team, read_team, daemon, text(told, "team"), told, now)
+            case _:
+                raise ValueError(f"{service!r} is none of {', '.join(SERVICES)}")
+
+
+def _take(
+    views: dict[Of, View],
+    read: Callable[[View | None, str, Mapping[str, Any], float], View],
+    daemon: str,
+    name: str,
+    told: Mapping[str, Any],
+    now: float,
+) -> None:
+    if (daemon, name) not in views and len(views) >= EACH_MAX:
+        raise ValueError(f"more than {EACH_MAX} of them")
+    views[daemon, name] = read(views.get((daemon, name)), daemon, told, now)
