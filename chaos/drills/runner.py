@@ -11,11 +11,13 @@ from attrs import define, evolve, field
 from chaos.carrier import CarrierError, NotBack
 from chaos.drills.drill import Bound, Drill
 from chaos.drills.ground import Ground
+from chaos.drills.herald import Herald
 from chaos.drills.judge import GuardWatch, bound_check, judge, ran_spells, recovered, recovery_checks
 from chaos.drills.player import HEAL_S, Player, heal
 from chaos.drills.record import Check, Kind, Record, Sample, Verdict
 from chaos.drills.recovery import Spell, has_recovered, recovery_of
 from chaos.drills.show import Show, clock_words
+from chaos.drills.standing import RecoveryClock, standing_of, standing_of_record
 from chaos.drills.watch import Reading, Watcher
 from daemons.ops.client import AdminError, Unreachable
 from daemons.ops.groups import leaves
@@ -43,7 +45,7 @@ async def _never(left: Sequence[str]) -> bool:
 class Runner:
     """One run of a drill. `replay`: the command that does it again; `may_race`: a race that is on is no reason to stop.
 
-    `may_heal(left)`: asked whether to end what an earlier drill left.
+    `may_heal(left)`: asked whether to end what an earlier drill left; `herald`: tells others how it stands.
     """
 
     drill: Drill
@@ -53,6 +55,7 @@ class Runner:
     replay: str = ""
     may_race: bool = False
     may_heal: Callable[[Sequence[str]], Awaitable[bool]] = _never
+    herald: Herald | None = None
     player: Player = field(init=False)
     _began_at: float = field(factory=trio.current_time, init=False)
     _readings: list[Reading] = field(factory=list, init=False)
@@ -61,6 +64,8 @@ class Runner:
     _guards: list[GuardWatch] = field(init=False)
     _notes: list[str] = field(factory=list, init=False)
     _scenario_at_s: float | None = field(default=None, init=False)
+    _started_utc: str = field(default="", init=False)
+    _phase: str = field(default="steady before", init=False)
     _scope: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _verifying: trio.CancelScope = field(factory=lambda: trio.CancelScope(shield=True), init=False)
     _watcher: Watcher = field(init=False)
@@ -70,15 +75,19 @@ class Runner:
         self.player = Player(self.ground.carrier, self._now, self.show.line)
         self._guards = [GuardWatch(bound) for bound in self.drill.guards]
         self._watcher = Watcher(self.ground, self.drill.probes, self._now)
+        if self.herald is not None:
+            self.herald.on_unread = lambda: self._end(Verdict.ABORTED, "nobody reads any more how it stands")
 
     def _now(self) -> float:
         return trio.current_time() - self._began_at
 
     async def run(self) -> Record:
         """Run it, and return what was seen. SIGINT, SIGTERM and SIGHUP end it, after the heal; so does cancelling."""
-        started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        self._started_utc = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         async with trio.open_nursery() as nursery:
             await nursery.start(self._obey_signals)
+            if self.herald is not None:
+                nursery.start_soon(self.herald.run)
             try:
                 with self._scope:
                     await self._guarded()
@@ -87,7 +96,10 @@ class Runner:
                     await self._leave()
                 self.show.close()
             nursery.cancel_scope.cancel(reason="the drill is over")
-        return self._record(started)
+        record = self._record(self._started_utc)
+        if self.herald is not None:
+            await self.herald.end(standing_of_record(record))
+        return record
 
     async def _obey_signals(self, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC114
         with trio.open_signal_receiver(*SIGNALS) as signals:
@@ -124,6 +136,7 @@ class Runner:
         if not await self._is_clean() or not await self._is_steady():
             return
         self._scenario_at_s = round(self._now(), 3)
+        self._phase = "faults"
         self.show.line(f"steady; {len(self.drill.scenario.timeline)} faults, seed {self.seed}")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)
@@ -196,11 +209,12 @@ class Runner:
 
     async def _settle(self) -> None:
         """Wait for the last recovery, and for what must hold in the end; one more look proves it."""
+        self._phase = "recovering"
         ends_s = self._now() + self.drill.settle_s
         while self._now() < ends_s:
             await trio.sleep(self._period_s)
             last = self._readings[-1]
-            is_well = self._clock() is None and not _broken(self.drill.converge, last)
+            is_well = self._recovering() is None and not _broken(self.drill.converge, last)
             if is_well and last.is_whole and last.t_s > self._last_until_s:
                 return
 
@@ -218,10 +232,30 @@ class Runner:
         reading = await self._watcher.look()
         self._readings.append(reading)
         on = self.player.active
-        clock = self._clock()
-        words = f"on: {', '.join(on)}" if on else (clock or "")
-        self.show.standing(reading, words)
+        clock = self._recovering()
+        words = f"on: {', '.join(on)}" if on else ""
+        self.show.standing(reading, words if clock is None else clock_words(clock.since_s, clock.recovery))
+        self._tell(clock)
         return reading
+
+    def _tell(self, clock: RecoveryClock | None = None) -> None:
+        """Tell how it stands, where there is somebody to tell."""
+        if self.herald is None:
+            return
+        standing = standing_of(
+            self.drill,
+            seed=self.seed,
+            against=self.ground.words,
+            started_utc=self._started_utc,
+            phase=self._phase,
+            now_s=self._now(),
+            timeline_at_s=self._scenario_at_s,
+            runs=self.player.runs,
+            clock=clock,
+            last=self._readings[-1] if self._readings else None,
+            guards=self._guards,
+        )
+        self.herald.say(standing)
 
     async def _watch(self) -> None:
         while True:
@@ -233,8 +267,8 @@ class Runner:
                     return
             await trio.sleep(self._period_s)
 
-    def _clock(self) -> str | None:
-        """Return the recovery clock, while a recovery is waited for."""
+    def _recovering(self) -> RecoveryClock | None:
+        """Return the recovery that is waited for, if any is."""
         spells = ran_spells(self.drill, self.player.runs)
         if not spells or self.player.active:
             return None
@@ -248,7 +282,7 @@ class Runner:
             fresh_s=self.drill.fresh_s,
             late_after_s=self.drill.late_after_s,
         )
-        return None if has_recovered(recovery) else clock_words(self._now() - spell.until_s, recovery)
+        return None if has_recovered(recovery) else RecoveryClock(self._now() - spell.until_s, recovery)
 
     # --- the way out -----------------------------------------------------------------------------------------------
 
@@ -256,6 +290,8 @@ class Runner:
         """Heal and see that it has healed, whatever happened before."""
         if self._scenario_at_s is None:
             return
+        self._phase = "healing"
+        self._tell()
         left = await heal(self.ground.carrier)
         self.player.note_healed()
         self._checks.append(

@@ -7,7 +7,7 @@ import shlex
 import sys
 import tomllib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stdout
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +21,7 @@ from chaos.carrier import CarrierError
 from chaos.drills.daemoncarrier import DaemonCarrier
 from chaos.drills.drill import Drill, DrillError, read_drill
 from chaos.drills.ground import Ground
+from chaos.drills.herald import Herald
 from chaos.drills.joined import JoinedCarriers
 from chaos.drills.judge import WORDS
 from chaos.drills.library import shipped_text
@@ -65,6 +66,14 @@ def drill(
     report: Annotated[
         Path | None, Parameter(help="Write the record here: JSON, JUnit, Markdown, a picture.")
     ] = None,
+    as_json: Annotated[
+        bool,
+        Parameter(
+            name="--json",
+            negative="",
+            help="Print how it stands as lines of JSON; ends when nobody reads them.",
+        ),
+    ] = False,
 ) -> int:
     """Play a drill. Ends with 0 passed, 1 failed, 2 invalid (nothing was shown), 3 aborted, 4 not restored."""
     found = _find(which)
@@ -83,16 +92,17 @@ def drill(
     replay = ["pitlink", "chaos", "drill", which, "--seed", str(seed)]
     if against is not None:
         replay += ["--against", str(against)]
-    asked = _Asked(found, seed, against, arm, heal, shlex.join(replay))
+    asked = _Asked(found, seed, against, arm, heal, shlex.join(replay), as_json)
     try:
         record = trio.run(partial(_run, asked), restrict_keyboard_interrupt_to_checkpoints=True)
     except BaseException as exc:
         return _explain(exc)
     written = [] if report is None else _write(record, report)
     try:
-        _print(record)
-        for path in written:
-            print(path)
+        with redirect_stdout(sys.stderr if as_json else sys.stdout):
+            _print(record)
+            for path in written:
+                print(path)
         sys.stdout.flush()
     except OSError:  # nobody reads it: the verdict is what it is
         hush()
@@ -173,6 +183,7 @@ class _Asked:
     arm: str
     heal: bool
     replay: str
+    as_json: bool
 
 
 async def _run(asked: _Asked) -> Record:
@@ -192,6 +203,7 @@ async def _run(asked: _Asked) -> Record:
             replay=asked.replay,
             may_race=may_race,
             may_heal=may_heal,
+            herald=Herald([ground.site, ground.hub], sys.stdout if asked.as_json else None),
         )
         return await runner.run()
 
@@ -216,6 +228,8 @@ async def _open(asked: _Asked) -> AsyncIterator[Ground]:
     async with open_ground(options) as made:
         proxies = {name: name for name in PROXIES} | {f"uplink:{SITE}": "uplink"}
         site, hub = AdminClient(made.site_admin), AdminClient(made.hub_admin)
+        places = f"--connect {made.site_admin.parent} --connect {made.hub_admin.parent}"
+        print(f"pitlink: to watch them: pitlink tui {places}", file=sys.stderr, flush=True)
         relay = RelayCarrier(Place(made.relay_api), proxies)
         inside = DaemonCarrier({"site": site, "hub": hub}, SITE)
         yield Ground(

@@ -20,6 +20,7 @@ from chaos.drills.record import Verdict, read_record
 from chaos.faults import Latency, Placed
 from chaos.proxy.board import Board, open_board
 from chaos.proxy.http import serve_unix_api
+from daemons.ops.client import ADMIN_SOCKET, AdminClient
 from tests.whole.stage import SITE, open_stage
 
 pytestmark = pytest.mark.process
@@ -127,6 +128,29 @@ async def test_running_daemons_are_drilled_when_that_is_meant(tmp_path: Path) ->
         assert record.faults[0].touched >= 1
         assert record.recoveries[0].reconnect_s is not None
         assert record.versions["hub"].startswith("cloud ")
+
+
+async def test_a_drill_says_as_lines_of_json_and_at_the_daemons_how_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "short.toml"
+    file.write_text(SHORT)
+    async with relayed(tmp_path):
+        ended = await run("drill", file, "--against", tmp_path / "club.toml", "--arm", SITE, "--json")
+        assert ended.returncode == 0, ended.stderr.decode()
+        lines = [json.loads(line) for line in ended.stdout.splitlines()]
+        assert lines[0]["phase"] == "steady before"
+        assert (lines[-1]["phase"], lines[-1]["verdict"], lines[-1]["played"]) == ("over", "PASS", 1)
+        assert b"PASS: short" in ended.stderr
+        for name in ("pits", "cloud"):
+            door = AdminClient(tmp_path / name / ADMIN_SOCKET)
+            (note,) = (await door.act("chaos.list"))["drills"]
+            assert (note["heard"], note["standing"]) == (True, lines[-1])
+            rows = [row for row in await door.audit() if row["action"] == "chaos.drill"]
+            assert [row["after"].get("verdict") for row in rows] == [None, "PASS"]
+            assert {row["target"] for row in rows} == {"short"}
+        listed = await run("drills", "--folder", tmp_path, "--json")
+        drills = {one["drill"]: one for one in json.loads(listed.stdout)["drills"]}
+        assert (drills["short"]["which"], drills["short"]["problem"]) == (str(file), "")
+        assert "club" not in drills and "cable-pull" in drills
 
 
 async def test_heal_ends_what_drills_left_and_says_so(tmp_path: Path) -> None:
