@@ -1,5 +1,6 @@
 """Page 7: what an operator has to know, in the order safety, legality, reliability, performance."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -27,6 +28,7 @@ class AlarmsView(View):
         Column("What", 30, grows=True),
     )
     empty = "no alarms"
+    can_tag = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "acknowledge", "acknowledge", id="alarm.acknowledge"),
         Binding("s", "shelve", "shelve for 10 minutes", id="alarm.shelve"),
@@ -42,36 +44,48 @@ class AlarmsView(View):
 
     @property
     def target(self) -> tuple[str, str] | None:
-        alarm = self._chosen()
-        return None if alarm is None else (alarm.daemon, alarm.site)
+        key = self.table.chosen
+        return None if key is None else (key[0], key[1])
 
     def choose(self, key: Key) -> None:
         self.post_message(self.Opened(key[0], key[1]))
 
+    def target_of(self, key: Key) -> tuple[str, str] | None:
+        return key[0], key[1]
+
     def action_acknowledge(self) -> None:
-        """Say that it is known."""
-        alarm = self._chosen()
-        if alarm is not None:
-            self.desk.model.acknowledge(alarm.key)
-            self.paint()
+        """Say that they are known."""
+        self._say("acknowledge", self.desk.model.acknowledge)
 
     def action_shelve(self) -> None:
-        """Put it aside for a while."""
-        alarm = self._chosen()
-        if alarm is not None:
-            self.desk.model.shelve(alarm.key, self.desk.now())
-            self.paint()
+        """Put them aside for a while."""
+        self._say("shelve", lambda key: self.desk.model.shelve(key, self.desk.now()))
 
     def action_unshelve(self) -> None:
         """Take both back."""
-        alarm = self._chosen()
-        if alarm is not None:
-            self.desk.model.unshelve(alarm.key)
-            self.paint()
+        self._say("take back", self.desk.model.unshelve)
 
-    def _chosen(self) -> Alarm | None:
-        key = self.table.chosen
-        return next((alarm for alarm in self.desk.model.alarms if alarm.key == key), None)
+    def _say(self, what: str, say: Callable[[Key], None]) -> None:
+        """Say something to those that are tagged, or to the one under the cursor; it can be undone."""
+        keys = set(self.acted_upon)
+        before = [alarm for alarm in self.desk.model.alarms if alarm.key in keys]
+        if not before:
+            return
+        for alarm in before:
+            say(alarm.key)
+        which = before[0].words if len(before) == 1 else f"{len(before)} alarms"
+        self.desk.deeds.did(printable(f"{what} {which}"), lambda: self._put_back(before))
+        self.paint()
+
+    def _put_back(self, before: list[Alarm]) -> None:
+        model, now = self.desk.model, self.desk.now()
+        for alarm in before:
+            model.unshelve(alarm.key)
+            if alarm.is_acknowledged:
+                model.acknowledge(alarm.key)
+            if alarm.shelved_until is not None and alarm.shelved_until > now:
+                model.shelve(alarm.key, now, alarm.shelved_until - now)
+        self.paint()
 
 
 def _row(alarm: Alarm, now: float) -> Row:

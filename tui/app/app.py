@@ -5,6 +5,8 @@ import os
 import signal
 import threading
 from typing import ClassVar
+import time
+from collections.abc import Callable
 
 from rich.segment import Segments
 from rich.traceback import Traceback
@@ -16,6 +18,7 @@ from tui.app.asking import Asking
 from tui.app.desk import Desk
 from tui.app.guest import Guest
 from tui.app.keys import KeyLine
+from tui.app.confirm import Confirm
 from tui.app.lists import Listing
 from tui.app.page import Page
 from tui.app.pages import HOME, PAGES, SITE, page_named
@@ -60,6 +63,7 @@ class OperatorApp(App[int]):
         Binding("left_square_bracket", "history(-1)", "back in history", id="app.back", key_display="["),
         Binding("right_square_bracket", "history(1)", "on in history", id="app.on", key_display="]"),
         Binding("f", "freeze", "freeze the picture, or go on", id="app.freeze"),
+        Binding("z", "undo", "undo what was done last", id="app.undo"),
         Binding("question_mark", "keys", "these keys", id="app.keys", key_display="?"),
         Binding("ctrl+l", "redraw", "draw the screen anew", id="app.redraw"),
         Binding("q,ctrl+c", "leave", "quit", id="app.quit"),
@@ -128,7 +132,7 @@ class OperatorApp(App[int]):
 
     def on_view_asked(self, event: View.Asked) -> None:
         """A control on a view."""
-        self.asking.confirm(event.questions)
+        self.asking.confirm(event.questions, event.what)
 
     # --- keys --------------------------------------------------------------------------------------------------
 
@@ -141,9 +145,9 @@ class OperatorApp(App[int]):
         page = self._page()
         if page is None:
             return
-        target = page.view.target
-        words = offers(self.desk.model, self.asking.here(target))
-        self.push_screen(Prompt(":", offers=words), lambda text: self._spoken(text, target))
+        targets = page.view.targets
+        words = offers(self.desk.model, self.asking.here(targets))
+        self.push_screen(Prompt(":", offers=words), lambda text: self._spoken(text, targets))
 
     def action_filter(self) -> None:
         """`/`"""
@@ -162,14 +166,28 @@ class OperatorApp(App[int]):
         """What can be done to what is under the cursor."""
         page = self._page()
         if page is not None:
-            self.asking.choose(page.view.target)
+            self.asking.choose(page.view.targets)
+
+    def action_undo(self) -> None:
+        """`z`"""
+        if self._page() is not None:
+            self.asking.undo()
+
+    def action_outcomes(self) -> None:
+        """What came of each deed, the newest first."""
+        signs = {None: "...", True: "done", False: "not done"}
+        outcomes = [(signs[one.is_good], one.words) for one in reversed(self.desk.deeds.outcomes)]
+        rows = outcomes or [("", "nothing was done from here yet")]
+        self.push_screen(Listing("What came of what was done (Esc)", rows, first=9))
 
     def action_out(self) -> None:
-        """Esc: the filter goes, then the site, then to the overview."""
+        """Esc: the tags go, then the filter, then the site, then to the overview."""
         page = self._page()
         if page is None:
             return
-        if page.view.filter.is_set:
+        if page.view.clear_tags():
+            page.say()
+        elif page.view.filter.is_set:
             page.view.filter = type(page.view.filter)()
             page.paint()
         elif self._here()[0] == SITE and self._at > 0:
@@ -273,22 +291,26 @@ class OperatorApp(App[int]):
         else:
             self.switch_screen(name)
 
-    def _spoken(self, text: str | None, target: tuple[str, str] | None) -> None:
+    def _spoken(self, text: str | None, targets: list[tuple[str, str]]) -> None:
         if not text:
             return
-        meant = understand(text, self.desk.model, self.asking.here(target))
+        meant = understand(text, self.desk.model, self.asking.here(targets))
         match meant.kind:
             case "page":
                 found = page_named(meant.words)
+            elif isinstance(screen, Confirm) and screen.is_mounted:
+                screen.paint()
                 self._visit((found.name if found else HOME, "", ""))
             case "site":
                 self._visit((SITE, meant.daemon, meant.site))
             case "control" if meant.control is not None:
                 self.asking.begin(meant.control, meant.words)
             case "app":
-                {"quit": self.action_leave, "help": self.action_keys, "freeze": self.action_freeze}[
-                    meant.words
-                ]()
+                do: dict[str, Callable[[], None]] = {
+                    "quit": self.action_leave, "help": self.action_keys, "freeze": self.action_freeze,
+                    "undo": self.action_undo, "outcomes": self.action_outcomes,
+                }  # fmt: skip
+                do[meant.words]()
             case _:
                 self._tell(meant.words)
 

@@ -1,4 +1,4 @@
-"""How a deed comes about: chosen from a list or typed, completed, asked about, and only then done."""
+"""How a deed comes about: chosen from a list or typed, completed, asked about, and only then done, or undone."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -6,13 +6,21 @@ from functools import partial
 from textual.app import App
 
 from tui.app.confirm import Confirm
-from tui.app.controls import Control, Question, controls
-from tui.app.deeds import command_line
+from tui.app.control import Control, Question, join
+from tui.app.controls import controls_of_all
+from tui.app.deeds import Deed, command_line
 from tui.app.desk import Desk
 from tui.app.lists import Listing
 from tui.app.prompt import Prompt
+from tui.model.words import printable
 
 __all__ = ["Asking"]
+
+READ_ONLY = "read-only: nothing is changed from here"
+COMMANDS_MAX = 3
+
+Targets = Sequence[tuple[str, str]]
+"""What is acted upon: (daemon, site), with site "" the daemon itself."""
 
 
 class Asking:
@@ -23,20 +31,17 @@ class Asking:
         self._desk = desk
         self._tell = tell
 
-    def here(self, target: tuple[str, str] | None) -> list[Control]:
-        """Return what can be done to what is shown."""
-        if target is None or self._desk.is_read_only:
+    def here(self, targets: Targets) -> list[Control]:
+        """Return what can be done to what is shown, or tagged."""
+        if self._desk.is_read_only:
             return []
-        return controls(self._desk.model, *target)
+        return controls_of_all(self._desk.model, targets)
 
-    def choose(self, target: tuple[str, str] | None) -> None:
+    def choose(self, targets: Targets) -> None:
         """Show what can be done here, to choose from."""
-        found = self.here(target)
+        found = self.here(targets)
         if not found:
-            if self._desk.is_read_only:
-                self._tell("read-only: nothing is changed from here")
-            else:
-                self._tell("there is nothing to do to this")
+            self._tell(READ_ONLY if self._desk.is_read_only else "there is nothing to do to this")
             return
 
         def chosen(index: str | None) -> None:
@@ -54,25 +59,73 @@ class Asking:
         else:
             self._typed(control, typed)
 
-    def confirm(self, questions: Sequence[Question]) -> None:
-        """Ask about these, one after another; Cancel ends it."""
+    def confirm(self, questions: Sequence[Question], what: str = "of them") -> None:
+        """Ask about these, together when they are several; `what` they are."""
         if self._desk.is_read_only:
-            self._tell("read-only: nothing is changed from here")
+            self._tell(READ_ONLY)
             return
         if not questions:
             self._tell("the daemon does not offer that to you")
             return
-        question, *others = questions
 
-        def answered(is_wanted: bool | None) -> None:
-            if is_wanted:
-                self._desk.deeds.ask(question.deed)
-                if others:
-                    self.confirm(others)
+        def answered(question: Question | None) -> None:
+            if question is not None:
+                self._desk.deeds.ask(*question.deeds, title=question.title)
 
-        command = command_line(question.deed, self._desk.place_of(question.deed))
-        title = f"{question.deed.title[:1].upper()}{question.deed.title[1:]}?"
-        self._app.push_screen(Confirm(title, question.lines, command, question.verb), answered)
+        question = join(questions, what)
+        alert = self._alert(question)
+        self._app.push_screen(Confirm(question, self._commands, self._desk.deeds.look, alert), answered)
+
+    def undo(self) -> None:
+        """Ask whether to undo what was done last; or say why that cannot be."""
+        deeds = self._desk.deeds
+        done = deeds.last_done
+        if self._desk.is_read_only:
+            self._tell(READ_ONLY)
+        elif deeds.under_way:
+            self._tell("wait: what was done last is still under way")
+        elif done is None:
+            self._tell("there is nothing to undo")
+        elif done.undo is not None:
+            deeds.take_last()
+            done.undo()
+            deeds.tell(f"undone: {done.title}", is_good=True)
+        elif not (undoing := [(deed, deed.undo) for deed in done.deeds if deed.undo is not None]):
+            why = {deed.why_not for deed in done.deeds} - {""}
+            self._tell(f"{done.title}: cannot be undone{': ' if why else ''}{'; '.join(sorted(why))}")
+        else:
+            questions = [
+                Question(undo, (f"This undoes: {deed.title}.", f"What is done: {undo.title}."), "Undo")
+                for deed, undo in undoing
+            ]
+            question = join(questions, "deeds")
+
+            def answered(question: Question | None) -> None:
+                if question is not None:
+                    deeds.take_last()
+                    deeds.ask(*question.deeds, title=f"undo: {done.title}", is_undoing=True)
+
+            self._app.push_screen(
+                Confirm(question, self._commands, deeds.look, self._alert(question)), answered
+            )
+
+    def _alert(self, question: Question) -> str:
+        """Return what is said in red: that it is not a rehearsal."""
+        daemons = self._desk.model.daemons
+        names = [
+            printable(f"{view.kind} {view.called}")
+            for name in dict.fromkeys(deed.daemon for deed in question.deeds)
+            if (view := daemons.get(name)) is not None and view.is_production
+        ]
+        return f"! PRODUCTION: {', '.join(names)}" if names else ""
+
+    def _commands(self, question: Question) -> list[str]:
+        def line(deed: Deed) -> str:
+            return command_line(deed, self._desk.place_of(deed))
+
+        found = [line(deed) for deed in question.deeds[:COMMANDS_MAX]]
+        more = len(question.deeds) - len(found)
+        return [*found, f"... and {more} more like these"] if more else found
 
     def _typed(self, control: Control, typed: str | None) -> None:
         if typed is None:
@@ -80,6 +133,6 @@ class Asking:
         try:
             question = control.question(typed.strip())
         except ValueError as exc:
-            self._tell(str(exc))
+            self._tell(printable(str(exc)))
             return
         self.confirm([question])

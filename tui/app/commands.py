@@ -7,8 +7,8 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from tui.app.columns import Column
-from tui.app.controls import dead_deed
 from tui.app.looks import Cell, Key, Kind, Row
+from tui.app.row_controls import dead_deeds
 from tui.app.view import View
 from tui.model import CommandRow, DeadLetter
 from tui.model.words import printable, size
@@ -32,6 +32,7 @@ class CommandsView(View):
         Column("Id", 12, 4),
     )
     empty = "no commands and no dead letters"
+    can_tag = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "dead(True)", "requeue the dead letter", id="dead.requeue"),
         Binding("x", "dead(False)", "drop the dead letter", id="dead.drop"),
@@ -41,6 +42,9 @@ class CommandsView(View):
     def target(self) -> tuple[str, str] | None:
         key = self.table.chosen
         return None if key is None else (key[1], key[2])
+
+    def target_of(self, key: Key) -> tuple[str, str] | None:
+        return key[1], key[2]
 
     def rows(self) -> list[Row]:
         model = self.desk.model
@@ -82,11 +86,11 @@ class CommandsView(View):
                 self._read(f"Command {command.id} to site {command.site}", lines)
 
     def action_dead(self, requeue: bool) -> None:
-        """Ask about the one under the cursor."""
-        key = self.table.chosen
-        letter = None if key is None else self._letter_of(key)
-        if letter is not None:
-            self.post_message(self.Asked(dead_deed(self.desk.model, [letter], requeue=requeue)))
+        """Ask about the one under the cursor, or all that are tagged."""
+        letters = [letter for key in self.acted_upon if (letter := self._letter_of(key)) is not None]
+        if letters:
+            found = dead_deeds(self.desk.model, letters, requeue=requeue)
+            self.post_message(self.Asked(found, "dead letters"))
 
     def _letter_of(self, key: Key) -> DeadLetter | None:
         if key[0] != "dead":

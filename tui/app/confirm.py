@@ -1,6 +1,6 @@
 """The question before a deed. What does less harm is what Enter chooses: Cancel has the focus."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -9,12 +9,18 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Label
 
+from tui.app.control import Question
+from tui.app.deeds import Look, Looked
+
 __all__ = ["Confirm"]
 
 
-class Confirm(ModalScreen[bool]):
-    """Returns whether to do it. `question` names what is hit; `lines` count it and say what it does; `command` is the
-    command line that does the same."""
+class Confirm(ModalScreen[Question | None]):
+    """Returns the question as it was answered: with the lifetime that was chosen; None for no.
+
+    `commands` says which command lines do the same, `look` has a daemon asked what a question counts, `alert` is said in
+    red above all else ("": nothing is).
+    """
 
     DEFAULT_CSS = """
     Confirm { background: transparent; align: center middle; }
@@ -23,47 +29,85 @@ class Confirm(ModalScreen[bool]):
         border: solid $warning; background: $background; padding: 0 1;
     }
     Confirm Label { width: 100%; }
+    Confirm #alert { text-style: bold; color: ansi_red; }
     Confirm #question { text-style: bold; }
+    Confirm #lasting { text-style: bold; }
     Confirm #command { color: $text-muted; margin: 1 0; }
     Confirm Horizontal { height: 1; width: 100%; }
     Confirm Button { height: 1; min-width: 12; border: none; margin-right: 2; background: $background; }
     Confirm Button:focus { text-style: bold reverse; border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "answer(False)", "cancel", id="confirm.cancel"),
+        Binding("escape", "answer", "cancel", id="confirm.cancel"),
         Binding("left,right,tab,h,l", "other", "the other button", id="confirm.other", priority=True),
+        Binding("up,k,plus", "longer(1)", "longer", id="confirm.longer", priority=True),
+        Binding("down,j,minus", "longer(-1)", "shorter", id="confirm.shorter", priority=True),
     ]
 
-    def __init__(self, question: str, lines: Sequence[str], command: str, verb: str) -> None:
+    def __init__(
+        self,
+        question: Question,
+        commands: Callable[[Question], list[str]],
+        look: Callable[[Look], Looked],
+        alert: str = "",
+    ) -> None:
         super().__init__()
         self._question = question
-        self._lines = tuple(lines)
-        self._command = command
-        self._verb = verb
+        self._commands = commands
+        self._alert = alert
+        self._looked = [look(one) for one in question.looks]
+        self._said: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Label(self._question, id="question", markup=False)
-            for line in self._lines:
-                yield Label(line, markup=False)
-            yield Label(f"$ {self._command}", id="command", markup=False)
+            if self._alert:
+                yield Label(self._alert, id="alert", markup=False)
+            yield Label("", id="question", markup=False)
+            yield Label("", id="lines", markup=False)
+            if self._question.lasting is not None:
+                yield Label("", id="lasting", markup=False)
+            yield Label("", id="command", markup=False)
             with Horizontal():
                 yield Button("Cancel", id="cancel", compact=True)
-                yield Button(self._verb, id="go", compact=True)
+                yield Button(self._question.verb, id="go", compact=True)
 
     def on_mount(self) -> None:
         """Cancel has the focus."""
+        self.paint()
         self.query_one("#cancel", Button).focus()
+
+    def paint(self) -> None:
+        """Show the question as it is now, and what came of counting."""
+        question = self._question
+        lines = [*question.lines, *(looked.words for looked in self._looked)]
+        why_not = {deed.why_not for deed in question.deeds if deed.undo is None} - {""}
+        lines += [f"Cannot be undone: {words}." for words in sorted(why_not)]
+        self._say("question", question.heading)
+        self._say("lines", "\n".join(lines))
+        if question.lasting is not None:
+            self._say("lasting", f"{question.lasting.words}  (up, down: longer, shorter)")
+        self._say("command", "\n".join(f"$ {command}" for command in self._commands(question)))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Enter on a button."""
         event.stop()
-        self.dismiss(event.button.id == "go")
+        self.dismiss(self._question if event.button.id == "go" else None)
 
-    def action_answer(self, answer: bool) -> None:
+    def action_answer(self) -> None:
         """Esc."""
-        self.dismiss(answer)
+        self.dismiss(None)
 
     def action_other(self) -> None:
         """Go to the other button."""
         self.query_one("#cancel" if self.query_one("#go", Button).has_focus else "#go", Button).focus()
+
+    def action_longer(self, by: int) -> None:
+        """Choose another lifetime."""
+        if self._question.lasting is not None:
+            self._question = self._question.lasting.moved(by)
+            self.paint()
+
+    def _say(self, name: str, words: str) -> None:
+        if self._said.get(name) != words:
+            self._said[name] = words
+            self.query_one(f"#{name}", Label).update(words)

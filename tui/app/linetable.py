@@ -1,6 +1,6 @@
 """A table drawn line by line: one widget, however many rows; a changed cell repaints that cell and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from rich.cells import set_cell_size
@@ -13,15 +13,22 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.app.columns import Column, Placed, place
-from tui.app.looks import CURSOR, HEADING, NO_STYLE, Cell, Key, Kind, Row
+from tui.app.looks import CURSOR, HEADING, NO_STYLE, TAG, Cell, Key, Kind, Row
 
 __all__ = ["LineTable"]
 
 _NOTHING = Cell()
 
+_Line = tuple[tuple[Cell, ...], bool, bool]
+"""What was drawn of a row: its cells, and whether the cursor is on it and it is tagged."""
+
 
 class LineTable(Widget, can_focus=True):
-    """Rows under a heading, with a cursor that stays with its row's key. `follows`: keeps to the newest, last row."""
+    """Rows under a heading, with a cursor that stays with its row's key. `follows`: keeps to the newest, last row.
+
+    `is_taggable(key)`: may this row be tagged? Tags are by key, and stay when their rows are not shown; without it there
+    are none, and no room for them.
+    """
 
     DEFAULT_CSS = "LineTable { height: 1fr; width: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -32,6 +39,7 @@ class LineTable(Widget, can_focus=True):
         Binding("home,g", "end(0)", "first", id="row.first", show=False),
         Binding("end,G", "end(1)", "last", id="row.last", show=False),
         Binding("enter", "choose", "open", id="row.open", show=False),
+        Binding("space", "tag", "tag: what is done is done to all that are tagged", id="row.tag"),
     ]
 
     class Chosen(Message):
@@ -42,9 +50,22 @@ class LineTable(Widget, can_focus=True):
             self.table = table
             self.key = key
 
-    def __init__(self, columns: Sequence[Column], *, follows: bool = False, empty: str = "") -> None:
+    class Tagged(Message):
+        """A row was tagged, or is no longer."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        follows: bool = False,
+        empty: str = "",
+        is_taggable: Callable[[Key], bool] | None = None,
+    ) -> None:
         super().__init__()
         self._columns = tuple(columns)
+        self._is_taggable = is_taggable
+        self._margin = 0 if is_taggable is None else 1
+        self._tags: set[Key] = set()
         self._placed: tuple[Placed, ...] = ()
         self._rows: tuple[Row, ...] = ()
         self._empty = empty
@@ -52,7 +73,7 @@ class LineTable(Widget, can_focus=True):
         self._top = 0
         self._follows = follows
         self._at_end = follows
-        self._drawn: list[tuple[tuple[Cell, ...], bool]] = []
+        self._drawn: list[_Line] = []
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -63,6 +84,16 @@ class LineTable(Widget, can_focus=True):
     def chosen(self) -> Key | None:
         """The key of the row under the cursor."""
         return self._rows[self._cursor].key if self._rows else None
+
+    @property
+    def tags(self) -> frozenset[Key]:
+        """The keys of the rows that are tagged, shown or not."""
+        return frozenset(self._tags)
+
+    def keep_tags(self, keys: Iterable[Key]) -> None:
+        """Forget the tags of all other rows."""
+        self._tags &= set(keys)
+        self._settle()
 
     def say_when_empty(self, words: str) -> None:
         """Set what stands there without a row."""
@@ -95,7 +126,7 @@ class LineTable(Widget, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay the columns out anew."""
-        self._placed = place(self._columns, event.size.width)
+        self._placed = place(self._columns, event.size.width - self._margin)
         self._drawn = []
         self._settle()
         self.refresh()
@@ -117,6 +148,19 @@ class LineTable(Widget, can_focus=True):
         if self.chosen is not None:
             self.post_message(self.Chosen(self, self.chosen))
 
+    def action_tag(self) -> None:
+        """Tag the row under the cursor or take that back, and go on to the next."""
+        key = self.chosen
+        if key is None or self._is_taggable is None or not self._is_taggable(key):
+            return
+        self._tags ^= {key}
+        self._go(self._cursor + 1)
+        self.post_message(self.Tagged())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Space means something only where rows can be tagged."""
+        return action != "tag" or self._is_taggable is not None
+
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where it was clicked."""
         if 0 < event.y <= len(self._rows) - self._top:
@@ -129,7 +173,8 @@ class LineTable(Widget, can_focus=True):
             return self._strip(cells, False, heading=True)
         at = self._top + y - 1
         if at < len(self._rows):
-            return self._strip(self._rows[at].cells, at == self._cursor and self.has_focus)
+            row = self._rows[at]
+            return self._strip(row.cells, at == self._cursor and self.has_focus, tagged=row.key in self._tags)
         if not self._rows and y == 2:
             return Strip([Segment(f" {self._empty}", Kind.DIM.style)]).crop_extend(
                 0, self.size.width, NO_STYLE
@@ -162,7 +207,7 @@ class LineTable(Widget, can_focus=True):
             self._top = max(min(top, self._cursor), self._cursor - height + 1, 0)
         marked = self.has_focus
         now = [
-            (row.cells, marked and at == self._cursor)
+            (row.cells, marked and at == self._cursor, row.key in self._tags)
             for at, row in enumerate(self._rows[self._top : self._top + height], self._top)
         ]
         before, self._drawn = self._drawn, now
@@ -172,28 +217,31 @@ class LineTable(Widget, can_focus=True):
             if old != new:
                 self._repaint(y + 1, old, new)
 
-    def _repaint(
-        self, y: int, old: tuple[tuple[Cell, ...], bool] | None, new: tuple[tuple[Cell, ...], bool] | None
-    ) -> None:
-        if old is None or new is None or old[1] != new[1]:
+    def _repaint(self, y: int, old: _Line | None, new: _Line | None) -> None:
+        if old is None or new is None or old[1:] != new[1:]:
             self.refresh(Region(0, y, self.size.width, 1))
             return
         for placed in self._placed:
             if _at(old[0], placed.index) != _at(new[0], placed.index):
-                self.refresh(Region(placed.x, y, placed.width, 1))
+                self.refresh(Region(self._margin + placed.x, y, placed.width, 1))
 
-    def _strip(self, cells: tuple[Cell, ...], marked: bool, *, heading: bool = False) -> Strip:
-        segments, x = [], 0
+    def _strip(
+        self, cells: tuple[Cell, ...], marked: bool, *, heading: bool = False, tagged: bool = False
+    ) -> Strip:
+        segments, x = [], self._margin
         base = CURSOR if marked else NO_STYLE
+        if self._margin:
+            segments.append(Segment(TAG if tagged else " ", Kind.STRONG.style + base))
         for placed in self._placed:
             cell = _at(cells, placed.index)
             style = (HEADING if heading else cell.kind.style) + base
-            if placed.x > x:
-                segments.append(Segment(" " * (placed.x - x), base))
+            left = self._margin + placed.x
+            if left > x:
+                segments.append(Segment(" " * (left - x), base))
             segments.append(
                 Segment(_fitted(cell.text, placed.width, self._columns[placed.index].right), style)
             )
-            x = placed.x + placed.width
+            x = left + placed.width
         segments.append(Segment(" " * max(0, self.size.width - x), base))
         return Strip(segments, max(self.size.width, x)).crop(0, self.size.width)
 

@@ -5,7 +5,7 @@ from enum import Enum
 from attrs import frozen
 from rich.style import Style
 
-__all__ = ["CURSOR", "HEADING", "NO_STYLE", "Cell", "Key", "Kind", "Row"]
+__all__ = ["CURSOR", "HEADING", "NO_STYLE", "TAG", "Cell", "Key", "Kind", "Row"]
 
 Key = tuple[str, ...]
 
@@ -30,6 +30,8 @@ _STYLES = {kind: Style.parse(kind.value) for kind in Kind}
 CURSOR = Style(reverse=True)
 HEADING = Style(bold=True)
 NO_STYLE = Style()
+TAG = "*"
+"""Before a row that is tagged."""
 
 
 @frozen

@@ -13,11 +13,15 @@ class OverviewView(View):
 
     columns = COLUMNS
     empty = "no daemon is watched"
+    can_tag = True
 
     @property
     def target(self) -> tuple[str, str] | None:
         chosen = self.table.chosen
         return None if chosen is None else (chosen[0], chosen[1])
+
+    def target_of(self, key: Key) -> tuple[str, str] | None:
+        return key[0], key[1]
 
     def rows(self) -> list[Row]:
         return overview_rows(self.desk.model, self.desk.now())

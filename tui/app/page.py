@@ -55,6 +55,8 @@ class Page(Screen[None]):
     def _title(self) -> tuple[list[Cell], Cell]:
         model = self.desk.model
         left = [Cell("pitlink", Kind.STRONG), Cell(self.words, Kind.STRONG), Cell(self.view.heading())]
+        left.insert(1, self._production())
+        left.append(Cell(self.view.tags_words(), Kind.STRONG))
         loud = [a for a in model.alarms if not a.is_acknowledged and a.shelved_until is None]
         if loud:
             left.append(Cell(f"! {len(loud)} alarm{'s' * (len(loud) > 1)}"))
@@ -63,6 +65,15 @@ class Page(Screen[None]):
         if self.desk.is_frozen:
             return left, Cell("FROZEN (f goes on)", Kind.STRONG)
         return left, self._feed()
+
+    def _production(self) -> Cell:
+        """Return in words that this is no rehearsal, where a daemon's config says so."""
+        is_production = any(view.is_production for view in self.desk.model.daemons.values())
+        return Cell("! PRODUCTION", Kind.BAD) if is_production else Cell()
+
+    def on_line_table_tagged(self) -> None:
+        """The title counts what is tagged."""
+        self.say()
 
     def _feed(self) -> Cell:
         """Return how it is with the connections: what is worst, in words."""

@@ -1,8 +1,8 @@
 """One site, or one daemon: where Enter leads from the overview."""
 
-from tui.app.controls import rule_deed
 from tui.app.desk import Desk
 from tui.app.looks import Key, Row
+from tui.app.row_controls import rule_deed
 from tui.app.site_rows import COLUMNS, site_rows
 from tui.app.view import View
 
@@ -14,6 +14,7 @@ class SiteView(View):
 
     columns = COLUMNS
     empty = "nothing is known of it yet"
+    can_tag = True
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
@@ -39,12 +40,19 @@ class SiteView(View):
     def looks_at(self) -> frozenset[tuple[str, str]]:
         return frozenset([(self.daemon, self.site)]) if self.site else frozenset()
 
+    def is_taggable(self, key: Key) -> bool:
+        return key[0] == "rule"
+
     def choose(self, key: Key) -> None:
-        """An entry of the allowlist is switched."""
+        """An entry of the allowlist is switched, or all that are tagged."""
         if key[0] != "rule":
             return
+        wanted = {key[1] for key in self.acted_upon}
         rules = self.desk.model.rules.get((self.daemon, self.site), ())
-        rule = next((rule for rule in rules if rule.pattern == key[1]), None)
-        question = rule and rule_deed(self.desk.model, self.daemon, self.site, rule)
-        if question:
-            self.post_message(self.Asked([question]))
+        found = [
+            question
+            for rule in rules
+            if rule.pattern in wanted
+            and (question := rule_deed(self.desk.model, self.daemon, self.site, rule)) is not None
+        ]
+        self.post_message(self.Asked(found, "entries of the allowlist"))

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from tui.app.controls import Control
+from tui.app.control import Control
 from tui.app.pages import PAGES, page_named
 from tui.model import Model
 
 __all__ = ["Spoken", "offers", "understand"]
 
-WORDS = {"quit": "quit", "q": "quit", "help": "help", "?": "help", "freeze": "freeze", "f": "freeze"}
+WORDS = {
+    "quit": "quit", "q": "quit", "help": "help", "?": "help", "freeze": "freeze", "f": "freeze",
+    "undo": "undo", "outcomes": "outcomes",
+}  # fmt: skip
 
 
 @frozen
@@ -28,7 +31,7 @@ def offers(model: Model, here: Sequence[Control]) -> list[str]:
     """Return what Tab completes to."""
     pages = [page.name for page in PAGES if page.key]
     sites = [f"site {name}" for _, name in sorted(model.sites)]
-    return [*pages, *(control.name for control in here), *sites, "freeze", "help", "quit"]
+    return [*pages, *(control.name for control in here), *sites, "freeze", "help", "outcomes", "undo", "quit"]
 
 
 def understand(text: str, model: Model, here: Sequence[Control]) -> Spoken:

@@ -8,7 +8,7 @@ from textual.containers import Container
 from textual.message import Message
 
 from tui.app.columns import Column
-from tui.app.controls import Question
+from tui.app.control import Question
 from tui.app.desk import Desk
 from tui.app.filter import Filter
 from tui.app.linetable import LineTable
@@ -25,6 +25,7 @@ class View(Container):
     columns: ClassVar[Sequence[Column]]
     empty: ClassVar[str] = ""
     follows: ClassVar[bool] = False
+    can_tag: ClassVar[bool] = False
 
     class Opened(Message):
         """Enter on something that has a page of its own: a site, or with `site` "" its daemon."""
@@ -43,11 +44,12 @@ class View(Container):
             self.lines = tuple(lines)
 
     class Asked(Message):
-        """A deed is wanted, or several: each is asked about."""
+        """A deed is wanted, or several, which are asked about together. `what`: what they are done to, such as "sites"."""
 
-        def __init__(self, questions: Sequence[Question]) -> None:
+        def __init__(self, questions: Sequence[Question], what: str = "of them") -> None:
             super().__init__()
             self.questions = tuple(questions)
+            self.what = what
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
@@ -55,7 +57,8 @@ class View(Container):
         self.filter = Filter()
 
     def compose(self) -> ComposeResult:
-        yield LineTable(self.columns, follows=self.follows, empty=self.empty)
+        is_taggable = self.is_taggable if self.can_tag else None
+        yield LineTable(self.columns, follows=self.follows, empty=self.empty, is_taggable=is_taggable)
 
     @property
     def table(self) -> LineTable:
@@ -67,6 +70,43 @@ class View(Container):
         """What a control acts upon here: (daemon, site), with site "" the daemon itself."""
         return None
 
+    @property
+    def targets(self) -> list[tuple[str, str]]:
+        """What a control acts upon: all that is tagged here, else what is under the cursor."""
+        found = [target for key in self.acted_upon if (target := self.target_of(key)) is not None]
+        target = self.target
+        return list(dict.fromkeys(found)) or ([] if target is None else [target])
+
+    def target_of(self, key: Key) -> tuple[str, str] | None:
+        """Return what a row stands for, to a control: (daemon, site); None when for nothing of its own."""
+        return None
+
+    def is_taggable(self, key: Key) -> bool:
+        """May this row be tagged?"""
+        return True
+
+    @property
+    def acted_upon(self) -> list[Key]:
+        """The keys of the rows that are tagged, hidden by a filter or not, in their order; else of that under the cursor."""
+        tags = self.table.tags
+        if tags:
+            return [row.key for row in self.rows() if row.key in tags]
+        return [] if self.table.chosen is None else [self.table.chosen]
+
+    def tags_words(self) -> str:
+        """Return how many rows are tagged, and how many of them cannot be seen; "" for none."""
+        if not self.can_tag or not (tags := self.table.tags):
+            return ""
+        hidden = len(tags - {row.key for row in self.table.rows})
+        return f"{len(tags)} tagged" + (f", {hidden} hidden by the filter" if hidden else "")
+
+    def clear_tags(self) -> bool:
+        """Take all tags back; return whether there were any."""
+        had = bool(self.can_tag and self.table.tags)
+        if had:
+            self.table.keep_tags(())
+        return had
+
     def rows(self) -> Sequence[Row]:
         """Return all that there is to show."""
         raise NotImplementedError
@@ -76,8 +116,10 @@ class View(Container):
         return ""
 
     def filtered(self) -> Sequence[Row]:
-        """Return the rows that the filter lets through."""
+        """Return the rows that the filter lets through. A tag goes with its row, not with its being shown."""
         rows = self.rows()
+        if self.can_tag and self.table.tags:
+            self.table.keep_tags(row.key for row in rows)
         if not self.filter.is_set:
             return rows
         matches = self.filter.matcher()

@@ -1,6 +1,6 @@
 """Reads what the admin API tells into values. What an older daemon does not tell is None; what is no answer, ValueError."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tui.model.values import (
@@ -10,7 +10,9 @@ from tui.model.values import (
     CommandRow,
     DaemonView,
     DeadLetter,
+    Limit,
     LogRow,
+    Operator,
     Rule,
     Severity,
     SiteState,
@@ -45,6 +47,15 @@ def read_status(
             cache=_cache(told.get("cache")),
             audit_count=int(told["audit"]["count"]),
             audit_head=str(told["audit"]["head"]),
+            software=str(told.get("software") or ""),
+            protocol=str(told.get("protocol") or ""),
+            is_production=bool(told.get("production")),
+            log_level=str(told.get("log", {}).get("level") or ""),
+            log_until_utc=told.get("log", {}).get("until"),
+            limits=tuple(_limits(told.get("limits", {}), told.get("limits_changed", {}))),
+            operators=tuple(
+                Operator(str(one["who"]), float(one["since"])) for one in told.get("operators", ())
+            ),
         )
         if "sites" in told:
             return view, {
@@ -63,6 +74,17 @@ def _warning(told: Mapping[str, Any]) -> WarningView:
     return WarningView(
         str(told["name"]), Severity(told["severity"]), str(told["words"]), float(told["since"])
     )
+
+
+def _limits(told: Mapping[str, Any], changed: Mapping[str, Any]) -> Iterator[Limit]:
+    for name, value in told.items():
+        change = changed.get(name, {})
+        yield Limit(str(name), value, change.get("configured", value), change.get("until"))
+
+
+def _left(told: Mapping[str, Any], now_utc: float) -> float | None:
+    until = told.get("paused_until")
+    return None if until is None else max(0.0, float(until) - now_utc)
 
 
 def _cache(told: Mapping[str, Any] | None) -> CacheView | None:
@@ -115,6 +137,9 @@ def _site_at_hub(daemon: str, name: str, told: Mapping[str, Any], at: float, now
         errors=dict(told.get("errors", {})),
         channels=_channels(told["channels"]),
         is_paused=paused,
+        paused_left_s=_left(told, now_utc) if paused else None,
+        software=str(told.get("software") or ""),
+        protocol=str(told.get("protocol") or ""),
     )
 
 
@@ -149,6 +174,9 @@ def _site_itself(view: DaemonView, told: Mapping[str, Any], now_utc: float) -> S
         errors=dict(told.get("errors", {})),
         channels=_channels(told["channels"]),
         is_paused=paused,
+        paused_left_s=_left(told, now_utc) if paused else None,
+        software=view.software,
+        protocol=view.protocol,
         origin_words=f"{told['origin']['state']}: {told['origin']['words']}",
         allowlist=read_rules(told.get("allowlist", ())),
     )

@@ -19,7 +19,9 @@ __all__ = [
     "DeadLetter",
     "FeedState",
     "FeedView",
+    "Limit",
     "LogRow",
+    "Operator",
     "Rule",
     "Severity",
     "SiteState",
@@ -109,7 +111,8 @@ class SiteView:
     `gone_s`: for how long it has been gone. `age_s`: the age of what is shown of it, when it was told (`at`): see
     `age_now`. `round_trip_s` is smoothed, p50 and p99 are of the last 128 pings. `queue`: fetches that wait;
     `in_flight`: fetches under way. `outbox`: messages not acknowledged, over all channels. `bulk_delay_s`: what a large
-    body's piece takes to the other end. `dead`: messages that could not be applied.
+    body's piece takes to the other end. `dead`: messages that could not be applied. `paused_left_s`: until a pause ends
+    by itself. `software`, `protocol`: versions, as told in the link's opening; "" before there was one.
     """
 
     daemon: str
@@ -139,6 +142,9 @@ class SiteView:
     is_paused: bool | None = None
     origin_words: str = ""
     allowlist: tuple[Rule, ...] | None = None
+    paused_left_s: float | None = None
+    software: str = ""
+    protocol: str = ""
 
     @property
     def errors_total(self) -> int:
@@ -147,6 +153,10 @@ class SiteView:
     def age_now(self, now: float) -> float | None:
         """Return the age of what is shown of the site at the monotonic moment `now`."""
         return None if self.age_s is None else self.age_s + max(0.0, now - self.at)
+
+    def paused_left_now(self, now: float) -> float | None:
+        """Return in how many seconds its pause ends by itself; None for one that does not, or none."""
+        return None if self.paused_left_s is None else max(0.0, self.paused_left_s - max(0.0, now - self.at))
 
     def gone_now(self, now: float) -> float | None:
         """Return for how long it has been gone."""
@@ -163,11 +173,34 @@ class CacheView:
     misses: int
 
 
+@frozen
+class Limit:
+    """A limit of a daemon as it holds now. `configured`: what its config says; `until_utc`: when it goes back by itself."""
+
+    name: str
+    value: Any = field(hash=False)
+    configured: Any = field(hash=False)
+    until_utc: float | None = None
+
+    @property
+    def is_changed(self) -> bool:
+        return bool(self.value != self.configured)
+
+
+@frozen
+class Operator:
+    """Somebody who watches a daemon, since when."""
+
+    who: str
+    since_utc: float
+
+
 @frozen(kw_only=True)
 class DaemonView:
     """One daemon as it last said that it stands. `kind`: "cloud" or "pits"; `called`: the hub's name, or the site's.
 
     `utc_ahead_s`: its clock's UTC less the monotonic moment at which it was asked, for ages of what it dates.
+    `log_until_utc`: when its log level goes back by itself. What an older daemon does not tell is "" or empty.
     """
 
     daemon: str
@@ -182,6 +215,17 @@ class DaemonView:
     cache: CacheView | None = None
     audit_count: int = 0
     audit_head: str = ""
+    software: str = ""
+    protocol: str = ""
+    is_production: bool = False
+    log_level: str = ""
+    log_until_utc: float | None = None
+    limits: tuple[Limit, ...] = ()
+    operators: tuple[Operator, ...] = ()
+
+    def left(self, until_utc: float | None, now: float) -> float | None:
+        """Return the seconds from the monotonic moment `now` until a moment by its clock; None for no such moment."""
+        return None if until_utc is None else max(0.0, until_utc - self.utc_ahead_s - now)
 
     @property
     def worst(self) -> WarningView | None:

@@ -1,11 +1,12 @@
 """Numbers as an operator reads them, the same on every face: quantised, short, "-" for what is not known."""
 
+import math
 import unicodedata
 
 from tui.model.model import Model
 from tui.model.values import FeedState, LogRow, SiteState, SiteView
 
-__all__ = ["age", "count", "feed_words", "log_line", "ms", "printable", "site_state", "size"]
+__all__ = ["age", "count", "feed_words", "left", "log_line", "ms", "printable", "site_state", "size"]
 
 UNKNOWN = "-"
 
@@ -21,6 +22,19 @@ def age(seconds: float | None) -> str:
         if seconds >= 2 * size_s:
             return f"{seconds / size_s:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def left(seconds: float | None) -> str:
+    """Return what is left of something that ends by itself: whole seconds below 2 minutes, then minutes, hours, days.
+
+    It counts down calmly: what is shown changes once a second, and from 2 minutes on once a minute.
+    """
+    if seconds is None:
+        return UNKNOWN
+    for size_s, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds > 2 * size_s:
+            return f"{math.ceil(seconds / size_s)} {unit}"
+    return f"{math.ceil(max(0.0, seconds))} s"
 
 
 def ms(seconds: float | None) -> str:
@@ -58,10 +72,13 @@ def _short(number: float, step: int, units: tuple[str, ...]) -> str:
 
 
 def site_state(site: SiteView, now: float) -> str:
-    """Return a site's state in words: "connected", "gone for 5 min", "paused", "never seen"."""
+    """Return a site's state in words: "connected", "gone for 5 min", "paused, 45 s" (so long still), "never seen"."""
     gone_s = site.gone_now(now)
     if gone_s is not None:
         return f"gone for {age(gone_s)}"
+    paused_s = site.paused_left_now(now)
+    if site.state is SiteState.PAUSED and paused_s is not None:
+        return f"paused, {left(paused_s)}"
     return site.state_words if site.state is SiteState.GONE else str(site.state)
 
 

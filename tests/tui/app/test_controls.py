@@ -11,7 +11,7 @@ from tui.app.deeds import DEEDS_MAX, Deed, Deeds, command_line
 @in_textual
 async def test_cancel_has_the_focus() -> None:
     async with shown() as face:
-        await face.press("down", "c", "enter", "enter", "enter")
+        await face.press("down", "c", "enter", "enter")
         assert face.world.asked == []
         assert face.title.startswith("pitlink Overview")
 
@@ -19,7 +19,7 @@ async def test_cancel_has_the_focus() -> None:
 @in_textual
 async def test_a_pause_names_the_site_counts_and_shows_the_command() -> None:
     async with shown() as face:
-        await face.press("down", "c", "enter", "enter")
+        await face.press("down", "c", "enter")
         for words in (
             "Pause site north?",
             "1 site stops",

@@ -59,6 +59,7 @@ class World:
     began: trio.Event = field(factory=trio.Event)
     is_running: bool = False
     fails: Exception | None = None
+    fails_for: Callable[[Mapping[str, Any]], bool] = lambda params: False
 
     def tell(self, sites: Mapping[str, Any] | None = None, **other: Any) -> None:
         """Have the hub say how it stands."""
@@ -82,6 +83,8 @@ class World:
     async def act(self, daemon: str, action: str, params: Mapping[str, Any]) -> Any:
         await trio.lowlevel.checkpoint()
         self.asked.append((daemon, action, dict(params)))
+        if self.fails_for(params):
+            raise AdminError(409, "refused", "not this one")
         found = self.does(action)
         if isinstance(found, AdminError):
             raise found
