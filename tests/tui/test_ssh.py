@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -94,7 +95,7 @@ async def test_a_daemon_behind_sshd_is_watched_acted_on_lost_and_found_again(tmp
             assert model.audit[0].who.startswith("unix")
             os.kill(ssh_of(far), signal.SIGKILL)
             await until(lambda: model.feeds["far"].state is FeedState.LOST)
-            assert model.feeds["far"].words == "root@127.0.0.1: ssh ended with -9"
+            assert model.feeds["far"].words == "root@127.0.0.1: ssh ended with 137"
             await until(lambda: model.feeds["far"].state is FeedState.LIVE)
             assert await feeds.act("far", "resume", {}) == {"words": "running"}
             await stage.stop_pits()
@@ -117,6 +118,41 @@ def ssh_of(far: Machine) -> int:
         if folder.name.isdigit() and words[0] == "ssh" and str(far.command[5]) in words and "-N" in words:
             return int(folder.name)
     raise ProcessLookupError
+
+
+KILLED = """
+import sys, trio
+from tui.feed import SshTunnel
+
+async def main():
+    async with SshTunnel("root@127.0.0.1", sys.argv[1], tuple(sys.argv[2:])).open() as client:
+        print(client.at, (await client.status())["daemon"], flush=True)
+        await trio.sleep_forever()
+
+trio.run(main)
+"""
+
+
+async def test_who_is_killed_leaves_no_ssh_and_no_folder_behind(tmp_path: Path) -> None:
+    """No `finally` runs then: what it started sees to it."""
+    there = tmp_path / "there"
+    there.mkdir()
+    async with (
+        machine(tmp_path / "far") as far,
+        listening(there / ADMIN_SOCKET),
+        trio.open_nursery() as nursery,
+    ):
+        program = [sys.executable, "-c", KILLED, str(there), *far.command]
+        killed = await nursery.start(partial(trio.run_process, program, stdout=subprocess.PIPE, check=False))
+        said = b""
+        with trio.fail_after(30):
+            while b"\n" not in said:
+                said += await killed.stdout.receive_some()
+        socket, daemon = said.decode().split()
+        assert daemon == "pits" and Path(socket).is_socket()
+        ssh = ssh_of(far)
+        killed.kill()
+        await until(lambda: not Path(f"/proc/{ssh}").exists() and not Path(socket).parent.exists())
 
 
 async def test_without_a_folder_the_only_daemon_there_is_found(tmp_path: Path) -> None:

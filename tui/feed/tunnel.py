@@ -5,6 +5,7 @@ asked for a password while a screen is shown: keys, an agent or a running master
 """
 
 import shlex
+import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
@@ -25,6 +26,20 @@ LOOK_S = 0.02
 END_S = 2.0
 GRACE_S = 0.3
 WORDS_MAX = 300
+KEEPER = """exec 3<&0 4>&2 </dev/null 2>/dev/null
+own=$1
+shift
+"$@" 2>&4 3<&- 4>&- & ssh=$!
+(read -r _ <&3; kill "$ssh") & reader=$!
+wait "$ssh"
+code=$?
+kill "$reader"
+rm -rf -- "$own"
+exit "$code"
+"""
+"""A shell that ends ssh and removes our folder when its standard input ends, which it does also when we are killed.
+PR_SET_PDEATHSIG would not do: it looks at the thread that started ssh, and threads come and go."""
+
 OPTIONS = (
     "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3",
     "-o", "ExitOnForwardFailure=yes", "-o", "Compression=yes", "-T",
@@ -81,17 +96,9 @@ class SshTunnel:
         with tempfile.TemporaryDirectory(prefix="pitlink-") as own:  # 0700
             socket = Path(own) / "a"
             forward = f"{socket}:{folder.rstrip('/')}/{ADMIN_SOCKET}"
-            command = [
-                *self.command,
-                *OPTIONS,
-                "-o",
-                "StreamLocalBindUnlink=yes",
-                "-N",
-                "-L",
-                forward,
-                "--",
-                self.host,
-            ]
+            options = (*OPTIONS, "-o", "StreamLocalBindUnlink=yes", "-N", "-L", forward)
+            keeper = ("sh", "-c", KEEPER, "pitlink-ssh", own)
+            command = [*keeper, *self.command, *options, "--", self.host]
             async with trio.open_nursery() as nursery:
                 process = await self._start(command)
                 nursery.start_soon(self._listen, process)
@@ -104,20 +111,23 @@ class SshTunnel:
                         self._code = await process.wait()
                     raise
                 finally:
-                    process.terminate()
+                    assert process.stdin is not None
                     with trio.move_on_after(END_S, shield=True) as ending:
+                        await process.stdin.aclose()
                         await process.wait()
                     if ending.cancelled_caught:
                         process.kill()
                     nursery.cancel_scope.cancel(reason="the tunnel is over")
 
     async def _start(self, command: list[str]) -> trio.Process:
+        if shutil.which(self.command[0]) is None:
+            raise Unreachable(f"{self.command[0]} cannot be run here: No such file or directory")
         try:
             return await trio.lowlevel.open_process(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
             )
         except OSError as exc:
-            raise Unreachable(f"{self.command[0]} cannot be run here: {exc.strerror or exc}") from exc
+            raise Unreachable(f"{command[0]} cannot be run here: {exc.strerror or exc}") from exc
 
     async def _listen(self, process: trio.Process) -> None:
         """Keep what ssh says; it must never wait for us to read."""
