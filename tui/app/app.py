@@ -3,22 +3,26 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
-from typing import ClassVar
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 from rich.segment import Segments
 from rich.traceback import Traceback
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.timer import Timer
 
 from tui.app.asking import Asking
+from tui.app.confirm import Confirm
 from tui.app.desk import Desk
 from tui.app.guest import Guest
 from tui.app.keys import KeyLine
-from tui.app.confirm import Confirm
+from tui.app.line import USUAL_HZ
 from tui.app.lists import Listing
 from tui.app.page import Page
 from tui.app.pages import HOME, PAGES, SITE, page_named
@@ -30,7 +34,8 @@ from tui.app.view import View
 
 __all__ = ["OperatorApp"]
 
-TICK_S = 0.25
+TICK_S = 1 / USUAL_HZ
+HINT_S = 15.0
 HISTORY_MAX = 50
 GIVE_UP_S = 3.0
 ENDED_BY = {
@@ -58,12 +63,14 @@ class OperatorApp(App[int]):
         Binding("colon", "speak", "go to or do, by name", id="app.speak", key_display=":"),
         Binding("slash", "filter", "filter (/! leaves out what matches)", id="app.filter", key_display="/"),
         Binding("c", "controls", "what can be done here", id="app.controls"),
+        Binding("z", "undo", "undo what was done last", id="app.undo"),
         Binding("escape", "out", "out", id="app.out"),
         Binding("minus", "last", "the last page", id="app.last", key_display="-"),
         Binding("left_square_bracket", "history(-1)", "back in history", id="app.back", key_display="["),
         Binding("right_square_bracket", "history(1)", "on in history", id="app.on", key_display="]"),
         Binding("f", "freeze", "freeze the picture, or go on", id="app.freeze"),
-        Binding("z", "undo", "undo what was done last", id="app.undo"),
+        Binding("plus", "rate(1)", "paint more often", id="app.faster", key_display="+"),
+        Binding("underscore", "rate(-1)", "paint less often", id="app.slower", key_display="_"),
         Binding("question_mark", "keys", "these keys", id="app.keys", key_display="?"),
         Binding("ctrl+l", "redraw", "draw the screen anew", id="app.redraw"),
         Binding("q,ctrl+c", "leave", "quit", id="app.quit"),
@@ -84,6 +91,15 @@ class OperatorApp(App[int]):
         self._history: list[Place] = []
         self._at = -1
         self._before: Place | None = None
+        self._ticks: Timer | None = None
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return what sends only what changes on the screen, where that runs and no other is asked for."""
+        if sys.platform == "win32" or os.environ.get("TEXTUAL_DRIVER"):
+            return super().get_driver_class()
+        from tui.app.driver import CellDriver
+
+        return CellDriver
 
     async def on_mount(self) -> None:
         """Begin: the pages, the Trio half beside, the painter's ticks, and what ends it from outside."""
@@ -102,7 +118,8 @@ class OperatorApp(App[int]):
         self._history, self._at = [(HOME, "", "")], 0
         self.run_worker(self.keys.run(), name="keys")
         self.run_worker(self._serve(), name="daemons")
-        self.set_interval(TICK_S, self.tick)
+        self._ticks = self.set_interval(TICK_S, self.tick)
+        self.set_timer(HINT_S, self._end_hint)
 
     async def on_event(self, event: events.Event) -> None:
         """Keys get in line."""
@@ -117,6 +134,9 @@ class OperatorApp(App[int]):
 
     def tick(self) -> None:
         """Paint, if there is news and the terminal keeps up."""
+        written = getattr(self._driver, "written", None)
+        if written is not None:
+            self.desk.line.meter.told(written, time.monotonic())
         if self.painter.due():
             self._paint()
 
@@ -213,6 +233,14 @@ class OperatorApp(App[int]):
         self.painter.again()
         self.tick()
 
+    def action_rate(self, by: int) -> None:
+        """`+` and `_`: paint more often, or less."""
+        self.desk.line.turn(by)
+        if self._ticks is not None:
+            self._ticks.stop()
+        self._ticks = self.set_interval(1 / self.desk.line.hz, self.tick)
+        self._tell(f"painted {self.desk.line.hz:.0f} times a second at most")
+
     def action_keys(self) -> None:
         """The keys that mean something here."""
         keys: dict[str, list[str]] = {}
@@ -227,6 +255,8 @@ class OperatorApp(App[int]):
         """Ctrl-L."""
         self.painter.again()
         self.screen.refresh(layout=True)
+        if not self.is_headless:
+            getattr(self._driver, "draw_anew", lambda: None)()
 
     def action_leave(self, leaves_screen: bool = False) -> None:
         """`q` and `Q`."""
@@ -257,6 +287,10 @@ class OperatorApp(App[int]):
     def _end(self, code: int) -> None:
         self.exit(code, return_code=code)
 
+    def _end_hint(self) -> None:
+        self.desk.line.hint = ""
+        self.painter.again()
+
     def _paint(self) -> None:
         for screen in self.screen_stack:
             if isinstance(screen, Page) and screen.is_mounted:
@@ -264,6 +298,8 @@ class OperatorApp(App[int]):
                     screen.say()
                 else:
                     screen.paint()
+            elif isinstance(screen, Confirm) and screen.is_mounted:
+                screen.paint()
 
     def _page(self) -> Page | None:
         """The page that is shown, when nothing lies over it."""
@@ -298,8 +334,6 @@ class OperatorApp(App[int]):
         match meant.kind:
             case "page":
                 found = page_named(meant.words)
-            elif isinstance(screen, Confirm) and screen.is_mounted:
-                screen.paint()
                 self._visit((found.name if found else HOME, "", ""))
             case "site":
                 self._visit((SITE, meant.daemon, meant.site))

@@ -7,6 +7,7 @@ import trio
 from attrs import define, field
 
 from tui.app.deeds import Deed, Deeds
+from tui.app.line import Line
 from tui.model import Model
 
 __all__ = ["Backend", "Desk"]
@@ -40,6 +41,7 @@ class Desk:
     is_read_only: bool = False
     is_frozen: bool = False
     deeds: Deeds = field(init=False)
+    line: Line = field(factory=Line)
     _looked_at: frozenset[tuple[str, str]] = frozenset()
     _now: float = 0.0
 
@@ -60,7 +62,7 @@ class Desk:
 
     def version(self) -> tuple[int, ...]:
         """Return what moves when there is something new to paint; ages grow by whole seconds."""
-        return (self.model.version, self.deeds.version, int(self.now()))
+        return (self.model.version, self.deeds.version, self.line.meter.version, int(self.now()))
 
     def look_at(self, sites: Iterable[tuple[str, str]]) -> None:
         """Have what is only asked for when it is looked at kept up to date for these."""

@@ -50,7 +50,9 @@ class Page(Screen[None]):
     def say(self) -> None:
         """Say in title and status how things stand, and leave the view as it is."""
         self.query_one("#title", OneLine).say(*self._title())
-        self.query_one("#status", OneLine).say(self._status(), Cell(HINT, Kind.DIM))
+        self.query_one("#status", OneLine).say(
+            self._status(), Cell(f"{self.desk.line.words}  {HINT}".strip(), Kind.DIM)
+        )
 
     def _title(self) -> tuple[list[Cell], Cell]:
         model = self.desk.model
@@ -98,4 +100,4 @@ class Page(Screen[None]):
             words = feed_words(model, name, now)
             if words:
                 return [*cells, Cell(printable(f"{name}: {words}"), Kind.NOTICE)]
-        return cells
+        return [*cells, Cell(self.desk.line.hint, Kind.NOTICE)] if self.desk.line.hint else cells

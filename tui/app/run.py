@@ -5,6 +5,7 @@ import sys
 
 from tui.app.app import OperatorApp
 from tui.app.desk import Backend, Desk
+from tui.app.line import COMPRESS, Line
 
 __all__ = ["run_app"]
 
@@ -16,8 +17,9 @@ def run_app(backend: Backend, *, is_read_only: bool = False) -> int:
     """
     if os.environ.get("NO_COLOR") == "":
         del os.environ["NO_COLOR"]  # empty means: not set
-    app = OperatorApp(Desk(backend, is_read_only))
-    app.run(mouse="SSH_CONNECTION" not in os.environ)
+    is_ssh = "SSH_CONNECTION" in os.environ
+    app = OperatorApp(Desk(backend, is_read_only, line=Line(hint=COMPRESS if is_ssh else "")))
+    app.run(mouse=not is_ssh)
     if app.last_screen:
         print("\n".join(app.last_screen))
     sys.stdout.flush()
