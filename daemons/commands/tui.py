@@ -5,13 +5,15 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import trio
+from attrs import evolve
 from cyclopts import Parameter
 
 from daemons.commands.place import CaFile, TokenFile, client_at, running
-from daemons.ops.errors import RefusedToStart
+from daemons.ops.errors import ConfigError, Problem, RefusedToStart
+from daemons.ops.speaking import NAME_WORDS, is_speakable
 
 if TYPE_CHECKING:
     from tui.feed import Source
@@ -39,6 +41,14 @@ def tui(
         bool, Parameter(negative="", help="Print lines as things change: for pipes and screen readers.")
     ] = False,
     read_only: Annotated[bool, Parameter(negative="", help="Show, and do nothing.")] = False,
+    who: Annotated[str, Parameter(help="For whom this user does things, for the audit.")] = "",
+    markers: Annotated[
+        Literal["braille", "block", "ascii"] | None,
+        Parameter(
+            help="What curves and maps are drawn with, ascii: everything. Without it braille, or ascii where the locale is "
+            "not UTF-8."
+        ),
+    ] = None,
     hz: Annotated[float, Parameter(help="How often daemons are asked, 1 to 4 times a second.")] = 2.0,
 ) -> int:
     """Show daemons and their sites on this terminal, and have them do things.
@@ -50,7 +60,9 @@ def tui(
     from tui.lineface import follow, until_signal
     from tui.lineface import once as show_once
 
-    feeds = open_feeds(_sources(connect, token_file, ca_file), hz)
+    if who and not is_speakable(who):
+        raise ConfigError([Problem("--who", "is no name", NAME_WORDS)])
+    feeds = open_feeds(_sources(connect, token_file, ca_file, who, read_only), hz)
     if once or as_json:
         return trio.run(until_signal, partial(show_once, feeds, as_json=as_json))
     if plain or not _has_screen():
@@ -61,7 +73,7 @@ def tui(
         )
     from tui.app.run import run_app
 
-    return run_app(feeds, is_read_only=read_only)
+    return run_app(feeds, is_read_only=read_only, markers=markers)
 
 
 def _has_screen() -> bool:
@@ -70,22 +82,30 @@ def _has_screen() -> bool:
 
 
 def _sources(
-    connect: list[str] | None, token_file: Path | None, ca_file: Path | None
+    connect: list[str] | None,
+    token_file: Path | None,
+    ca_file: Path | None,
+    who: str = "",
+    read_only: bool = False,
 ) -> "list[tuple[str, Source]]":
     """Return the daemons to watch, by name. Raises RefusedToStart and ConfigError."""
     from tui.feed import Direct, SshTunnel, is_ssh_place
 
+    def direct(at: str | None, place: str = "") -> Direct:
+        own = (token_file, ca_file) if connect else (None, None)
+        return Direct(evolve(client_at(at, *own), speaks_for=who, only_looks=read_only), place)
+
     if not connect:
         found = [str(socket.parent) for socket in running()]
         if len(found) <= 1:
-            return [(found[0] if found else "here", Direct(client_at(None, None, None)))]
-        return [(folder, Direct(client_at(folder, None, None), folder)) for folder in found]
+            return [(found[0] if found else "here", direct(None))]
+        return [(folder, direct(folder, folder)) for folder in found]
     sources: list[tuple[str, Source]] = []
     for place in dict.fromkeys(connect):
         is_url = place.startswith(("https://", "http://"))
         if not is_url and not Path(place).exists() and is_ssh_place(place):
             host, _, folder = place.partition(":")
-            sources.append((place, SshTunnel(host, folder)))
+            sources.append((place, SshTunnel(host, folder, speaks_for=who, only_looks=read_only)))
         else:
-            sources.append((place, Direct(client_at(place, token_file, ca_file), place)))
+            sources.append((place, direct(place, place)))
     return sources

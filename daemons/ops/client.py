@@ -22,6 +22,7 @@ from attrs import define, evolve, field
 
 from daemons.ops.ask import Answer, Place, Unreachable, ask
 from daemons.ops.keptline import KeptLine
+from daemons.ops.speaking import ONLY_LOOKS, SPEAKS_FOR
 from daemons.ops.unixpath import ADMIN_SOCKET
 
 __all__ = ["ADMIN_SOCKET", "AdminClient", "AdminError", "LogLines", "Unreachable"]
@@ -68,11 +69,15 @@ class AdminClient:
     """Asks the daemon at a Unix socket (a Path), or a hub at "https://host" with a token.
 
     Every method raises Unreachable and AdminError; cancelling one gives up its answer, not always the deed.
+
+    `speaks_for`: at a socket, for whom its user asks; the audit says so. `only_looks`: the daemon is to refuse every deed.
     """
 
     at: Path | str
     token: str = field(default="", repr=False)
     trust: ssl.SSLContext | None = None
+    speaks_for: str = ""
+    only_looks: bool = False
     _kept: KeptLine | None = field(default=None, init=False, repr=False)
 
     @asynccontextmanager
@@ -145,6 +150,10 @@ class AdminClient:
     @asynccontextmanager
     async def _asked(self, method: str, target: str, body: bytes = b"") -> AsyncIterator[Answer]:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        if self.speaks_for and isinstance(self.at, Path):
+            headers[SPEAKS_FOR] = self.speaks_for
+        if self.only_looks:
+            headers[ONLY_LOOKS] = "1"
         if self._kept is None:
             asked = ask(Place(self.at, self.trust), method, target, headers=headers, body=body)
         else:

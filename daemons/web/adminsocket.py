@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from daemons.ops.authority.identity import ALL_SITES, Forbidden, Identity, Role
 from daemons.ops.errors import RefusedToStart
+from daemons.ops.speaking import NAME_WORDS, SPEAKS_FOR, is_speakable
 from daemons.ops.unixpath import short_path
 from daemons.web.asgi import ASGIApp
 from daemons.web.config import FrontConfig
@@ -110,11 +111,17 @@ async def serve_admin(  # noqa: ASYNC114
 
 @asynccontextmanager
 async def held_by_peer(request: Request) -> AsyncIterator[Identity]:
-    """Return who asks by the Unix socket, as an admin: whoever has this user or root has the daemon anyhow."""
+    """Return who asks by the Unix socket, as an admin: whoever has this user or root has the daemon anyhow.
+
+    The kernel vouches for the user. For whom that user speaks, it says itself, and the name says that it does.
+    """
     client = request.client
     if client is None or client.host != "local":
         raise Forbidden("this is for the Unix socket", "role")
-    yield Identity("unix", _user_name(client.port), Role.ADMIN, (ALL_SITES,))
+    name, behind = _user_name(client.port), request.headers.get(SPEAKS_FOR, "")
+    if behind and not is_speakable(behind):
+        raise Forbidden(f"{SPEAKS_FOR} is no name: {NAME_WORDS}", "name")
+    yield Identity("unix", f"{name} (for {behind})" if behind else name, Role.ADMIN, (ALL_SITES,))
 
 
 def _user_name(uid: int) -> str:

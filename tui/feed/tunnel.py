@@ -66,12 +66,14 @@ def is_ssh_place(text: str) -> bool:
 class SshTunnel:
     """The daemon whose state folder is `folder` on `host`; without a folder the only one that runs there.
 
-    `command`: ssh, with whatever options of its own.
+    `command`: ssh, with whatever options of its own. `speaks_for`, `only_looks`: see AdminClient.
     """
 
     host: str
     folder: str = ""
     command: tuple[str, ...] = ("ssh",)
+    speaks_for: str = ""
+    only_looks: bool = False
     _said: bytes = field(default=b"", init=False)  # by ssh, last
     _code: int | None = field(default=None, init=False)  # with which it ended by itself
 
@@ -104,7 +106,8 @@ class SshTunnel:
                 nursery.start_soon(self._listen, process)
                 try:
                     await self._wait_up(process, socket)
-                    async with AdminClient(socket).kept() as client:
+                    there = AdminClient(socket, speaks_for=self.speaks_for, only_looks=self.only_looks)
+                    async with there.kept() as client:
                         yield client
                 except Exception:
                     with trio.move_on_after(GRACE_S):  # if it ended, it says why a moment later

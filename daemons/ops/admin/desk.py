@@ -35,6 +35,8 @@ class AdminDesk:
         target = _site_of(action, given)
         try:
             _check_role(action, identity)
+            if action.changes and identity.only_looks:
+                raise Forbidden(f"{action.name} changes something, and you only look", "looks")
             params = action.read(given)
             identity.require(action.role, target or None)
             found = await action.run(params, identity)

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 import trio
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -27,6 +27,7 @@ from daemons.ops.authority.identity import Identity, Refusal, Role
 from daemons.ops.health import Health
 from daemons.ops.logring import LogRing
 from daemons.ops.metrics import CONTENT_TYPE, Readings, metrics_text
+from daemons.ops.speaking import ONLY_LOOKS
 from daemons.store.errors import StorageError
 
 __all__ = ["AdminSources", "Held", "admin_routes"]
@@ -83,7 +84,12 @@ def admin_routes(desk: AdminDesk, sources: AdminSources, held: Held) -> list[Bas
         return LogStream(sources.ring, level=level, count=count, after=after, follow=follow, holding=trace)
 
     async def actions(request: Request, identity: Identity) -> Response:
-        return _json(200, [describe_action(a) for a in desk.registry if identity.role.covers(a.role)])
+        may = [
+            a
+            for a in desk.registry
+            if identity.role.covers(a.role) and not (a.changes and identity.only_looks)
+        ]
+        return _json(200, [describe_action(a) for a in may])
 
     async def act(request: Request, identity: Identity) -> Response:
         given = await _params(request)
@@ -145,6 +151,8 @@ class _Guarded:
         response = _refusal(401, "revoked", "what let you in does so no more")
         try:
             async with self._held(request) as identity:
+                if request.headers.get(ONLY_LOOKS):
+                    identity = evolve(identity, only_looks=True)
                 await (await self._respond(request, identity))(scope, receive, tell)
         except Refusal as exc:
             response = _refusal(exc.status, exc.code, exc.words)

@@ -40,7 +40,7 @@ class Identity:
     """Somebody who has proven who they are. `sites`: those they are let near, ("*",) for all.
 
     `kind` says how it was proven, `token_id` names the token (or the sign-in) that did: it is safe to show, and
-    revoking it ends what it is used for.
+    revoking it ends what it is used for. `only_looks`: they have asked that nothing be changed in their name.
     """
 
     kind: Kind
@@ -48,6 +48,7 @@ class Identity:
     role: Role
     sites: tuple[str, ...] = field(converter=_sorted)
     token_id: str = ""
+    only_looks: bool = False
 
     def may(self, role: Role, site: str | None = None) -> bool:
         """May they do at `site` what `role` may? No site: at the hub itself, which needs all sites."""
