@@ -24,6 +24,7 @@ from tui.app.guest import Guest
 from tui.app.keys import KeyLine
 from tui.app.line import USUAL_HZ
 from tui.app.lists import Listing
+from tui.app.markers import AsciiOnly, Markers
 from tui.app.page import Page
 from tui.app.pages import HOME, PAGES, SITE, page_named
 from tui.app.painter import Painter, waiting_writes
@@ -92,6 +93,9 @@ class OperatorApp(App[int]):
         self._at = -1
         self._before: Place | None = None
         self._ticks: Timer | None = None
+        self._paced_hz = USUAL_HZ
+        if desk.markers is Markers.ASCII:
+            self._filters.append(AsciiOnly())
 
     def get_driver_class(self) -> type[Driver]:
         """Return what sends only what changes on the screen, where that runs and no other is asked for."""
@@ -236,9 +240,7 @@ class OperatorApp(App[int]):
     def action_rate(self, by: int) -> None:
         """`+` and `_`: paint more often, or less."""
         self.desk.line.turn(by)
-        if self._ticks is not None:
-            self._ticks.stop()
-        self._ticks = self.set_interval(1 / self.desk.line.hz, self.tick)
+        self._pace()
         self._tell(f"painted {self.desk.line.hz:.0f} times a second at most")
 
     def action_keys(self) -> None:
@@ -301,6 +303,14 @@ class OperatorApp(App[int]):
             elif isinstance(screen, Confirm) and screen.is_mounted:
                 screen.paint()
 
+    def _pace(self) -> None:
+        """Tick as often as the page that is shown is painted."""
+        hz = self.desk.line.hz_for(self._pages[self._here()[0]].view.hz)
+        if hz != self._paced_hz and self._ticks is not None:
+            self._ticks.stop()
+            self._paced_hz = hz
+            self._ticks = self.set_interval(TICK_S if hz == USUAL_HZ else 1 / hz, self.tick)
+
     def _page(self) -> Page | None:
         """The page that is shown, when nothing lies over it."""
         return self.screen if isinstance(self.screen, Page) else None
@@ -320,6 +330,7 @@ class OperatorApp(App[int]):
     def _show(self, place: Place) -> None:
         name, daemon, site = place
         page = self._pages[name]
+        self._pace()
         if isinstance(page.view, SiteView):
             page.view.point(daemon, site)
         if self.screen is page:

@@ -8,6 +8,7 @@ from attrs import define, field
 
 from tui.app.deeds import Deed, Deeds
 from tui.app.line import Line
+from tui.app.markers import Markers
 from tui.model import Model
 
 __all__ = ["Backend", "Desk"]
@@ -42,6 +43,7 @@ class Desk:
     is_frozen: bool = False
     deeds: Deeds = field(init=False)
     line: Line = field(factory=Line)
+    markers: Markers = Markers.BRAILLE
     _looked_at: frozenset[tuple[str, str]] = frozenset()
     _now: float = 0.0
 

@@ -18,6 +18,7 @@ class Kind(Enum):
     DIM = "dim"
     GOOD = "green"
     NOTICE = "yellow"
+    BEST = "magenta"
     BAD = "bold red"
 
     @property

@@ -53,10 +53,10 @@ def dots_of(markers: Markers) -> Dots:
     return _DOTS[markers]
 
 
-def markers_here(wanted: Markers = Markers.BRAILLE) -> Markers:
-    """Return the markers that were asked for, or ASCII where the locale is not UTF-8: there, nothing else arrives."""
+def markers_here() -> Markers:
+    """Return the markers for this locale: ASCII where it is not UTF-8, since nothing else arrives there."""
     encoding = locale.getencoding().replace("-", "").replace("_", "").lower()
-    return wanted if encoding == "utf8" else Markers.ASCII
+    return Markers.BRAILLE if encoding == "utf8" else Markers.ASCII
 
 
 _ALIKE = str.maketrans(

@@ -8,9 +8,12 @@ from tui.app.alarms import AlarmsView
 from tui.app.audit import AuditView
 from tui.app.commands import CommandsView
 from tui.app.desk import Desk
+from tui.app.heating import HeatingPage
 from tui.app.log import LogView
 from tui.app.overview import OverviewView
 from tui.app.site import SiteView
+from tui.app.team import TeamPage
+from tui.app.telemetry import TelemetryPage
 from tui.app.view import View
 
 __all__ = ["HOME", "PAGES", "SITE", "PageKind", "page_named"]
@@ -32,7 +35,10 @@ SITE = "site"
 PAGES = (
     PageKind(HOME, "Overview", "1", OverviewView, ("o", "home", "sites")),
     PageKind("log", "Requests and errors", "2", LogView, ("l", "logs", "requests", "errors")),
+    PageKind("telemetry", "Telemetry", "3", TelemetryPage, ("tm", "car", "traces", "map")),
+    PageKind("heating", "Heating", "4", HeatingPage, ("he", "zones", "boiler")),
     PageKind("commands", "Commands and dead letters", "5", CommandsView, ("cmd", "dead", "letters")),
+    PageKind("team", "Team", "6", TeamPage, ("te", "stints", "messages")),
     PageKind("alarms", "Alarms", "7", AlarmsView, ("al", "health")),
     PageKind("audit", "Audit", "8", AuditView, ("au", "who")),
     PageKind(SITE, "Site", "", SiteView),

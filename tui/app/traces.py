@@ -20,7 +20,7 @@ __all__ = ["LABEL", "Band", "Traces"]
 LABEL = 10
 """Cells at the left, for name and value."""
 
-ROWS_MIN = 2
+ROWS_MIN = 3
 """Rows that a band takes at least. What does not fit is left out, the last first."""
 
 
@@ -56,16 +56,15 @@ class Traces(Widget, can_focus=True):
         self._window_s = window_s
         self._placed: list[_Placed] = []
         self._hz = 0.0
+        self._series: Series | None = None
         self._values: dict[str, str] = {}
 
-    def show(self, series: Series | None, hz: float, values: dict[str, str]) -> None:
+    def show(self, series: Series, hz: float, values: dict[str, str]) -> None:
         """Show these samples, and beside each curve its value as a text; only what has changed is painted."""
-        if series is None:
-            self._forget()
-            return
-        if hz != self._hz:
-            self._hz = hz
+        if series is not self._series or hz != self._hz:
+            self._series, self._hz, self._values = series, hz, values
             self._place()
+            return
         width = self._plot_width
         dirty = []
         for placed in self._placed:
@@ -125,26 +124,22 @@ class Traces(Widget, can_focus=True):
     @property
     def _span_s(self) -> float:
         """How much time there is from the left to the right."""
-        if not self._placed or not self._hz:
+        if not self._placed:
             return self._window_s
         return self._placed[0].plot.per_cell * self._plot_width / self._hz
-
-    def _forget(self) -> None:
-        if self._values or self._hz:
-            self._values, self._hz = {}, 0.0
-            self._place()
 
     def _place(self) -> None:
         """Give every band that fits its rows."""
         width, height = self._plot_width, self.size.height - 1
         self._placed = []
-        count = min(len(self._bands), height // ROWS_MIN)
-        if count and width > 0:
-            per_dot = max(1, round(self._window_s * (self._hz or 60.0) / (width * self._dots.wide)))
+        count = min(len(self._bands), max(1, height // ROWS_MIN))
+        if self._series is not None and height > 0 and width > 0:
+            per_dot = max(1, round(self._window_s * self._hz / (width * self._dots.wide)))
             y = 0
             for at, band in enumerate(self._bands[:count]):
                 rows = (height - y) // (count - at)
                 plot = Plot(self._dots, width, rows, band.channel, band.scale, per_dot)
+                plot.update(self._series)
                 self._placed.append(_Placed(band, plot, y))
                 y += rows
         self.refresh()

@@ -46,7 +46,7 @@ class TrackMap(Widget, can_focus=True):
         super().__init__()
         self._dots = dots
         self._points: Sequence[Point] = ()
-        self._name = ""
+        self._track = ""
         self._cars: tuple[MapCar, ...] = ()
         self._plot = TrackPlot(dots, 0, 0, ())
         self._rows: list[dict[int, tuple[str, Style]]] = []
@@ -54,8 +54,8 @@ class TrackMap(Widget, can_focus=True):
     def show(self, name: str, points: Sequence[Point], cars: Sequence[MapCar]) -> None:
         """Show this track and these cars, those ahead first."""
         now = tuple(cars)
-        if points is not self._points or name != self._name:
-            self._points, self._name, self._cars = points, name, now
+        if points is not self._points or name != self._track:
+            self._points, self._track, self._cars = points, name, now
             self._draw()
         elif now != self._cars:
             self._cars = now
@@ -78,7 +78,7 @@ class TrackMap(Widget, can_focus=True):
         width = self.size.width
         if y == 0:
             style = Kind.STRONG.style + Style(reverse=self.has_focus)
-            return Strip([Segment(self._name[:width], style)]).crop_extend(0, width, NO_STYLE)
+            return Strip([Segment(self._track[:width], style)]).crop_extend(0, width, NO_STYLE)
         if y > len(self._rows):
             return Strip.blank(width, NO_STYLE)
         row, segments, x = self._plot.rows[y - 1], [], 0

@@ -25,6 +25,9 @@ class View(Container):
     columns: ClassVar[Sequence[Column]]
     empty: ClassVar[str] = ""
     follows: ClassVar[bool] = False
+    hz: ClassVar[float] = 0.0
+    """How often it wants to be painted, a second, where nobody has chosen how often; 0: as usual."""
+
     can_tag: ClassVar[bool] = False
 
     class Opened(Message):
@@ -111,6 +114,10 @@ class View(Container):
         """Return all that there is to show."""
         raise NotImplementedError
 
+    def words_when_empty(self) -> str:
+        """Return what stands there without a row."""
+        return self.empty
+
     def heading(self) -> str:
         """Return what the title says of it, after its name."""
         return ""
@@ -129,7 +136,9 @@ class View(Container):
         """Show how it stands now."""
         table = self.table
         rows = self.filtered()
-        table.say_when_empty(f"nothing matches /{self.filter.text}" if self.filter.is_set else self.empty)
+        table.say_when_empty(
+            f"nothing matches /{self.filter.text}" if self.filter.is_set else self.words_when_empty()
+        )
         table.show(rows)
 
     def on_line_table_chosen(self, event: LineTable.Chosen) -> None:

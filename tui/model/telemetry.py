@@ -21,6 +21,7 @@ __all__ = [
     "TelemetryView",
     "TrackView",
     "TyreView",
+    "best_sectors",
     "marks",
     "read_telemetry",
 ]
@@ -248,22 +249,25 @@ class Mark(StrEnum):
     SLOWER = "Y"
 
 
-def marks(car: CarView, cars: Sequence[CarView]) -> tuple[Mark | None, ...]:
-    """Return what each of a car's sector times is, beside all cars' best; None for one that is not there."""
-    found: list[Mark | None] = []
-    for at, time_s in enumerate(car.sectors):
-        if time_s is None:
-            found.append(None)
-            continue
-        own = _best(car, at)
-        others = [best for best in (_best(other, at) for other in cars) if best is not None]
-        if all(time_s <= best for best in others):
-            found.append(Mark.OVERALL)
-        elif own is None or time_s <= own:
-            found.append(Mark.OWN)
-        else:
-            found.append(Mark.SLOWER)
-    return tuple(found)
+def best_sectors(cars: Sequence[CarView]) -> tuple[float | None, ...]:
+    """Return the best that any of the cars has driven, sector by sector."""
+    count = max((len(car.best_sectors) for car in cars), default=0)
+    known = ([best for car in cars if (best := _best(car, at)) is not None] for at in range(count))
+    return tuple(min(bests, default=None) for bests in known)
+
+
+def marks(car: CarView, bests: Sequence[float | None]) -> tuple[Mark | None, ...]:
+    """Return what each of a car's sector times is, beside the best of all cars; None for one that is not there."""
+    return tuple(
+        None if time_s is None else _mark(time_s, _best(car, at), bests[at] if at < len(bests) else None)
+        for at, time_s in enumerate(car.sectors)
+    )
+
+
+def _mark(time_s: float, own: float | None, overall: float | None) -> Mark:
+    if overall is None or time_s <= overall:
+        return Mark.OVERALL
+    return Mark.OWN if own is None or time_s <= own else Mark.SLOWER
 
 
 def _best(car: CarView, at: int) -> float | None:

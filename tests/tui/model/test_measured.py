@@ -9,7 +9,7 @@ from tui.model import Model
 from tui.model.heating import Sensor
 from tui.model.measured import EACH_MAX
 from tui.model.team import Priority
-from tui.model.telemetry import CarView, Mark, marks
+from tui.model.telemetry import CarView, Mark, best_sectors, marks
 
 UTC = 1_800_000_000.0
 
@@ -154,5 +154,5 @@ def test_how_many_there_are_is_bounded() -> None:
 def test_sectors_are_the_best_of_all_ones_own_best_or_neither() -> None:
     ours = CarView(number="7", sectors=(30.0, 41.0, 29.0, None), best_sectors=(30.0, 41.0, 28.0, 27.0))
     other = CarView(number="8", best_sectors=(31.0, 40.0, None))
-    assert marks(ours, [ours, other]) == (Mark.OVERALL, Mark.OWN, Mark.SLOWER, None)
+    assert marks(ours, best_sectors([ours, other])) == (Mark.OVERALL, Mark.OWN, Mark.SLOWER, None)
     assert marks(CarView(number="1", sectors=(9.0,)), []) == (Mark.OVERALL,), "the first of all is the best"
