@@ -213,7 +213,7 @@ class Connection:
                 await self._attach_channels()
                 async with trio.open_nursery() as nursery:
                     self._begin(nursery)
-                    nursery.start_soon(self._read)
+                    nursery.start_soon(self.transport.receive_each, self._take)
                     nursery.start_soon(self._write)
                     nursery.start_soon(self.heartbeat.run)
                     nursery.start_soon(self._look)
@@ -286,11 +286,6 @@ class Connection:
         self._topics.begin(self.theirs)
 
     # --- reader --------------------------------------------------------------------------------------------------
-
-    async def _read(self) -> None:
-        while True:
-            if pause_s := self._take(await self.transport.receive()):
-                await trio.sleep(pause_s)
 
     def _take(self, message: bytes) -> float:
         """Act upon one message, whole; return how many seconds to wait before the next one is read."""

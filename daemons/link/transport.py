@@ -12,13 +12,13 @@ The edges of trio-websocket 0.12.2 that this file exists for, all reproduced:
 
 import socket as std_socket
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, nullcontext
-from typing import Protocol, runtime_checkable
+from typing import NoReturn, Protocol, runtime_checkable
 
 import trio
 import trio_websocket
-from attrs import define, field, frozen
+from attrs import define, field
 
 from protocol.errors import CloseCode, RemoteProtocolError
 
@@ -32,6 +32,8 @@ _MESSAGE_QUEUE = 8
 _CLOSE_S = 1.0
 _SETTLE_S = 0.2
 _SIOCOUTQ, _SIOCOUTQNSD = 0x5411, 0x894B  # linux/sockios.h
+_TURN_EVERY = 32
+"""Messages that came together are taken one behind the other; after so many the others have their turn."""
 _REASON_BYTES_MAX = 123  # RFC 6455 §5.5: a control frame carries 125 bytes, two of them are the code
 
 
@@ -56,6 +58,9 @@ class UpgradeRefused(Exception):
     def header(self, name: bytes) -> str:
         """Return every header of this name (in lower case), joined by commas; "" when there is none."""
         return ", ".join(value.decode("latin-1") for key, value in self._headers if key.lower() == name)
+
+
+Take = Callable[[bytes], float]
 
 
 class Transport(Protocol):
@@ -91,6 +96,12 @@ class Transport(Protocol):
 
     async def receive(self) -> bytes:
         """Return the next message. Raise TransportClosed, RemoteProtocolError for a text one. Safe to cancel."""
+
+    async def receive_each(self, take: Take) -> NoReturn:
+        """Have `take` called with each message, in whatever task it comes, until cancelled.
+
+        `take` returns for how many seconds nothing more is to be read. Raises what `receive` and `take` raise.
+        """
 
     async def aclose(self, code: int, words: str) -> None:
         """Say goodbye and close: 1 s at most, then by force."""
@@ -162,13 +173,39 @@ class _SharedStream(trio.abc.Stream):
         await self.inner.aclose()
 
 
-@frozen
+@define(eq=False)
 class _Straight:
-    """The sending half of a memory channel, without a turn of the loop where there is room."""
+    """The sending half of a memory channel, without a turn of the loop where there is room.
+
+    With `take` nothing goes through the channel: a switch of tasks a message is a good part of what a message costs.
+    """
 
     channel: trio.MemorySendChannel[bytes | str]
+    take: Callable[[bytes | str], float] | None = None
+    queued: int = 0
+    """Messages in the channel: those behind them must not overtake them."""
+    failure: Exception | None = None
+    """What `take` raised, for whoever waits at the other half."""
+    _taken: int = 0
 
     async def send(self, message: bytes | str) -> None:
+        if self.take is None or self.queued or self.failure is not None:
+            await self._queue(message)
+            return
+        try:
+            pause_s = self.take(message)
+        except Exception as failure:
+            self.failure = failure
+            await self._queue("")
+            return
+        self._taken += 1
+        if pause_s:
+            await trio.sleep(pause_s)
+        elif not self._taken % _TURN_EVERY:
+            await trio.lowlevel.checkpoint()
+
+    async def _queue(self, message: bytes | str) -> None:
+        self.queued += 1
         try:
             self.channel.send_nowait(message)
         except trio.WouldBlock:
@@ -219,7 +256,9 @@ class WebSocketTransport:
         # Its own lock around each send costs a turn of the loop; the one of the stream is enough.
         ws._stream_lock = nullcontext()  # type: ignore[assignment]
         # Nor need its reader give its turn away for each message that its queue has room for.
-        ws._send_channel = _Straight(ws._send_channel)  # type: ignore[assignment]
+        early = ws._send_channel.statistics().current_buffer_used
+        self._straight = _Straight(ws._send_channel, queued=early)
+        ws._send_channel = self._straight  # type: ignore[assignment]
         self.messages_in = 0
         self.messages_out = 0
 
@@ -259,10 +298,25 @@ class WebSocketTransport:
             message = await self._ws.get_message()
         except trio_websocket.ConnectionClosed as exc:
             raise _closed(exc.reason) from None
+        self._straight.queued -= 1
+        if self._straight.failure is not None:
+            raise self._straight.failure
+        return self._binary(message)
+
+    def _binary(self, message: bytes | str) -> bytes:
         if isinstance(message, str):
             raise RemoteProtocolError("a text message; the link speaks binary only")
         self.messages_in += 1
-        return bytes(message)
+        return message
+
+    async def receive_each(self, take: Take) -> NoReturn:
+        self._straight.take = lambda message: take(self._binary(message))
+        try:
+            while True:  # what came before; all that comes from an empty queue on is taken where it comes
+                if pause_s := take(await self.receive()):
+                    await trio.sleep(pause_s)
+        finally:
+            self._straight.take = None
 
     def kernel_queue(self) -> tuple[int, int] | None:
         sock = raw_socket(self._stream)

@@ -5,9 +5,11 @@ What ends a connection leaves the transport as one exception that its caller kno
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 import trio
+import trio.testing
 import wsproto
 from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock, memory_stream_pair
 from wsproto.events import (
@@ -164,6 +166,50 @@ async def test_a_text_message_breaks_the_rules(autojump_clock: MockClock) -> Non
         assert await transport.receive() == b"good"
         with pytest.raises(RemoteProtocolError, match="binary only"):
             await transport.receive()
+
+
+async def test_messages_are_taken_in_order_those_that_came_before_too(autojump_clock: MockClock) -> None:
+    accepted: list[Event] = [AcceptConnection(subprotocol=SUBPROTOCOL), BytesMessage(data=b"0")]
+    async with hub_and(lambda: accepted) as (transport, far), trio.open_nursery() as nursery:
+        await far.say(*(BytesMessage(data=b"%d" % number) for number in range(1, 5)))
+        await trio.testing.wait_all_tasks_blocked()
+        taken: list[tuple[bytes, float]] = []
+
+        def take(message: bytes) -> float:
+            taken.append((message, trio.current_time()))
+            return 1.0 if message == b"9" else 0.0
+
+        nursery.start_soon(transport.receive_each, take)
+        await far.say(*(BytesMessage(data=b"%d" % number) for number in range(5, 100)))
+        await trio.sleep(2)
+        assert [message for message, _ in taken] == [b"%d" % number for number in range(100)]
+        assert [later[1] - sooner[1] for sooner, later in pairwise(taken)] == [0.0] * 9 + [1.0] + [0.0] * 89
+        assert transport.messages_in == 100
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_taking_a_message_raises_ends_the_taking_and_not_the_transport(
+    autojump_clock: MockClock,
+) -> None:
+    taken: list[bytes] = []
+
+    def take(message: bytes) -> float:
+        taken.append(message)
+        if message == b"bad":
+            raise RemoteProtocolError("a bad one")
+        return 0.0
+
+    for bad in (BytesMessage(data=b"bad"), TextMessage(data="hello")):
+        async with hub_and() as (transport, far), trio.open_nursery() as nursery:
+            nursery.start_soon(far.say, BytesMessage(data=b"good"), bad, BytesMessage(data=b"behind"))
+            with pytest.raises(RemoteProtocolError, match=r"a bad one|binary only"):
+                await transport.receive_each(take)
+            nursery.start_soon(transport.aclose, 4000, "why")
+            goodbye = await far.hear()
+            assert isinstance(goodbye, CloseConnection)
+            assert (goodbye.code, goodbye.reason) == (4000, "why")
+            await far.say(goodbye.response())
+    assert taken == [b"good", b"bad", b"good"]
 
 
 async def test_a_message_too_large_ends_the_connection(autojump_clock: MockClock) -> None:
