@@ -112,7 +112,8 @@ async def test_a_revoked_site_is_off_within_a_second_and_stays_off(tmp_path: Pat
             await joined.until(lambda: joined.member().site.peer.connection is None, 1.0)
             assert trio.current_time() - at < 1
             await joined.until(lambda: _status(pits) is Status.REFUSED)
-            assert "revoked at the hub (4004)" in _words(pits)
+            # Told by the close, or, when the last frames of the site overtake it, by the next opening.
+            assert "revoked" in _words(pits)
             assert pits.dialer is not None
             pits.dialer.reconnect_now()
             await joined.until(lambda: joined.cloud.admission.refusals.get("revoked"))
