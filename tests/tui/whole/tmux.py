@@ -70,7 +70,7 @@ class Pane:
         """Draw what stands there, to name.png among the pictures."""
         columns, rows = self.size
         screen = Screen(columns, rows)
-        shown = await self._tmux("capture-pane", "-p", "-e")
+        shown = await self._tmux("capture-pane", "-p", "-e", "-N")
         screen.take("\r\n".join(shown.split("\n")[:rows]).encode())
         path = self.pictures / f"{name}.png"
         screen.picture().quantize(64).save(path, optimize=True)
@@ -126,7 +126,6 @@ async def open_pane(
             "status off",
             "remain-on-exit on",
             "default-terminal tmux-256color",
-            "window-size manual",
         ):
             command += [";", "set-option", "-g", *option.split()]
         columns, rows = size
