@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from tui.app.columns import Column, Placed, place
 from tui.app.looks import CURSOR, HEADING, NO_STYLE, TAG, Cell, Key, Kind, Row
+from tui.app.runs import Runs
 
 __all__ = ["LineTable"]
 
@@ -228,22 +229,19 @@ class LineTable(Widget, can_focus=True):
     def _strip(
         self, cells: tuple[Cell, ...], marked: bool, *, heading: bool = False, tagged: bool = False
     ) -> Strip:
-        segments, x = [], self._margin
         base = CURSOR if marked else NO_STYLE
+        line = Runs(base)
         if self._margin:
-            segments.append(Segment(TAG if tagged else " ", Kind.STRONG.style + base))
+            line.add(TAG if tagged else " ", Kind.STRONG.style + base if tagged else base)
         for placed in self._placed:
             cell = _at(cells, placed.index)
-            style = (HEADING if heading else cell.kind.style) + base
-            left = self._margin + placed.x
-            if left > x:
-                segments.append(Segment(" " * (left - x), base))
-            segments.append(
-                Segment(_fitted(cell.text, placed.width, self._columns[placed.index].right), style)
+            line.pad(self._margin + placed.x)
+            text = _fitted(cell.text, placed.width, self._columns[placed.index].right)
+            line.add(
+                text,
+                (HEADING if heading else cell.kind.style) + base if marked or heading else cell.kind.style,
             )
-            x = left + placed.width
-        segments.append(Segment(" " * max(0, self.size.width - x), base))
-        return Strip(segments, max(self.size.width, x)).crop(0, self.size.width)
+        return line.strip(self.size.width)
 
 
 def _at(cells: tuple[Cell, ...], index: int) -> Cell:
@@ -251,6 +249,8 @@ def _at(cells: tuple[Cell, ...], index: int) -> Cell:
 
 
 def _fitted(text: str, width: int, right: bool) -> str:
+    if text.isascii() and len(text) <= width:
+        return text.rjust(width) if right else text.ljust(width)
     if right and len(text) < width:
         text = text.rjust(width)
     return set_cell_size(text, width)
