@@ -17,7 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.timer import Timer
 
-from tui.app.asking import Asking
+from tui.app.asking import READ_ONLY, Asking
 from tui.app.confirm import Confirm
 from tui.app.desk import Desk
 from tui.app.guest import Guest
@@ -157,6 +157,17 @@ class OperatorApp(App[int]):
     def on_view_asked(self, event: View.Asked) -> None:
         """A control on a view."""
         self.asking.confirm(event.questions, event.what)
+
+    def on_view_begun(self, event: View.Begun) -> None:
+        """A control on a view that asks for something first."""
+        if self.desk.is_read_only:
+            self._tell(READ_ONLY)
+        else:
+            self.asking.begin(event.wanted)
+
+    def on_view_told(self, event: View.Told) -> None:
+        """Why something on a view does not go."""
+        self._tell(event.words)
 
     # --- keys --------------------------------------------------------------------------------------------------
 

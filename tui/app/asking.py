@@ -14,7 +14,7 @@ from tui.app.lists import Listing
 from tui.app.prompt import Prompt
 from tui.model.words import printable
 
-__all__ = ["Asking"]
+__all__ = ["READ_ONLY", "Asking"]
 
 READ_ONLY = "read-only: nothing is changed from here"
 COMMANDS_MAX = 3

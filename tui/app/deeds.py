@@ -1,5 +1,6 @@
 """What an operator has daemons do: keys put deeds on a channel, the Trio half does them and notes what came of it."""
 
+import json
 import math
 import shlex
 import time
@@ -27,7 +28,8 @@ _BAD_STATUSES = ("FAILED", "EXPIRED")
 class Deed:
     """An action that a daemon is asked for. `title`: in words, with what it is done to; `on`: that alone.
 
-    `undo`: what undoes it, made of how things stood before; without it `why_not` says why nothing does.
+    `undo`: what undoes it, made of how things stood before; without it `why_not` says why nothing does. `command`: what does
+    the same, where that is no `pitlink ctl`.
     """
 
     daemon: str
@@ -37,6 +39,7 @@ class Deed:
     on: str = ""
     undo: "Deed | None" = None
     why_not: str = ""
+    command: tuple[str, ...] = ()
 
 
 @frozen
@@ -76,6 +79,8 @@ class Done:
 
 def command_line(deed: Deed, place: str) -> str:
     """Return the command that does the same. `place`: what --at takes; "" where it is found by itself."""
+    if deed.command:
+        return shlex.join(deed.command)
     parts = ["pitlink", "ctl", deed.action]
     parts += [f"{name}={_written(value)}" for name, value in deed.params.items()]
     if place:
@@ -86,6 +91,8 @@ def command_line(deed: Deed, place: str) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False)
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 

@@ -30,6 +30,9 @@ class Backend(Protocol):
     def look_at_all(self, sites: Iterable[tuple[str, str]]) -> None:
         """Keep commands, dead letters and allowlists of these (daemon, site) up to date, until told otherwise."""
 
+    def look_at_chaos(self, is_wanted: bool) -> None:
+        """Keep faults and drills of all daemons up to date, until told otherwise."""
+
     def place(self, daemon: str) -> str:
         """Return what --at takes for it; "" where it is found by itself."""
 
@@ -45,6 +48,7 @@ class Desk:
     line: Line = field(factory=Line)
     markers: Markers = Markers.BRAILLE
     _looked_at: frozenset[tuple[str, str]] = frozenset()
+    _looks_at_chaos: bool = False
     _now: float = 0.0
 
     def __attrs_post_init__(self) -> None:
@@ -72,6 +76,12 @@ class Desk:
         if wanted != self._looked_at:
             self._looked_at = wanted
             self.backend.look_at_all(wanted)
+
+    def look_at_chaos(self, is_wanted: bool) -> None:
+        """Have faults and drills kept up to date, or only while there are any."""
+        if is_wanted != self._looks_at_chaos:
+            self._looks_at_chaos = is_wanted
+            self.backend.look_at_chaos(is_wanted)
 
     def place_of(self, deed: Deed) -> str:
         """Return what --at takes for its daemon."""

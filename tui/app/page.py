@@ -8,6 +8,7 @@ from tui.app.looks import Cell, Kind
 from tui.app.oneline import OneLine
 from tui.app.view import View
 from tui.model import FeedState
+from tui.model.chaos_words import chaos_words
 from tui.model.words import feed_words, printable
 
 __all__ = ["Page"]
@@ -39,6 +40,7 @@ class Page(Screen[None]):
     def on_screen_resume(self) -> None:
         """Show what came meanwhile, and have what this view needs kept up to date."""
         self.desk.look_at(self.view.looks_at())
+        self.desk.look_at_chaos(self.view.looks_at_chaos)
         if self.is_mounted:
             self.paint()
 
@@ -62,6 +64,8 @@ class Page(Screen[None]):
         loud = [a for a in model.alarms if not a.is_acknowledged and a.shelved_until is None]
         if loud:
             left.append(Cell(f"! {len(loud)} alarm{'s' * (len(loud) > 1)}"))
+        if chaos := chaos_words(model, self.desk.now()):
+            left.append(Cell(printable(chaos), Kind.BAD))
         if self.desk.is_read_only:
             left.append(Cell("READ-ONLY", Kind.STRONG))
         if self.desk.is_frozen:

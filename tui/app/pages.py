@@ -6,6 +6,7 @@ from attrs import frozen
 
 from tui.app.alarms import AlarmsView
 from tui.app.audit import AuditView
+from tui.app.chaos import ChaosView
 from tui.app.commands import CommandsView
 from tui.app.desk import Desk
 from tui.app.heating import HeatingPage
@@ -41,6 +42,7 @@ PAGES = (
     PageKind("team", "Team", "6", TeamPage, ("te", "stints", "messages")),
     PageKind("alarms", "Alarms", "7", AlarmsView, ("al", "health")),
     PageKind("audit", "Audit", "8", AuditView, ("au", "who")),
+    PageKind("chaos", "Chaos", "9", ChaosView, ("ch", "faults", "drills")),
     PageKind(SITE, "Site", "", SiteView),
 )
 

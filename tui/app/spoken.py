@@ -41,7 +41,7 @@ def understand(text: str, model: Model, here: Sequence[Control]) -> Spoken:
     if word in WORDS:
         return Spoken("app", WORDS[word])
     control = next((control for control in here if control.name == word), None)
-    if control is not None:
+    if control is not None and (rest or all(word != page.name for page in PAGES)):
         return Spoken("control", rest, control=control)
     if word in ("site", "s") and rest:
         return _site(rest, model)

@@ -8,7 +8,7 @@ from textual.containers import Container
 from textual.message import Message
 
 from tui.app.columns import Column
-from tui.app.control import Question
+from tui.app.control import Control, Question
 from tui.app.desk import Desk
 from tui.app.filter import Filter
 from tui.app.linetable import LineTable
@@ -29,6 +29,8 @@ class View(Container):
     """How often it wants to be painted, a second, where nobody has chosen how often; 0: as usual."""
 
     can_tag: ClassVar[bool] = False
+    looks_at_chaos: ClassVar[bool] = False
+    """Whether faults and drills are wanted while this is shown."""
 
     class Opened(Message):
         """Enter on something that has a page of its own: a site, or with `site` "" its daemon."""
@@ -53,6 +55,20 @@ class View(Container):
             super().__init__()
             self.questions = tuple(questions)
             self.what = what
+
+    class Begun(Message):
+        """Something is to be done that needs more to be said: the control asks for it."""
+
+        def __init__(self, control: Control) -> None:
+            super().__init__()
+            self.wanted = control
+
+    class Told(Message):
+        """Why something does not go."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()

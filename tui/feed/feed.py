@@ -4,7 +4,8 @@ feed
 ├── status        at the pace that is set; its silence is what ends the connection
 ├── log           followed from where it stopped
 ├── audit         when the status says that there are more rows
-└── looked at     commands, dead letters and allowlists of the sites that somebody looks at
+├── looked at     commands, dead letters and allowlists of the sites that somebody looks at
+└── chaos         faults and drills, while somebody looks at them or there are any
 """
 
 import math
@@ -18,6 +19,7 @@ import trio
 from attrs import define, field
 
 from daemons.ops.client import AdminClient, AdminError, Unreachable
+from tui.feed.chaoslook import ChaosLook
 from tui.feed.sources import Source
 from tui.model.model import Model
 
@@ -70,8 +72,12 @@ class Feed:
     _client: AdminClient | None = field(default=None, init=False)
     _looked_at: frozenset[str] = field(default=frozenset(), init=False)
     _look: trio.Event = field(factory=trio.Event, init=False)
+    _chaos: ChaosLook = field(init=False)
     _audited: trio.Event = field(factory=trio.Event, init=False)
     _retry: trio.Event = field(factory=trio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._chaos = ChaosLook(self.name, self.model, self.now)
 
     # --- for whoever shows ---------------------------------------------------------------------------------------
 
@@ -86,6 +92,11 @@ class Feed:
         """Look at once: something was done. And when the daemon is gone, try it at once."""
         self._look.set()
         self._retry.set()
+        self._chaos.again()
+
+    def look_at_chaos(self, is_wanted: bool) -> None:
+        """Keep faults and drills up to date from now on; otherwise only while the daemon says that there are any."""
+        self._chaos.want(is_wanted)
 
     async def act(self, action: str, params: Mapping[str, Any]) -> Any:
         """Have the daemon do something; return its result. Raises AdminError and Unreachable."""
@@ -145,6 +156,7 @@ class Feed:
             nursery.start_soon(self._follow_log, client)
             nursery.start_soon(self._keep_audit, client)
             nursery.start_soon(self._keep_looking, client)
+            nursery.start_soon(self._chaos.run, client)
 
     # --- the four tasks ------------------------------------------------------------------------------------------
 
@@ -162,6 +174,7 @@ class Feed:
             raise _Ended(f"no answer in {STATUS_S:g} s")
         before = self.model.daemons.get(self.name)
         self.model.told(self.name, status, self.now(), self.utc_now())
+        self._chaos.stands()
         if before is None or before.audit_count != self.model.daemons[self.name].audit_count:
             self._audited.set()
 

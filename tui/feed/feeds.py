@@ -7,6 +7,7 @@ import trio
 from attrs import define
 
 from daemons.ops.client import Unreachable
+from tui.feed.drilling import HERE, Drilling
 from tui.feed.feed import Feed, Pace
 from tui.feed.sources import Source
 from tui.model.model import Model
@@ -26,6 +27,7 @@ class Feeds:
     model: Model
     pace: Pace
     feeds: dict[str, Feed]
+    drilling: Drilling | None = None
 
     async def run(self) -> None:
         """Watch all daemons until cancelled. One that is lost does not touch the others."""
@@ -34,12 +36,16 @@ class Feeds:
         async with trio.open_nursery() as nursery:
             for feed in self.feeds.values():
                 nursery.start_soon(feed.run)
+            if self.drilling is not None:
+                nursery.start_soon(self.drilling.run)
             while True:
                 await trio.sleep(TICK_S)
                 self.model.tick(trio.current_time())
 
     async def act(self, daemon: str, action: str, params: Mapping[str, Any]) -> Any:
-        """Have a daemon do something; return its result. Raises AdminError and Unreachable."""
+        """Have a daemon do something, or this machine; return its result. Raises AdminError and Unreachable."""
+        if daemon == HERE and self.drilling is not None:
+            return await self.drilling.act(action, params)
         if daemon not in self.feeds:
             raise Unreachable(f"{daemon} is not watched here")
         return await self.feeds[daemon].act(action, params)
@@ -50,6 +56,13 @@ class Feeds:
         for name, feed in self.feeds.items():
             feed.look_at(site for daemon, site in wanted if daemon == name)
 
+    def look_at_chaos(self, is_wanted: bool) -> None:
+        """Keep faults and drills of all daemons up to date, until told otherwise, and look what can be played here."""
+        for feed in self.feeds.values():
+            feed.look_at_chaos(is_wanted)
+        if is_wanted and self.drilling is not None and self.model.chaos.playables is None:
+            self.drilling.look()
+
     def look_again(self, daemon: str) -> None:
         """Look at once, and try at once when it is gone."""
         if daemon in self.feeds:
@@ -57,7 +70,7 @@ class Feeds:
 
     def place(self, daemon: str) -> str:
         """Return what `--at` of the other commands takes to reach it; "" where it is found by itself."""
-        return self.feeds[daemon].source.place
+        return self.feeds[daemon].source.place if daemon in self.feeds else ""
 
 
 def open_feeds(sources: Sequence[tuple[str, Source]], hz: float = 2.0) -> Feeds:

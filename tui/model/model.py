@@ -12,6 +12,7 @@ from attrs import define, evolve, field
 
 from tui.model.alarms import SHELVE_S, Alarm, AlarmBook, find_alarms
 from tui.model.book import LogBook
+from tui.model.chaos import ChaosBook
 from tui.model.measured import Measured
 from tui.model.reading import read_audit, read_command, read_dead, read_rules, read_status
 from tui.model.values import (
@@ -30,7 +31,8 @@ __all__ = ["TAKES", "Model"]
 AUDIT_ROWS_MAX = 2000
 TAKES = (
     "watch", "told", "lost", "logged", "audited", "forget_audit", "commanded", "died", "ruled", "offered",
-    "measured", "acknowledge", "shelve", "unshelve", "tick",
+    "measured", "chaos_told", "chaos_kinds_told", "drilled", "drills_listed", "drill_said",
+    "acknowledge", "shelve", "unshelve", "tick",
 )  # fmt: skip
 """Every method that changes a model. Their arguments are what JSON can say, so that a recording can make the same calls
 again: a method that is not named here would be missing in each replay."""
@@ -50,6 +52,7 @@ class Model:
     sites: dict[tuple[str, str], SiteView] = field(factory=dict, init=False)
     log: LogBook = field(factory=LogBook, init=False)
     services: Measured = field(factory=Measured, init=False)
+    chaos: ChaosBook = field(factory=ChaosBook, init=False)
     commands: dict[tuple[str, str], tuple[CommandRow, ...]] = field(factory=dict, init=False)
     dead: dict[tuple[str, str], tuple[DeadLetter, ...]] = field(factory=dict, init=False)
     rules: dict[tuple[str, str], tuple[Rule, ...]] = field(factory=dict, init=False)
@@ -101,6 +104,7 @@ class Model:
         for key, site in self.sites.items():
             if key[0] == daemon and site.allowlist is not None:
                 self.rules[key] = site.allowlist
+        self.chaos.stands(daemon, status.get("chaos"))
         self._set_feed(daemon, FeedView(FeedState.LIVE, "connected", since, heard_at=now), now)
 
     def lost(
@@ -118,6 +122,31 @@ class Model:
     def measured(self, daemon: str, service: str, told: Mapping[str, Any], now: float) -> None:
         """Take what a service of a daemon tells: "telemetry", "heating" or "team". Raises ValueError for what is none."""
         self.services.take(daemon, service, told, now)
+        self._move()
+
+    def chaos_told(self, daemon: str, told: Mapping[str, Any], now: float) -> None:
+        """Take the faults of a daemon and the drills on it, as `chaos.list` tells them. Raises ValueError."""
+        self.chaos.take(daemon, told, now)
+        self._move()
+
+    def chaos_kinds_told(self, daemon: str, told: Mapping[str, Any]) -> None:
+        """Take what can be placed in a daemon, as `chaos.kinds` tells it. Raises ValueError."""
+        self.chaos.take_kinds(daemon, told)
+        self._move()
+
+    def drilled(self, standing: Mapping[str, Any], now: float) -> None:
+        """Take how a drill stands that was started on this machine, as it says itself."""
+        self.chaos.heard("", standing, now)
+        self._move()
+
+    def drills_listed(self, told: Mapping[str, Any], now: float) -> None:
+        """Take what can be played on this machine, and what was. Raises ValueError."""
+        self.chaos.take_playables(told, now)
+        self._move()
+
+    def drill_said(self, lines: Sequence[str]) -> None:
+        """Take the last lines that the drill printed which was started on this machine."""
+        self.chaos.take_output(lines)
         self._move()
 
     def logged(self, daemon: str, told: Mapping[str, Any]) -> None:

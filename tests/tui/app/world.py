@@ -54,7 +54,9 @@ class World:
 
     model: Model = field(factory=Model)
     asked: list[tuple[str, str, dict[str, Any]]] = field(factory=list)
+    looked_for: list[str] = field(factory=list)
     looked_at: frozenset[tuple[str, str]] = frozenset()
+    looks_at_chaos: bool = False
     does: Callable[[str], Any] = lambda action: None
     began: trio.Event = field(factory=trio.Event)
     is_running: bool = False
@@ -92,6 +94,12 @@ class World:
 
     def look_at_all(self, sites: Iterable[tuple[str, str]]) -> None:
         self.looked_at = frozenset(sites)
+
+    def look_at_chaos(self, is_wanted: bool) -> None:
+        self.looks_at_chaos = is_wanted
+
+    def look_for(self, trace: str) -> None:
+        self.looked_for.append(trace)
 
     def place(self, daemon: str) -> str:
         return "cloud-state"
