@@ -103,7 +103,15 @@ def _is_whole(model: Model, daemons: int) -> bool:
         if (
             feed.state is FeedState.LIVE
             and view is not None
-            and model.last_audit_number(name) < view.audit_count
+            and (model.last_audit_number(name) < view.audit_count or not _has_told_faults(model, name))
         ):
             return False
     return True
+
+
+def _has_told_faults(model: Model, daemon: str) -> bool:
+    """Are the faults and drills known that a status counts, or are they not told to this operator?"""
+    if not (model.chaos.faults_on(daemon) or model.chaos.drills_on(daemon)):
+        return True
+    is_told = any(offered["name"] == "chaos.list" for offered in model.actions.get(daemon, ()))
+    return daemon in model.chaos.views or not is_told

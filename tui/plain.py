@@ -10,6 +10,7 @@ from attrs import define, field
 
 from tui.model import Alarm, DaemonView, FeedState, Model, SiteView
 from tui.model.words import age, count, feed_words, log_line, ms, printable, site_state, size
+from tui.plainchaos import ChaosChanges, called, chaos_snapshot, drill_lines, drills_snapshot, fault_lines
 
 __all__ = ["Changes", "lines", "snapshot"]
 
@@ -21,6 +22,7 @@ def snapshot(model: Model, now: float) -> dict[str, Any]:
     """Return everything that is known, as JSON can say it. Seconds and bytes, not rounded; null: not known."""
     return {
         "daemons": {name: _daemon(model, name, now) for name in model.feeds},
+        "drills": drills_snapshot(model, now),
         "alarms": [_alarm(alarm, now) for alarm in model.alarms],
         "audit": [
             {
@@ -70,6 +72,7 @@ def _daemon(model: Model, name: str, now: float) -> dict[str, Any]:
             {"name": one.name, "severity": str(one.severity), "words": one.words, "since": one.since_utc}
             for one in view.warnings
         ],
+        "chaos": chaos_snapshot(model, name, now),
         "sites": {site.name: _site(site, now) for site in model.sites_of(name)},
     }
 
@@ -124,6 +127,8 @@ def lines(model: Model, now: float) -> Iterator[str]:
         yield _daemon_line(model, name, now)
         for site in model.sites_of(name):
             yield _site_line(model, site, now)
+        yield from fault_lines(model, name, now)
+    yield from drill_lines(model, now)
     for alarm in model.alarms:
         yield f"{_alarm_line(alarm)}, for {age(now - alarm.since)}"
     if not model.alarms:
@@ -133,14 +138,10 @@ def lines(model: Model, now: float) -> Iterator[str]:
 def _daemon_line(model: Model, name: str, now: float) -> str:
     view, gone = model.daemons.get(name), feed_words(model, name, now)
     if gone or view is None:
-        return printable(f"{_called(view, name)}: {model.feeds[name].state}: {gone}")
+        return printable(f"{called(view, name)}: {model.feeds[name].state}: {gone}")
     cache = view.cache
     copies = f"; cache {count(cache.hits)} hits, {count(cache.misses)} misses" if cache is not None else ""
-    return printable(f"{_called(view, name)}: {_readiness(view)}; audit {view.audit_count} rows{copies}")
-
-
-def _called(view: DaemonView | None, name: str) -> str:
-    return name if view is None else f"{view.kind} {view.called}"
+    return printable(f"{called(view, name)}: {_readiness(view)}; audit {view.audit_count} rows{copies}")
 
 
 def _readiness(view: DaemonView) -> str:
@@ -191,13 +192,21 @@ class Changes:
     _states: dict[tuple[str, str], tuple[object, ...]] = field(factory=dict, init=False)
     _figured: dict[tuple[str, str], tuple[float, str]] = field(factory=dict, init=False)
     _alarms: dict[tuple[str, str, str], str] = field(factory=dict, init=False)
+    _chaos: ChaosChanges = field(factory=ChaosChanges, init=False)
     _audited: dict[str, int] = field(factory=dict, init=False)
     _log_key: int = field(default=0, init=False)
     _audit_begins: set[str] = field(factory=set, init=False)
 
     def take(self, now: float) -> list[str]:
-        """Return the lines that are due, in the order daemons, sites, alarms, audit, logs; often none."""
-        return [*self._daemons(now), *self._sites(now), *self._alarm_changes(), *self._audit(), *self._log()]
+        """Return the lines that are due, in the order daemons, sites, faults, drills, alarms, audit, logs; often none."""
+        return [
+            *self._daemons(now),
+            *self._sites(now),
+            *self._chaos.take(self.model, now),
+            *self._alarm_changes(),
+            *self._audit(),
+            *self._log(),
+        ]
 
     def _daemons(self, now: float) -> Iterator[str]:
         for name, feed in self.model.feeds.items():

@@ -50,13 +50,16 @@ def tui(
         ),
     ] = None,
     hz: Annotated[float, Parameter(help="How often daemons are asked, 1 to 4 times a second.")] = 2.0,
+    drills: Annotated[
+        Path, Parameter(help="A folder with drills of your own; the records of those played from here go into it.")
+    ] = Path("drills"),
 ) -> int:
     """Show daemons and their sites on this terminal, and have them do things.
 
     On a pipe or a terminal that can do nothing it prints lines. --once ends with 1 while something is failing, and with 3
     when a daemon is not reached.
     """
-    from tui.feed import open_feeds
+    from tui.feed import Drilling, open_feeds
     from tui.lineface import follow, until_signal
     from tui.lineface import once as show_once
 
@@ -73,6 +76,7 @@ def tui(
         )
     from tui.app.run import run_app
 
+    feeds.drilling = Drilling((sys.executable, "-m", "daemons.cli"), drills, feeds.model)
     return run_app(feeds, is_read_only=read_only, markers=markers)
 
 

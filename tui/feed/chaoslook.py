@@ -26,7 +26,8 @@ class ChaosLook:
     model: Model
     now: Callable[[], float]
     _is_wanted: bool = field(default=False, init=False)
-    _stood: tuple[object, ...] = field(default=(), init=False)
+    _stood: tuple[object, ...] = field(default=(0, ()), init=False)
+    _is_other: bool = field(default=False, init=False)
     _news: trio.Event = field(factory=trio.Event, init=False)
 
     def want(self, is_wanted: bool) -> None:
@@ -44,6 +45,7 @@ class ChaosLook:
         stood = self._stands_now()
         if stood != self._stood:
             self._stood = stood
+            self._is_other = True
             self._news.set()
 
     async def run(self, client: AdminClient) -> None:
@@ -52,7 +54,9 @@ class ChaosLook:
         while True:
             self._news = trio.Event()
             is_due = self._is_wanted or any(self._stands_now())
-            if is_due and self._offers(LIST):
+            # What is over is asked for once more: how a drill ended is not in the status.
+            is_over, self._is_other = self._is_other and not is_due, False
+            if (is_due or is_over) and self._offers(LIST):
                 try:
                     told = await client.act(LIST)
                     self.model.chaos_told(self.name, told, self.now())
