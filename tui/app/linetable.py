@@ -10,21 +10,22 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
-from tui.app.columns import Column, Placed, place
+from tui.app.columns import GAP, Column, Placed, place
+from tui.app.linewidget import LineWidget
 from tui.app.looks import CURSOR, HEADING, NO_STYLE, TAG, Cell, Key, Kind, Row
 from tui.app.runs import Runs
 
 __all__ = ["LineTable"]
 
 _NOTHING = Cell()
+_BETWEEN = " " * GAP
 
 _Line = tuple[tuple[Cell, ...], bool, bool]
 """What was drawn of a row: its cells, and whether the cursor is on it and it is tagged."""
 
 
-class LineTable(Widget, can_focus=True):
+class LineTable(LineWidget, can_focus=True):
     """Rows under a heading, with a cursor that stays with its row's key. `follows`: keeps to the newest, last row.
 
     `is_taggable(key)`: may this row be tagged? Tags are by key, and stay when their rows are not shown; without it there
@@ -212,19 +213,22 @@ class LineTable(Widget, can_focus=True):
             for at, row in enumerate(self._rows[self._top : self._top + height], self._top)
         ]
         before, self._drawn = self._drawn, now
+        dirty: list[Region] = []
         for y in range(max(len(before), len(now))):
             old = before[y] if y < len(before) else None
             new = now[y] if y < len(now) else None
             if old != new:
-                self._repaint(y + 1, old, new)
+                dirty += self._changed(y + 1, old, new)
+        self.refresh_all(dirty)
 
-    def _repaint(self, y: int, old: _Line | None, new: _Line | None) -> None:
+    def _changed(self, y: int, old: _Line | None, new: _Line | None) -> list[Region]:
         if old is None or new is None or old[1:] != new[1:]:
-            self.refresh(Region(0, y, self.size.width, 1))
-            return
-        for placed in self._placed:
-            if _at(old[0], placed.index) != _at(new[0], placed.index):
-                self.refresh(Region(self._margin + placed.x, y, placed.width, 1))
+            return [Region(0, y, self.size.width, 1)]
+        return [
+            Region(self._margin + placed.x, y, placed.width, 1)
+            for placed in self._placed
+            if _at(old[0], placed.index) != _at(new[0], placed.index)
+        ]
 
     def _strip(
         self, cells: tuple[Cell, ...], marked: bool, *, heading: bool = False, tagged: bool = False
@@ -235,12 +239,12 @@ class LineTable(Widget, can_focus=True):
             line.add(TAG if tagged else " ", Kind.STRONG.style + base if tagged else base)
         for placed in self._placed:
             cell = _at(cells, placed.index)
-            line.pad(self._margin + placed.x)
             text = _fitted(cell.text, placed.width, self._columns[placed.index].right)
-            line.add(
-                text,
-                (HEADING if heading else cell.kind.style) + base if marked or heading else cell.kind.style,
-            )
+            if heading or marked:
+                line.add(text, (HEADING if heading else cell.kind.style) + base)
+                line.add(_BETWEEN, base)
+            else:
+                line.add(f"{text}{_BETWEEN}", cell.kind.style)
         return line.strip(self.size.width)
 
 

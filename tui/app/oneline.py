@@ -6,14 +6,14 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
-from textual.widget import Widget
 
+from tui.app.linewidget import LineWidget
 from tui.app.looks import Cell
 
 __all__ = ["OneLine"]
 
 
-class OneLine(Widget):
+class OneLine(LineWidget):
     """Cells one after another, and at the right end one more; what does not fit is cut off at the right of the left."""
 
     DEFAULT_CSS = "OneLine { height: 1; width: 1fr; }"

@@ -9,11 +9,10 @@ __all__ = ["Runs"]
 
 
 class Runs:
-    """A line that grows to the right. `base`: the style of what is between the texts."""
+    """A line that grows to the right. `base`: the style of what is left at its end."""
 
     def __init__(self, base: Style) -> None:
         self._base = base
-        self._is_plain = not base
         self._segments: list[Segment] = []
         self._text: list[str] = []
         self._style = base
@@ -27,14 +26,10 @@ class Runs:
         self._text.append(text)
         self._x += len(text) if text.isascii() else cell_len(text)
 
-    def pad(self, x: int) -> None:
-        """Add blanks up to this cell. On a plain base they look the same in any style."""
-        if x > self._x:
-            self.add(" " * (x - self._x), self._style if self._is_plain else self._base)
-
     def strip(self, width: int) -> Strip:
         """Return the line, `width` cells of it."""
-        self.pad(width)
+        if width > self._x:
+            self.add(" " * (width - self._x), self._base)
         self._end()
         return Strip(self._segments, self._x).crop(0, width)
 

@@ -9,8 +9,8 @@ from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
+from tui.app.linewidget import LineWidget
 from tui.app.looks import HEADING, NO_STYLE, Kind
 from tui.app.markers import Dots
 from tui.app.plots import Plot, Scale, Series
@@ -41,7 +41,7 @@ class _Placed:
     y: int
 
 
-class Traces(Widget, can_focus=True):
+class Traces(LineWidget, can_focus=True):
     """Curves of `window_s` seconds. What it costs depends on what has changed, and not on the sample rate.
 
     Where nothing is known, nothing is drawn; a gap stays a gap.

@@ -8,8 +8,8 @@ from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
+from tui.app.linewidget import LineWidget
 from tui.app.looks import NO_STYLE, Kind
 from tui.app.markers import Dots
 from tui.app.trackplot import Point, TrackPlot
@@ -37,7 +37,7 @@ _OTHER = Style(bold=True)
 _TRACK = Style(color="blue")
 
 
-class TrackMap(Widget, can_focus=True):
+class TrackMap(LineWidget, can_focus=True):
     """The map. Of cars that are in one place, the one told first is on top; ours is on top of all."""
 
     DEFAULT_CSS = "TrackMap { height: 1fr; width: 1fr; }"
