@@ -87,9 +87,9 @@ class Pane:
                 said = await self._tmux(
                     "display-message", "-p", "#{pane_dead} #{pane_dead_status} #{pane_dead_signal}"
                 )
-                dead, status, *number = said.split(" ")
-                if dead == "1":
-                    return int(status) if status else -int(number[0])
+                dead, status, number = said.split(" ")
+                if dead == "1" and (status or number):  # which come a moment later
+                    return int(status) if status else -int(number)
                 await trio.sleep(LOOK_S)
 
     async def mode(self, name: str) -> bool:
