@@ -43,13 +43,18 @@ class Exit(IntEnum):
 
 
 def notify(state: str) -> None:
-    """Tell systemd (sd_notify(3)); nothing happens when it did not start us."""
+    """Tell systemd (sd_notify(3)); nothing happens when it did not start us.
+
+    Never waits: a listener that does not read would hold up everything that this process does. What it has no room for
+    is lost, with a line in the log.
+    """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
     if address.startswith("@"):  # the abstract namespace
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+    with socket.socket(socket.AF_UNIX, kind) as sock:
         try:
             sock.connect(address)
             sock.send(state.encode())

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -120,6 +121,19 @@ def test_systemd_is_told_when_it_asks_to_be(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         notify("READY=1")
         assert listener.recv(100) == b"READY=1"
+
+
+def test_a_listener_that_does_not_read_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        told = threading.Thread(target=lambda: [notify("WATCHDOG=1") for _ in range(2000)], daemon=True)
+        told.start()
+        told.join(30)
+        assert not told.is_alive()
+    assert "notify.failed" in caplog.text
 
 
 class _Fake:
