@@ -1,13 +1,12 @@
 """Page 8: who did what."""
 
 import json
-from datetime import UTC, datetime
 
 from tui.app.columns import Column
 from tui.app.looks import Cell, Key, Kind, Row
 from tui.app.view import View
 from tui.model import AuditRow
-from tui.model.words import printable
+from tui.model.words import printable, utc_day
 
 __all__ = ["AuditView"]
 
@@ -32,13 +31,13 @@ class AuditView(View):
         return [_row(row) for row in self.desk.model.audit]
 
     def heading(self) -> str:
-        return f"{len(self.desk.model.audit)} rows"
+        return f"{self.desk.model.audit_count} rows"
 
     def choose(self, key: Key) -> None:
         found = next((row for row in self.desk.model.audit if _key(row) == key), None)
         if found is not None:
             lines = [
-                f"{found.who} {found.action} {found.target}: {found.outcome}, {_when(found.at_utc)} UTC",
+                f"{found.who} {found.action} {found.target}: {found.outcome}, {utc_day(found.at_utc)} UTC",
                 f"before  {json.dumps(found.before, ensure_ascii=False)}",
                 f"after   {json.dumps(found.after, ensure_ascii=False)}",
             ]
@@ -55,7 +54,7 @@ def _row(row: AuditRow) -> Row:
     return Row(
         _key(row),
         (
-            Cell(_when(row.at_utc), Kind.DIM),
+            Cell(utc_day(row.at_utc), Kind.DIM),
             Cell(printable(row.who)),
             Cell(printable(row.action), Kind.STRONG),
             Cell(printable(row.target)),
@@ -64,7 +63,3 @@ def _row(row: AuditRow) -> Row:
             Cell(printable(row.daemon), Kind.DIM),
         ),
     )
-
-
-def _when(utc: float) -> str:
-    return datetime.fromtimestamp(utc, UTC).strftime("%Y-%m-%d %H:%M:%S")

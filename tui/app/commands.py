@@ -1,7 +1,6 @@
 """Page 5: messages that could not be applied, why, and what becomes of them; and the commands to sites."""
 
 import json
-from datetime import UTC, datetime
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -11,7 +10,7 @@ from tui.app.looks import Cell, Key, Kind, Row
 from tui.app.row_controls import dead_deeds
 from tui.app.view import View
 from tui.model import CommandRow, DeadLetter
-from tui.model.words import printable, size
+from tui.model.words import printable, size, utc_time
 
 __all__ = ["CommandsView"]
 
@@ -70,7 +69,7 @@ class CommandsView(View):
         letter = self._letter_of(key)
         if letter is not None:
             lines = [
-                f"site {letter.site}, channel {letter.channel}, number {letter.seq}, {_at(letter.at_utc)} UTC",
+                f"site {letter.site}, channel {letter.channel}, number {letter.seq}, {utc_time(letter.at_utc)} UTC",
                 f"type {letter.type}, {size(letter.size_bytes)}",
                 f"why  {letter.error}",
             ]
@@ -80,7 +79,7 @@ class CommandsView(View):
             if command.id == key[3]:
                 lines = [
                     f"{command.status} {command.words}",
-                    f"by {command.issuer}, {_at(command.issued_utc)} UTC, holds until {_at(command.expires_utc)}",
+                    f"by {command.issuer}, {utc_time(command.issued_utc)} UTC, holds until {utc_time(command.expires_utc)}",
                     json.dumps(dict(command.action), ensure_ascii=False, default=str),
                 ]
                 self._read(f"Command {command.id} to site {command.site}", lines)
@@ -107,7 +106,7 @@ def _letter(letter: DeadLetter) -> Row:
         ("dead", letter.daemon, letter.site, str(letter.id)),
         (
             Cell("! dead", Kind.NOTICE),
-            Cell(_at(letter.at_utc), Kind.DIM),
+            Cell(utc_time(letter.at_utc), Kind.DIM),
             Cell(printable(letter.site)),
             Cell(printable(letter.type)),
             Cell("failed", Kind.NOTICE),
@@ -123,7 +122,7 @@ def _command(command: CommandRow) -> Row:
         ("command", command.daemon, command.site, command.id),
         (
             Cell("command"),
-            Cell(_at(command.issued_utc), Kind.DIM),
+            Cell(utc_time(command.issued_utc), Kind.DIM),
             Cell(printable(command.site)),
             Cell(printable(str(command.action.get("do", "")))),
             Cell(printable(command.status.lower()), _KINDS.get(command.status, Kind.PLAIN)),
@@ -132,7 +131,3 @@ def _command(command: CommandRow) -> Row:
             Cell(printable(command.id[:12]), Kind.DIM),
         ),
     )
-
-
-def _at(utc: float) -> str:
-    return datetime.fromtimestamp(utc, UTC).strftime("%H:%M:%S")

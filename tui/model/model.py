@@ -15,6 +15,7 @@ from tui.model.book import LogBook
 from tui.model.chaos import ChaosBook
 from tui.model.measured import Measured
 from tui.model.reading import read_audit, read_command, read_dead, read_rules, read_status
+from tui.model.tracebook import TraceBook
 from tui.model.values import (
     AuditRow,
     CommandRow,
@@ -31,7 +32,7 @@ __all__ = ["TAKES", "Model"]
 AUDIT_ROWS_MAX = 2000
 TAKES = (
     "watch", "told", "lost", "logged", "audited", "forget_audit", "commanded", "died", "ruled", "offered",
-    "measured", "chaos_told", "chaos_kinds_told", "drilled", "drills_listed", "drill_said",
+    "measured", "traced", "chaos_told", "chaos_kinds_told", "drilled", "drills_listed", "drill_said",
     "acknowledge", "shelve", "unshelve", "tick",
 )  # fmt: skip
 """Every method that changes a model. Their arguments are what JSON can say, so that a recording can make the same calls
@@ -51,6 +52,7 @@ class Model:
     daemons: dict[str, DaemonView] = field(factory=dict, init=False)
     sites: dict[tuple[str, str], SiteView] = field(factory=dict, init=False)
     log: LogBook = field(factory=LogBook, init=False)
+    traces: TraceBook = field(factory=TraceBook, init=False)
     services: Measured = field(factory=Measured, init=False)
     chaos: ChaosBook = field(factory=ChaosBook, init=False)
     commands: dict[tuple[str, str], tuple[CommandRow, ...]] = field(factory=dict, init=False)
@@ -72,6 +74,11 @@ class Model:
         """The newest rows of all daemons' audits, the newest first."""
         rows = [row for rows in self._audit.values() for row in rows]
         return sorted(rows, key=lambda row: (row.at_utc, row.daemon, row.number), reverse=True)
+
+    @property
+    def audit_count(self) -> int:
+        """How many rows `audit` has."""
+        return sum(map(len, self._audit.values()))
 
     def last_audit_number(self, daemon: str) -> int:
         """Return the number of the newest row that is known of a daemon's audit; 0 before any."""
@@ -152,6 +159,11 @@ class Model:
     def logged(self, daemon: str, told: Mapping[str, Any]) -> None:
         """Take a line of a daemon's log. Raises ValueError, KeyError and TypeError for what is none."""
         self.log.add(daemon, told)
+        self._move()
+
+    def traced(self, daemon: str, trace: str, told: Sequence[Mapping[str, Any]]) -> None:
+        """Take what a daemon's log has of a trace, nothing too: then it was asked. Raises as `logged`."""
+        self.traces.add(daemon, trace, told)
         self._move()
 
     def audited(self, daemon: str, rows: Iterable[Mapping[str, Any]]) -> None:

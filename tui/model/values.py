@@ -247,6 +247,17 @@ class LogRow:
     said: Mapping[str, Any] = field(factory=dict, hash=False)
     dropped: int = 0
 
+    @property
+    def trace(self) -> str:
+        """The wish that it belongs to, the same at hub and site; "" for none."""
+        return str(self.said.get("trace") or "")
+
+    @property
+    def is_failed_fetch(self) -> bool:
+        """Is it the access record of a fetch that came to nothing? Those are logged as what happened, not as warnings."""
+        status = self.said.get("status")
+        return self.event == "fetch" and isinstance(status, int) and status >= 400
+
 
 @frozen(kw_only=True)
 class AuditRow:

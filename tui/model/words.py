@@ -2,11 +2,25 @@
 
 import math
 import unicodedata
+from datetime import UTC, datetime
 
 from tui.model.model import Model
 from tui.model.values import FeedState, LogRow, SiteState, SiteView
 
-__all__ = ["age", "count", "feed_words", "left", "log_line", "ms", "printable", "site_state", "size"]
+__all__ = [
+    "age",
+    "count",
+    "feed_words",
+    "left",
+    "log_line",
+    "log_text",
+    "ms",
+    "printable",
+    "site_state",
+    "size",
+    "utc_day",
+    "utc_time",
+]
 
 UNKNOWN = "-"
 
@@ -96,12 +110,27 @@ def feed_words(model: Model, daemon: str, now: float) -> str:
 
 
 def log_line(row: LogRow) -> str:
-    """Return a line of a log on one line."""
+    """Return a line of a log on one line, with when and how severe."""
+    return printable(f"{row.at_text} {row.level:8}{log_text(row)}".strip())
+
+
+def log_text(row: LogRow) -> str:
+    """Return what a line of a log says, on one line."""
     said = " ".join(f"{key}={value}" for key, value in row.said.items() if key not in ("logger", "exception"))
     failure = row.said.get("exception")
     if failure:
         said += f" exception={str(failure).strip().splitlines()[-1]}"
-    return printable(f"{row.at_text} {row.level:8}{row.event} {said}".strip())
+    return printable(f"{row.event} {said}".strip())
+
+
+def utc_day(utc: float) -> str:
+    """Return a moment with its day: "2026-11-21 14:05:09", UTC."""
+    return datetime.fromtimestamp(utc, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def utc_time(utc: float) -> str:
+    """Return a moment of today: "14:05:09", UTC."""
+    return utc_day(utc)[11:]
 
 
 def printable(text: str) -> str:
