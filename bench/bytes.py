@@ -34,6 +34,7 @@ from daemons.link.router import PeerRouter
 from daemons.ops.environment import Environment
 from daemons.ops.logs import LogLevel, configure_logs
 from daemons.race.cache import MemoryCache
+from daemons.race.config import FetchBounds
 from daemons.race.fetched import Fetched
 from daemons.race.hub import HubSite
 from daemons.race.keeper import BoardKeeper
@@ -88,10 +89,8 @@ async def _joined(origin: _Origin, folder: Path) -> AsyncIterator[tuple[Hub, Rem
             hub.peer.site,
             MemoryCache(),
             time.time,
-            body_bytes_max=8 << 20,
-            in_flight_max=8,
-            fetch_s=5,
-            gate=PathGate(),
+            FetchBounds,
+            PathGate(),
         )
         HubSite(hub.peer, remote.cache, remote, BoardKeeper(), subscriber, time.time)
         await nursery.start(remote.run)

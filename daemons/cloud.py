@@ -22,7 +22,9 @@ from daemons.link import schema
 from daemons.link.admission import Admission
 from daemons.link.hazards import Hazards
 from daemons.link.looks import LinkLooks
-from daemons.ops.admin.common import backup_actions, common_actions, limit_actions
+from daemons.link.peer import PROTOCOL, SOFTWARE
+from daemons.ops.admin.common import backup_actions, common_actions
+from daemons.ops.admin.limitactions import LimitOffice
 from daemons.ops.authority.authoriser import Authoriser, has_keys, warn_of_bearers
 from daemons.ops.authority.changes import AuthorityChanges
 from daemons.ops.authority.enrolment import enrolment_routes
@@ -38,6 +40,7 @@ from daemons.ops.environment import Environment
 from daemons.ops.errors import RefusedToStart
 from daemons.ops.faultsinside import ChaosOffice, warn_of_faults
 from daemons.ops.health import Health, health_routes
+from daemons.ops.lapses import Lapses
 from daemons.ops.lifecycle import run_process
 from daemons.ops.limits import HubLimits, LimitTable
 from daemons.ops.metrics import metrics_route
@@ -48,7 +51,7 @@ from daemons.race import cache as cache_tables
 from daemons.race import desk, record
 from daemons.race.api import api_routes
 from daemons.race.cache import SqliteCache
-from daemons.race.config import CloudConfig
+from daemons.race.config import CloudConfig, FetchBounds
 from daemons.race.hubactions import HubOffice
 from daemons.race.hubfigures import HubFigures
 from daemons.race.members import Members
@@ -88,6 +91,8 @@ class Cloud:
     hazards: Hazards | None = None
     health: Health = field(init=False)
     limits: LimitTable[HubLimits] = field(init=False)
+    fetch_bounds: LimitTable[FetchBounds] = field(init=False)
+    lapses: Lapses = field(init=False)
     guard: Guard = field(init=False)
     care: StoreCare = field(init=False)
     authoriser: Authoriser = field(init=False)
@@ -106,6 +111,9 @@ class Cloud:
         utc_now = environment.utc_now
         self.health = Health(utc_now)
         self.limits = LimitTable(config.limits, authority)
+        self.fetch_bounds = LimitTable(config.fetch.bounds(), authority, "fetch.")
+        self.lapses = Lapses(utc_now)
+        limits = LimitOffice([self.limits, self.fetch_bounds], self.lapses)
         self.guard = Guard(lambda: self.limits.now, rank_of)
         self.care = StoreCare(
             self.store, self.health, config.backup, utc_now, "cloud",
@@ -120,10 +128,12 @@ class Cloud:
         self.changes = AuthorityChanges(authority, self.tokens)
         self.members = Members(
             config, environment, self.store, self.cache, self.tokens, self.admission, trail, self.limits,
-            on_unread=self.changes.tell_again, hazards=self.hazards,
+            self.fetch_bounds, on_unread=self.changes.tell_again, hazards=self.hazards,
         )  # fmt: skip
+        self.fetch_bounds.on_change.append(self.members.bounds_changed)
         self.changes.told += [
             self.limits.load,
+            self.fetch_bounds.load,
             self.members.tell_heads,
             self.authoriser.changed,
             partial(warn_of_bearers, self.tokens, self.health),
@@ -135,7 +145,10 @@ class Cloud:
             self.store, self.health, utc_now, self.members.summary, self.members.crowded,
             looks=[looks.look], on_step=self.members.clock_stepped,
         )  # fmt: skip
-        common = DaemonFigures("cloud", config.state_dir, self.store, self.health, trail, self.guard)
+        common = DaemonFigures(
+            "cloud", config.state_dir, self.store, self.health, trail, self.guard,
+            limits, (SOFTWARE, PROTOCOL), config.production,
+        )  # fmt: skip
         self.figures = HubFigures(
             self.hub, utc_now, common, self.members, self.cache, self.door, self.authoriser, self.watchman, looks
         )  # fmt: skip
@@ -145,8 +158,8 @@ class Cloud:
         )  # fmt: skip
         self.admin.registry.add(
             *HubOffice(self.members, self.cache, self.members.set_draining).actions(),
-            *common_actions(trail, self.health.clear),
-            *limit_actions(self.limits),
+            *common_actions(trail, self.health.clear, self.lapses),
+            *limits.actions(),
             *backup_actions(self.care),
             *chaos.actions(),
         )
@@ -164,6 +177,7 @@ class Cloud:
         async with trio.open_nursery() as nursery:
             await nursery.start(self.members.run)
             nursery.start_soon(self.changes.run)
+            nursery.start_soon(self.lapses.run)
             warn_of_bearers(self.tokens, self.health)
             nursery.start_soon(self.watchman.run)
             nursery.start_soon(self.care.run)
@@ -203,7 +217,7 @@ class Cloud:
                 authoriser=self.authoriser,
                 trail=self.admin.trail,
                 utc_now=utc_now,
-                fetch_s=self.config.fetch.timeout_s + 1.0,
+                fetch_s=lambda: self.fetch_bounds.now.timeout_s + 1.0,
             ),
             *login_routes(self.sign_in, self.authoriser),
             *self.admin.routes(self.authoriser),

@@ -27,15 +27,17 @@ from daemons.link.hazards import Hazards
 from daemons.link.limiter import LinkLimiter
 from daemons.link.looks import LinkLooks
 from daemons.link.outbox import Keep, OutChannel
-from daemons.link.peer import Peer
+from daemons.link.peer import PROTOCOL, SOFTWARE, Peer
 from daemons.link.trust import site_tls
-from daemons.ops.admin.common import backup_actions, common_actions, limit_actions
+from daemons.ops.admin.common import backup_actions, common_actions
+from daemons.ops.admin.limitactions import LimitOffice
 from daemons.ops.authority.file import AuthorityFile, open_authority
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.environment import Environment
 from daemons.ops.faultsinside import ChaosOffice, warn_of_faults
 from daemons.ops.health import Health, health_routes
+from daemons.ops.lapses import Lapses
 from daemons.ops.lifecycle import run_process
 from daemons.ops.limits import LimitTable, SiteLimits
 from daemons.ops.metrics import metrics_route
@@ -43,7 +45,7 @@ from daemons.ops.offload import inline, threaded
 from daemons.ops.storecare import StoreCare
 from daemons.ops.watchman import Watchman
 from daemons.race import executor
-from daemons.race.config import PitsConfig
+from daemons.race.config import FetchBounds, PitsConfig, link_limits
 from daemons.race.executor import CommandExecutor, Controls
 from daemons.race.fetched import Fetched
 from daemons.race.follow import Follower
@@ -69,7 +71,6 @@ from daemons.web.front import Front, open_listeners
 from daemons.web.guard import Guard
 from daemons.web.pages import serve_pages
 from protocol.errors import RequestError
-from protocol.frames import Limits
 from protocol.topics import Publisher
 
 MIGRATIONS = (*schema.MIGRATIONS, *executor.MIGRATIONS)
@@ -96,6 +97,8 @@ class Pits:
     hazards: Hazards | None = None
     health: Health = field(init=False)
     limits: LimitTable[SiteLimits] = field(init=False)
+    fetch_bounds: LimitTable[FetchBounds] = field(init=False)
+    lapses: Lapses = field(init=False)
     guard: Guard = field(init=False)
     care: StoreCare = field(init=False)
     origin: LocalOrigin = field(init=False)
@@ -120,6 +123,9 @@ class Pits:
         config, utc_now = self.config, self.environment.utc_now
         self.health = Health(utc_now)
         self.limits = LimitTable(config.limits, self.authority)
+        self.fetch_bounds = LimitTable(config.fetch.bounds(), self.authority, "fetch.")
+        self.lapses = Lapses(utc_now)
+        limits = LimitOffice([self.limits, self.fetch_bounds], self.lapses)
         self.guard = Guard(lambda: self.limits.now, rank_of)
         self.care = StoreCare(
             self.store, self.health, config.backup, utc_now, f"pits-{config.site}",
@@ -129,13 +135,17 @@ class Pits:
         self._heads = auditheads.HeadExchange("hub", trail)
         self._make_field()
         self._make_link()
+        self.fetch_bounds.on_change.append(self._bounds_changed)
         looks = LinkLooks(self.store, self.health, lambda: [self.peer])
         self.watchman = Watchman(
             self.store, self.health, utc_now, self._summary, self._crowded,
             looks=[looks.look], is_working=self._is_working,
             on_step=self.keeper.clock_stepped,
         )  # fmt: skip
-        common = DaemonFigures("pits", config.state_dir, self.store, self.health, trail, self.guard)
+        common = DaemonFigures(
+            "pits", config.state_dir, self.store, self.health, trail, self.guard,
+            limits, (SOFTWARE, PROTOCOL), config.production,
+        )  # fmt: skip
         self.figures = SiteFigures(
             config.site, utc_now, common, self.origin, self.keeper, self.service, self.peer, self.hints,
             self.teller, self.watchman, looks,
@@ -146,8 +156,8 @@ class Pits:
         )  # fmt: skip
         self.admin.registry.add(
             *SiteOffice(self.service, self.commands, self.durable).actions(),
-            *common_actions(trail, self.health.clear),
-            *limit_actions(self.limits),
+            *common_actions(trail, self.health.clear, self.lapses),
+            *limits.actions(),
             *backup_actions(self.care),
             *chaos.actions(),
         )
@@ -159,7 +169,7 @@ class Pits:
 
     def _make_field(self) -> None:
         """Make what reads FPVTrackside and keeps the local board."""
-        config, utc_now, fetch = self.config, self.environment.utc_now, self.config.fetch
+        config, utc_now, fetch = self.config, self.environment.utc_now, self.fetch_bounds.now
         limits = OriginLimits(
             fetch_s=fetch.timeout_s, in_flight=fetch.max_in_flight, body_bytes=fetch.max_body_bytes
         )
@@ -172,7 +182,7 @@ class Pits:
 
     def _make_link(self) -> None:
         """Make what answers the hub, whether one is configured or not."""
-        config, environment, fetch = self.config, self.environment, self.config.fetch
+        config, environment = self.config, self.environment
         self.durable = DurableChannels(
             self.store,
             "hub",
@@ -189,7 +199,7 @@ class Pits:
         )
         self.service = SiteService(
             self.origin,
-            fetch.gate(),
+            config.fetch.gate(),
             self.watches,
             publisher,
             environment.utc_now,
@@ -202,7 +212,7 @@ class Pits:
             site=config.site,
             environment=environment,
             durable=self.durable,
-            limits=Limits(body_bytes=fetch.max_body_bytes, requests_in_flight=fetch.max_in_flight),
+            limits=link_limits(self.fetch_bounds.now),
             handlers={
                 **self.service.handlers,
                 RULES: partial(answer_rules, self.service.gate),
@@ -223,6 +233,7 @@ class Pits:
             environment.utc_now,
             partial(note_command, self._trail),
         )
+        self.service.pause_ends_at = lambda: self.commands.pause_ends_at
 
     def _make_dialer(self) -> Dialer:
         """Make what keeps a link to the hub. Raises ConfigError for what cannot prove this site."""
@@ -259,6 +270,7 @@ class Pits:
                 nursery.start_soon(self.teller.run)
             await nursery.start(self.commands.run)
             nursery.start_soon(self._sweep)
+            nursery.start_soon(self.lapses.run)
             nursery.start_soon(self.watchman.run)
             nursery.start_soon(self.care.run)
             self.admin.trail.warn_of_breaks()
@@ -313,7 +325,16 @@ class Pits:
 
     def _on_authority(self) -> None:
         self.limits.load()
+        self.fetch_bounds.load()
         self._heads.poke()
+
+    def _bounds_changed(self) -> None:
+        """Fetches that come are held to the bounds as they are now; the hub is told with its next connection."""
+        bounds = self.fetch_bounds.now
+        self.origin.set_bounds(
+            fetch_s=bounds.timeout_s, in_flight=bounds.max_in_flight, body_bytes=bounds.max_body_bytes
+        )
+        self.peer.limits = link_limits(bounds)
 
     def _reconnect(self) -> None:
         if self.dialer is not None:
@@ -321,7 +342,7 @@ class Pits:
 
     def _crowded(self) -> str:
         waiting = self.origin.statistics().waiting
-        most = self.config.fetch.max_in_flight
+        most = self.fetch_bounds.now.max_in_flight
         return f"{waiting} fetches wait for FPVTrackside" if waiting >= most else ""
 
     def _is_working(self) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from daemons.link.connection import Connection
 
 SOFTWARE = "pitlink 0.1.0"
+PROTOCOL = f"{MAJOR_MAX}.{MINOR}"
 
 
 @define(eq=False)
@@ -49,6 +50,8 @@ class Peer:
     attempt: int = field(default=0, init=False)
     connection: "Connection | None" = field(default=None, init=False)
     last_seen_at: float | None = field(default=None, init=False)  # UTC seconds
+    software: str = field(default="", init=False)  # theirs, and the protocol they speak, by their last hello
+    protocol: str = field(default="", init=False)
     figures: LinkFigures = field(factory=LinkFigures, init=False)
     _utc_lead_s: float | None = field(default=None, init=False)  # the peer's UTC ahead of our monotonic clock
     _up: trio.Event = field(factory=trio.Event, init=False)
@@ -79,6 +82,8 @@ class Peer:
     def connected(self, connection: "Connection") -> None:
         """Note that `connection` is usable now."""
         self.connection = connection
+        theirs = connection.theirs
+        self.software, self.protocol = theirs.software, f"{theirs.major_max}.{theirs.minor}"
         self.figures.connected(connection)
         self._up.set()
         for callback in self.on_up:

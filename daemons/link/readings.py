@@ -18,13 +18,16 @@ def state_readings(states: Iterable[Status]) -> Iterator[Reading]:
         yield Reading("control_connections", "Links by state.", counts[status], (("state", status.value),))
 
 
-def link_status(peer: Peer) -> dict[str, float | None]:
-    """Return how a live link does, for a status: round trips of its last 128 pings, and the delay of large bodies."""
+def link_status(peer: Peer) -> dict[str, float | str | None]:
+    """Return how a live link does, for a status: round trips of its last 128 pings, and the delay of large bodies; and
+    the far end's versions, as its last opening told them."""
     connection = peer.connection
+    versions = {"software": peer.software or None, "protocol": peer.protocol or None}
     if connection is None:
-        return {"round_trip_p50_s": None, "round_trip_p99_s": None, "bulk_delay_s": None}
+        return {"round_trip_p50_s": None, "round_trip_p99_s": None, "bulk_delay_s": None, **versions}
     trips = connection.liveness.round_trips
     return {
+        **versions,
         "round_trip_p50_s": trips.quantile_s(0.5),
         "round_trip_p99_s": trips.quantile_s(0.99),
         "bulk_delay_s": connection.scheduler.cap.delay_s or None,  # 0: no large body yet

@@ -1,12 +1,12 @@
 """Limits: what a client, a caller and the far end of a link may ask for in a second, and what may be under way.
 
 The config file says where they begin; `LimitTable.set` changes one at run time and keeps it over restarts, in the
-authority file. Whoever enforces a limit asks `LimitTable.now` each time, so a change holds from the next request on.
-A rate of 0 switches that limit off.
+authority file; `hold` changes one until it is released, or this process ends. Whoever enforces a limit asks
+`LimitTable.now` each time, so a change holds from the next request on. A rate of 0 switches that limit off.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import apsw
@@ -19,7 +19,7 @@ from daemons.ops.errors import ConfigError, Problem
 from daemons.ops.options import facts_of, option
 from daemons.store.migrations import Migration
 
-__all__ = ["BURST_S", "MIGRATIONS", "FrontLimits", "HubLimits", "LimitTable", "SiteLimits"]
+__all__ = ["BURST_S", "MIGRATIONS", "FrontLimits", "HubLimits", "LimitTable", "SiteLimits", "unknown_limit"]
 
 _log = structlog.stdlib.get_logger("pitlink.ops")
 
@@ -112,36 +112,43 @@ class SiteLimits(FrontLimits):
     hub_bytes_burst: int = _burst(64 * MIB, "bytes")
 
 
-L = TypeVar("L", bound=FrontLimits)
+L = TypeVar("L", bound=attrs.AttrsInstance)
 
 
 @define(eq=False)
 class LimitTable(Generic[L]):
-    """The limits in force. `now` is to be read at each use. `configured` is where `reset` goes back to."""
+    """The limits in force: options of a config class. `now` is to be read at each use; `configured` is where they go back
+    to. `prefix` stands before their names, "fetch." such as in the config.
+    """
 
     configured: L
     authority: AuthorityFile | None = None
+    prefix: str = ""
     on_change: list[Callable[[], None]] = field(factory=list)
     now: L = field(init=False)
+    _kept: L = field(init=False)
+    _held: dict[str, Any] = field(factory=dict, init=False)  # by option, for a time
 
     def __attrs_post_init__(self) -> None:
-        self.now = self.configured
+        self.now = self._kept = self.configured
         self.load()
 
     def load(self) -> None:
         """Put in force what was set at run time, by whomever. What this version does not know is left out."""
-        if self.authority is None:
-            return
-        rows = self.authority.read(lambda conn: list(conn.execute("SELECT name, value FROM limit_set")))
-        limits = self.configured
-        for name, text in rows:
-            try:
-                limits = _changed(limits, str(name), json.loads(str(text)))
-            except (ConfigError, ValueError):
-                _log.warning("limit.obsolete", name=name)
-        self._put(limits)
-
-    def _put(self, limits: L) -> None:
+        if self.authority is not None:
+            rows = self.authority.read(lambda conn: list(conn.execute("SELECT name, value FROM limit_set")))
+            self._kept = self.configured
+            for name, text in rows:
+                prefix, dot, option = str(name).rpartition(".")
+                if prefix + dot != self.prefix:
+                    continue  # another table's
+                try:
+                    self._kept = self._changed(self._kept, option, json.loads(str(text)))
+                except (ConfigError, ValueError):
+                    _log.warning("limit.obsolete", name=name)
+        limits = self._kept
+        for option, value in self._held.items():
+            limits = self._changed(limits, option, value)
         if limits != self.now:
             self.now = limits
             for callback in self.on_change:
@@ -149,7 +156,31 @@ class LimitTable(Generic[L]):
 
     def get(self) -> dict[str, Any]:
         """Return every limit by name, as it holds now."""
-        return attrs.asdict(self.now)
+        return {f"{self.prefix}{option}": value for option, value in attrs.asdict(self.now).items()}
+
+    def changed(self) -> dict[str, Any]:
+        """Return what the config says of those that hold otherwise now, by name."""
+        was = attrs.asdict(self.configured)
+        return {
+            name: was[name.removeprefix(self.prefix)]
+            for name, value in self.get().items()
+            if value != was[name.removeprefix(self.prefix)]
+        }
+
+    def has(self, name: str) -> bool:
+        """Is there such a limit here?"""
+        return name in self.get()
+
+    def hold(self, name: str, value: Any) -> None:
+        """Have a limit hold until it is released, whatever is kept. Raises ConfigError, in words."""
+        self.check(name, value)
+        self._held[name.removeprefix(self.prefix)] = value
+        self.load()
+
+    def release(self, name: str) -> None:
+        """Have what is kept, or configured, hold again."""
+        if self._held.pop(name.removeprefix(self.prefix), None) is not None:
+            self.load()
 
     def set_in(self, conn: apsw.Connection, name: str, value: Any) -> Any:
         """Store a limit inside a transaction of the authority file; `load` behind it puts it in force.
@@ -165,10 +196,11 @@ class LimitTable(Generic[L]):
 
     def check(self, name: str, value: Any) -> Any:
         """Return the value that `name` has now. Raises ConfigError when there is no such limit or not this value."""
-        limits = self.now if value is None else _changed(self.now, name, value)
-        if not hasattr(limits, name):
-            raise _unknown(name, limits)
-        return getattr(self.now, name)
+        if not self.has(name):
+            raise unknown_limit(name, self.get())
+        if value is not None:
+            self._changed(self.now, name.removeprefix(self.prefix), value)
+        return self.get()[name]
 
     async def set(self, name: str, value: Any) -> tuple[Any, Any]:
         """Change a limit now and for the starts to come; return (before, after). None goes back to the config.
@@ -177,39 +209,46 @@ class LimitTable(Generic[L]):
         """
         before = self.check(name, value)
         if self.authority is None:
-            after = getattr(self.configured, name) if value is None else value
-            self._put(_changed(self.now, name, after))
+            option = name.removeprefix(self.prefix)
+            after = getattr(self.configured, option) if value is None else value
+            self._kept = self._changed(self._kept, option, after)
         else:
             await self.authority.write(lambda conn: self.set_in(conn, name, value))
-            self.load()
-        return before, getattr(self.now, name)
+        self.load()
+        return before, self.get()[name]
+
+    def _changed(self, limits: L, option: str, value: Any) -> L:
+        """Return the limits with one changed. Raises ConfigError for a name or a value that cannot be."""
+        attribute = attrs.fields_dict(type(limits)).get(option)
+        if attribute is None:
+            raise unknown_limit(self.prefix + option, self.get())
+        words = _why_not(attribute, value)
+        if words:
+            raise ConfigError([Problem(self.prefix + option, words)])
+        changed = {option: float(value) if attribute.type is float else value}
+        found: L = attrs.evolve(limits, **changed)  # type: ignore[misc]
+        return found
 
 
-def _unknown(name: str, limits: FrontLimits) -> ConfigError:
-    names = ", ".join(attribute.name for attribute in attrs.fields(type(limits)))
-    return ConfigError([Problem(name, "is no limit here", f"there are {names}")])
+def unknown_limit(name: str, known: Iterable[str]) -> ConfigError:
+    """Return what says that there is no such limit."""
+    return ConfigError([Problem(name, "is no limit here", f"there are {', '.join(known)}")])
 
 
-def _changed(limits: L, name: str, value: Any) -> L:
-    """Return the limits with one changed. Raises ConfigError for a name or a value that cannot be."""
-    attribute = attrs.fields_dict(type(limits)).get(name)
-    if attribute is None:
-        raise _unknown(name, limits)
+def _why_not(attribute: "attrs.Attribute[Any]", value: Any) -> str:
+    """Say in words why an option cannot have this value; "" when it can."""
     facts, kind = facts_of(attribute), attribute.type
-    words = None
     if kind is int and type(value) is not int:
-        words = f"expected a whole number, got {value!r}"
-    elif kind is float and (isinstance(value, bool) or not isinstance(value, int | float)):
-        words = f"expected a number, got {value!r}"
-    elif kind not in (int, float) and not isinstance(value, dict):
-        words = f"expected a table of numbers by type, got {value!r}"
-    elif facts.minimum is not None and not facts.minimum <= value <= (facts.maximum or value):
-        words = f"{facts.minimum:g} to {facts.maximum:g} are possible, got {value:g}"
-    elif facts.check is not None:
+        return f"expected a whole number, got {value!r}"
+    if kind is float and (isinstance(value, bool) or not isinstance(value, int | float)):
+        return f"expected a number, got {value!r}"
+    if kind not in (int, float) and not isinstance(value, dict):
+        return f"expected a table of numbers by type, got {value!r}"
+    if facts.minimum is not None and not facts.minimum <= value <= (facts.maximum or value):
+        return f"{facts.minimum:g} to {facts.maximum:g} are possible, got {value:g}"
+    if facts.check is not None:
         try:
             facts.check(value)
         except ValueError as exc:
-            words = str(exc)
-    if words is not None:
-        raise ConfigError([Problem(name, words)])
-    return attrs.evolve(limits, **{name: float(value) if kind is float else value})  # type: ignore[arg-type]
+            return str(exc)
+    return ""

@@ -58,7 +58,7 @@ def api_routes(
     authoriser: Authoriser,
     trail: AuditTrail,
     utc_now: Callable[[], float],
-    fetch_s: float,
+    fetch_s: Callable[[], float],
 ) -> list[BaseRoute]:
     """Return the routes under /api/sites. Commands, also those refused, leave rows of the audit before they go out."""
 
@@ -82,11 +82,11 @@ def api_routes(
             return _no_site(name)
         site = members[name].site
         try:
-            path = _raw_path(request)
-            with trio.move_on_after(fetch_s), bound(identity=identity.who):
+            path, timeout_s = _raw_path(request), fetch_s()
+            with trio.move_on_after(timeout_s), bound(identity=identity.who):
                 fetched = await site.remote.fetch(path, method=request.method)
                 return _answer(request, fetched, utc_now())
-            raise RequestError(ErrorCode.TIMEOUT, f"no answer in {fetch_s:g} s")
+            raise RequestError(ErrorCode.TIMEOUT, f"no answer in {timeout_s:g} s")
         except RequestError as exc:
             return _error(exc, site, utc_now())
 

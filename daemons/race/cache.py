@@ -120,6 +120,15 @@ class MemoryCache:
             self._drop(key)
         return len(gone)
 
+    def count(self, site: str, prefix: str) -> tuple[int, int]:
+        """Return how many copies `purge` would forget, and the bytes of their bodies."""
+        found = [
+            len(fetched.body)
+            for key, fetched in self._entries.items()
+            if key.site == site and key.path.startswith(prefix)
+        ]
+        return len(found), sum(found)
+
     def statistics(self) -> CacheStatistics:
         return CacheStatistics(
             len(self._entries),
@@ -225,6 +234,10 @@ class SqliteCache:
 
         await self.store.transact(write)
         return count
+
+    def count(self, site: str, prefix: str) -> tuple[int, int]:
+        """Return how many copies `purge` would forget, and the bytes of their bodies."""
+        return self.memory.count(site, prefix)
 
     def statistics(self) -> CacheStatistics:
         return self.memory.statistics()

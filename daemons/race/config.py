@@ -1,7 +1,7 @@
 """What an operator can set of `pits` and `cloud`. Each option says of itself what the loader checks and `config show` prints."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,9 +17,10 @@ from daemons.ops.logs import LogLevel
 from daemons.ops.options import Address, Secret, option, section
 from daemons.ops.storage import BackupConfig, StorageConfig
 from daemons.web.config import FrontConfig
+from protocol.frames import Limits
 from protocol.pathgate import DEFAULT_RULES, PathGate, Rule
 
-__all__ = ["CloudConfig", "FetchConfig", "PitsConfig", "check_site_name"]
+__all__ = ["CloudConfig", "FetchBounds", "FetchConfig", "PitsConfig", "check_site_name", "link_limits"]
 
 TTL_MAX_S = 3600
 
@@ -54,9 +55,15 @@ def _check_zone(name: str) -> None:
             raise ValueError(f"{name!r} is no time zone; they are called like Europe/Berlin") from None
 
 
+def _check_production(is_production: bool, chaos: ChaosConfig) -> Iterator[Problem]:
+    if is_production and chaos.allow:
+        words = "faults on purpose are allowed in a daemon that is for a race"
+        yield Problem("production, chaos.allow", words, "take one of them back")
+
+
 @frozen
-class FetchConfig:
-    """The bounds of fetches, the same on both sides."""
+class FetchBounds:
+    """The bounds of fetches, the same on both sides; changed at run time too."""
 
     max_in_flight: int = option(8, minimum=1, maximum=64, help="Fetches under way at once; past it BUSY.")
     max_body_bytes: int = option(
@@ -65,11 +72,26 @@ class FetchConfig:
     timeout_s: float = option(
         5.0, minimum=0.1, maximum=30.0, help="How long a fetch may take; past it TIMEOUT."
     )
+
+
+def link_limits(bounds: FetchBounds) -> Limits:
+    """Return what a hello says of them."""
+    return Limits(body_bytes=bounds.max_body_bytes, requests_in_flight=bounds.max_in_flight)
+
+
+@frozen
+class FetchConfig(FetchBounds):
+    """Fetches: their bounds, and what may be fetched at all."""
+
     allow: tuple[str, ...] = option(
         tuple(map(str, DEFAULT_RULES)),
         check=_check_rules,
         help="What may be fetched: methods and a path pattern each, such as 'GET,HEAD /events/**'.",
     )
+
+    def bounds(self) -> FetchBounds:
+        """Return the bounds alone."""
+        return FetchBounds(self.max_in_flight, self.max_body_bytes, self.timeout_s)
 
     def gate(self) -> PathGate:
         """Return the allowlist as a gate."""
@@ -115,6 +137,10 @@ class PitsConfig:
         check=_check_ttl,
         help='Seconds a path pattern is answered without asking FPVTrackside, such as {"/httpfiles/**" = 60}.',
     )
+    production: bool = option(
+        False,
+        help="This is for a race: operators' screens say so in red, in each question too, and faults are refused.",
+    )
     log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")
@@ -134,6 +160,7 @@ class PitsConfig:
         """Yield what is wrong with options that are good each by itself."""
         if (self.client_cert is None) != (self.client_key is None):
             yield Problem("client_cert, client_key", "one is set without the other", "TLS needs both")
+        yield from _check_production(self.production, self.chaos)
         proven = self.token or self.client_cert or (self.state_dir / KEY_FILE).exists()
         if self.cloud_url and not proven:
             yield Problem(
@@ -163,6 +190,10 @@ class CloudConfig:
     cache_bytes: int = option(
         64 * 1024 * 1024, minimum=1024 * 1024, help="What the cache of all sites may hold."
     )
+    production: bool = option(
+        False,
+        help="This is for a race: operators' screens say so in red, in each question too, and faults are refused.",
+    )
     log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     fetch: FetchConfig = section(FetchConfig, help="Bounds of fetches.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")
@@ -177,6 +208,7 @@ class CloudConfig:
         """Yield what is wrong with options that are good each by itself."""
         if (self.tls_cert is None) != (self.tls_key is None):
             yield Problem("tls_cert, tls_key", "one is set without the other", "TLS needs both")
+        yield from _check_production(self.production, self.chaos)
         if self.tls_client_ca is not None and self.tls_cert is None:
             yield Problem("tls_client_ca", "client certificates need TLS here: tls_cert and tls_key")
         if self.client_cert_header and not self.http.trusted_proxies:

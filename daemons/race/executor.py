@@ -80,6 +80,11 @@ class CommandExecutor:
     _pause_until: float | None = field(default=None, init=False)
     _wake: trio.Event = field(factory=trio.Event, init=False)
 
+    @property
+    def pause_ends_at(self) -> float | None:
+        """When a pause ends by itself, in UTC seconds; None for one that does not, or none."""
+        return self._pause_until
+
     def effect(self, conn: apsw.Connection, message: Message) -> None:
         """Take one message of channel `command`, inside the commit's transaction: in the store's thread, so without a
         look at any clock of Trio's."""

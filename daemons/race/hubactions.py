@@ -78,6 +78,10 @@ class HubOffice:
                 params=(site, Param("pattern"), Param("enabled", "flag"), wait), site="site",
             ),
             Action("site.commands", self.commands, "List the commands to a site.", params=(site,), site="site", changes=False),
+            Action(
+                "cache.count", self.count, "Count the hub's copies of a site that a purge would hit.",
+                params=(site, prefix), site="site", changes=False,
+            ),
             Action("cache.statistics", self.statistics, "Show how the cache of all sites does.", changes=False),
             Action("cache.purge", self.purge_cache, "Forget the hub's copies of a site.", params=(site, prefix), site="site"),
             Action(
@@ -152,6 +156,11 @@ class HubOffice:
         saved = {name: member.site.remote.statistics.bytes_saved for name, member in self.members.items()}
         return {**asdict(self.cache.statistics()), "bytes_saved": saved}
 
+    async def count(self, params: Mapping[str, Any], identity: Identity) -> Any:
+        self._member(params)
+        entries, size = self.cache.count(params["site"], params["prefix"])
+        return {"entries": entries, "bytes": size}
+
     async def purge_cache(self, params: Mapping[str, Any], identity: Identity) -> Done:
         member = self._member(params)
         after = {"prefix": params["prefix"]}
@@ -176,13 +185,17 @@ async def _find(desk: CommandDesk, id_: str) -> dict[str, Any]:
     return next((row for row in await desk.listed() if row["id"] == id_), {"id": id_, "status": "UNKNOWN"})
 
 
-def _is_paused(site: HubSite) -> bool | None:
-    """Has an operator stopped the site's answers? By its own word, which is the same of every path; None while away."""
-    if site.peer.connection is None:
-        return None
+def _pause(site: HubSite, now: float) -> dict[str, object]:
+    """Say whether an operator has stopped the site's answers, and until when by our clock (None: until resumed). By its
+    own word, which is the same of every path; None while it is away."""
+    site_now = site.peer.peer_utc_now()
+    if site.peer.connection is None or site_now is None:
+        return {"paused": None, "paused_until": None}
     told = next(iter(site.subscriber.rows.values()), None)
-    failure = None if told is None else Row.decode(told).failure
-    return failure is not None and failure.code is ErrorCode.PAUSED
+    row = Row() if told is None else Row.decode(told)
+    is_paused = row.failure is not None and row.failure.code is ErrorCode.PAUSED
+    until = now + row.until_us / 1e6 - site_now if is_paused and row.until_us else None
+    return {"paused": is_paused, "paused_until": until}
 
 
 def member_status(member: Member, now: float) -> dict[str, Any]:
@@ -193,7 +206,7 @@ def member_status(member: Member, now: float) -> dict[str, Any]:
         "connected": connection is not None,
         "round_trip_s": None if connection is None else connection.liveness.round_trips.smoothed_s,
         **link_status(peer),
-        "paused": _is_paused(member.site),
+        **_pause(member.site, now),
         "last_seen_at": now if connection is not None else peer.last_seen_at,
         "connections": peer.figures.opened,
         "as_of": member.site.keeper.as_of,

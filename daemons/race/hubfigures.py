@@ -50,6 +50,7 @@ class HubFigures:
         now = self.utc_now()
         is_ready, words = self.is_ready()
         return {
+            **self.common.told(),
             "daemon": "cloud",
             "hub": self.hub,
             "now": now,

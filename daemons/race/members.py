@@ -31,7 +31,7 @@ from daemons.ops.limits import HubLimits, LimitTable
 from daemons.ops.storecare import patiently
 from daemons.ops.tokens import Role, TokenTable
 from daemons.race.cache import SqliteCache
-from daemons.race.config import CloudConfig
+from daemons.race.config import CloudConfig, FetchBounds, link_limits
 from daemons.race.desk import CommandDesk
 from daemons.race.hub import HubSite
 from daemons.race.issuing import note_result
@@ -41,7 +41,6 @@ from daemons.race.remote import RemoteOrigin
 from daemons.race.stream import BoardFeed, SiteNews
 from daemons.race.watchrows import WATCH_TOPIC
 from daemons.store import StorageError, Store
-from protocol.frames import Limits
 from protocol.topics import Subscriber
 
 __all__ = ["Member", "Members"]
@@ -77,6 +76,7 @@ class Members(Mapping[str, Member]):
     admission: Admission
     trail: AuditTrail
     limits: LimitTable[HubLimits]
+    fetch_bounds: LimitTable[FetchBounds]
     on_unread: Callable[[], None]
     hazards: Hazards | None = None
     news: SiteNews = field(factory=SiteNews, init=False)
@@ -148,6 +148,11 @@ class Members(Mapping[str, Member]):
         """Have every site told the head of the audit, if it is another now."""
         for member in self._joined.values():
             member.heads.poke()
+
+    def bounds_changed(self) -> None:
+        """Have the next connection of each site told what a fetch may be now: a live one keeps what it was told."""
+        for member in self._joined.values():
+            member.site.peer.limits = link_limits(self.fetch_bounds.now)
 
     # --- how they stand ------------------------------------------------------------------------------------------
 
@@ -252,13 +257,13 @@ class Members(Mapping[str, Member]):
         return Member(site, listener, commands, events, heads)
 
     def _peer(self, name: str, durable: DurableChannels, heads: auditheads.HeadExchange) -> Peer:
-        fetch, limits = self.config.fetch, self.limits
+        limits = self.limits
         peer = Peer(
             role="cloud",
             site=name,
             environment=self.environment,
             durable=durable,
-            limits=Limits(body_bytes=fetch.max_body_bytes, requests_in_flight=fetch.max_in_flight),
+            limits=link_limits(self.fetch_bounds.now),
             handlers={auditheads.METHOD: heads.answer},
             subscribers={WATCH_TOPIC: Subscriber(WATCH_TOPIC)},
             limiter=LinkLimiter(flow=lambda: (limits.now.site_bytes_per_s, limits.now.site_bytes_burst)),
@@ -267,16 +272,14 @@ class Members(Mapping[str, Member]):
         return peer
 
     def _site(self, peer: Peer) -> HubSite:
-        fetch, utc_now = self.config.fetch, self.environment.utc_now
+        utc_now = self.environment.utc_now
         remote = RemoteOrigin(
             self._router,
             peer.site,
             self.cache,
             utc_now,
-            body_bytes_max=fetch.max_body_bytes,
-            in_flight_max=max(1, fetch.max_in_flight - 1),  # a place is kept for what to watch
-            fetch_s=fetch.timeout_s,
-            gate=fetch.gate(),
+            fetch_bounds=lambda: self.fetch_bounds.now,
+            gate=self.config.fetch.gate(),
             bounds=lambda: self.limits.now,
         )
         return HubSite(peer, self.cache, remote, BoardKeeper(), peer.subscribers[WATCH_TOPIC], utc_now)

@@ -142,6 +142,12 @@ class LocalOrigin:
         """The same origin for the daemon's own reading: a line beside the callers', taking turns with it."""
         return _OwnReads(self)
 
+    def set_bounds(self, *, fetch_s: float, in_flight: int, body_bytes: int) -> None:
+        """Change what fetches may be from now on: those that come, and those that are under way too."""
+        self.limits = evolve(self.limits, fetch_s=fetch_s, in_flight=in_flight, body_bytes=body_bytes)
+        self._line.fetches_max = in_flight
+        self._wake()
+
     def statistics(self) -> OriginStatistics:
         """Return the counts as they are now."""
         return evolve(

@@ -43,6 +43,16 @@ class RecentBodies:
         """How many paths have a body here."""
         return len(self._by_path)
 
+    def count(self, prefix: str) -> tuple[int, int]:
+        """Return how many bodies `purge` would forget, and their bytes."""
+        found = [
+            body
+            for path, bodies in self._by_path.items()
+            if path.startswith(prefix)
+            for body in bodies.values()
+        ]
+        return len(found), sum(map(len, found))
+
     def purge(self, prefix: str) -> None:
         """Forget every body of paths that begin with `prefix`."""
         for path in [path for path in self._by_path if path.startswith(prefix)]:

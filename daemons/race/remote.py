@@ -22,6 +22,7 @@ from daemons.ops.trace import begin_task, bind, current
 from daemons.race.access import AccessRecord
 from daemons.race.bodies import check_body, validator_for
 from daemons.race.cache import Cache, Key
+from daemons.race.config import FetchBounds
 from daemons.race.exchange import (
     Ask,
     Form,
@@ -103,6 +104,7 @@ Observer = Callable[[str, Fetched | RequestError], None]
 class RemoteOrigin:
     """One site's origin as the hub sees it.
 
+    `fetch_bounds`, `bounds`: what holds now, read at each use.
     `urgency_of(path)` tells how a path is to be treated when too many wait. `run` must be running.
     """
 
@@ -110,9 +112,7 @@ class RemoteOrigin:
     site: str
     cache: Cache
     utc_now: Callable[[], float]
-    body_bytes_max: int
-    in_flight_max: int
-    fetch_s: float
+    fetch_bounds: Callable[[], FetchBounds]
     gate: PathGate
     urgency_of: Callable[[str], Urgency] = lambda path: Urgency.LIST
     bounds: Callable[[], HubLimits] = HubLimits
@@ -269,7 +269,8 @@ class RemoteOrigin:
         self._land(least, busy)
 
     def _start_waiting(self) -> None:
-        while self._nursery is not None and self._waiting and self._active < self.in_flight_max:
+        in_flight_max = max(1, self.fetch_bounds().max_in_flight - 1)  # a place is kept for what to watch
+        while self._nursery is not None and self._waiting and self._active < in_flight_max:
             flight = min(self._waiting, key=lambda flight: flight.urgency)
             self._waiting.remove(flight)
             self._active += 1
@@ -286,9 +287,10 @@ class RemoteOrigin:
         begin_task(site=self.site)  # whoever landed just now has started this task
         if flight.trace:
             bind(trace=flight.trace, identity=flight.identity)
-        result: Fetched | RequestError = RequestError(ErrorCode.TIMEOUT, f"no answer in {self.fetch_s:g} s")
+        fetch_s = self.fetch_bounds().timeout_s
+        result: Fetched | RequestError = RequestError(ErrorCode.TIMEOUT, f"no answer in {fetch_s:g} s")
         try:
-            with flight.scope, trio.move_on_after(self.fetch_s):
+            with flight.scope, trio.move_on_after(fetch_s):
                 try:
                     result = await self._fetch(flight.path)
                 except RequestError as exc:
@@ -327,7 +329,7 @@ class RemoteOrigin:
         asked_at = self.utc_now()
         try:
             answer = await self.router.request(
-                self.site, "fetch", to_wire(ask), body_bytes_max=self.body_bytes_max
+                self.site, "fetch", to_wire(ask), body_bytes_max=self.fetch_bounds().max_body_bytes
             )
         except Interrupted as exc:
             self._keep_partial(path, exc.answer, prefix)
@@ -379,7 +381,11 @@ class RemoteOrigin:
             return copy.body if copy is not None and shorten(copy.digest) == short else None
 
         body = decode_answer(
-            told, encoded, body_bytes_max=self.body_bytes_max, find_body=find_body, prefix=prefix
+            told,
+            encoded,
+            body_bytes_max=self.fetch_bounds().max_body_bytes,
+            find_body=find_body,
+            prefix=prefix,
         )
         if copy is None or copy.body != body:  # the copy was looked through when it came
             await check_body(path, body)

@@ -60,6 +60,7 @@ class SiteService:
     peer: Peer | None = None
     offload: Offload = inline
     paused: bool = False
+    pause_ends_at: Callable[[], float | None] = lambda: None  # UTC seconds; None: not by itself
     bodies: RecentBodies = field(factory=RecentBodies, init=False)
     errors: Counter[ErrorCode] = field(factory=Counter, init=False)  # of fetches, since the start
     latency: Histogram = field(factory=lambda: Histogram(FETCH_S), init=False)
@@ -313,7 +314,9 @@ class SiteService:
             fetched = self._outgoing(path, result)
         except RequestError as exc:
             self._read_at[path] = None
-            self.publisher.set(path, Row(flags=FAILING, code=exc.code).encode(), now)
+            until = self.pause_ends_at() if exc.code is ErrorCode.PAUSED else None
+            row = Row(flags=FAILING, code=exc.code, until_us=0 if until is None else int(until * 1e6))
+            self.publisher.set(path, row.encode(), now)
             self._was_owed(path)
             return
         self._read_at[path] = fetched.fetched_at

@@ -47,6 +47,10 @@ class SiteOffice:
                 "purge", self.purge, "Forget copies, and have the hub's fetched anew.",
                 params=(Param("prefix", help="of their paths; without it all", required=False, default=""),),
             ),
+            Action(
+                "cache.count", self.count, "Count the copies that a purge would hit.", changes=False,
+                params=(Param("prefix", help="of their paths; without it all", required=False, default=""),),
+            ),
             Action("cache.statistics", self.statistics, "Show what is kept to send differences against.", changes=False),
             Action("allowlist.list", self.rules, "Show what may be fetched.", changes=False),
             Action(
@@ -105,6 +109,10 @@ class SiteOffice:
     async def statistics(self, params: Mapping[str, Any], identity: Identity) -> Any:
         bodies = self.service.bodies
         return {"bodies_bytes": bodies.size, "bodies_bytes_max": bodies.bytes_max, "paths": bodies.paths}
+
+    async def count(self, params: Mapping[str, Any], identity: Identity) -> Any:
+        entries, size = self.service.bodies.count(params["prefix"])
+        return {"entries": entries, "bytes": size}
 
     async def drain(self, params: Mapping[str, Any], identity: Identity) -> Done:
         async def apply() -> dict[str, Any]:

@@ -59,7 +59,9 @@ class SiteFigures:
         """Return everything, for operators."""
         return {
             **self.about(),
+            **self.common.told(),
             "now": self.utc_now(),
+            "paused_until": self.service.pause_ends_at(),
             "ready": self.is_ready()[0],
             "allowlist": rules_status(self.service.gate),
             "channels": channels_status(self.peer.durable),

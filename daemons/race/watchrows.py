@@ -17,14 +17,21 @@ ABSENT, STALE, FAILING = 1, 2, 4
 
 @frozen
 class Row:
-    """A row of the watch topic: [short validator, flags], or [b"", FAILING, error code]."""
+    """A row of the watch topic: [short validator, flags], or [b"", FAILING, error code].
+
+    `until_us`: behind the code, when that ends by itself (a pause), in µs of the site's UTC; 0: left out, not known.
+    """
 
     validator: bytes = b""
     flags: int = 0
     code: str = ""
+    until_us: int = 0
 
     def encode(self) -> bytes:
-        return cbor.encode([self.validator, self.flags, *([str(self.code)] if self.code else [])])
+        why = [str(self.code)] if self.code else []
+        return cbor.encode(
+            [self.validator, self.flags, *why, *([self.until_us] if why and self.until_us else [])]
+        )
 
     @classmethod
     def decode(cls, data: bytes) -> "Row":
@@ -32,6 +39,8 @@ class Row:
         match cbor.decode(data):
             case [bytes(validator), int(flags)]:
                 return cls(validator, flags)
+            case [bytes(validator), int(flags), str(code), int(until_us), *_]:
+                return cls(validator, flags, code, max(0, until_us))
             case [bytes(validator), int(flags), str(code), *_]:
                 return cls(validator, flags, code)
         raise RemoteProtocolError("a row of the watch topic is [validator, flags] or [b'', flags, code]")

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from daemons.ops.admin.actions import Registry
 from daemons.ops.admin.desk import AdminDesk
 from daemons.ops.admin.routes import AdminSources, admin_routes
+from daemons.ops.admin.watchers import Watchers
 from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.health import Health
@@ -39,6 +40,10 @@ class AdminOffice:
     health: Health
     ring: LogRing = field(default=PROCESS_RING)
     registry: Registry = field(factory=Registry, init=False)
+    _watchers: Watchers = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._watchers = Watchers(self.health.utc_now)
 
     @property
     def desk(self) -> AdminDesk:
@@ -46,7 +51,7 @@ class AdminOffice:
 
     @property
     def _sources(self) -> AdminSources:
-        return AdminSources(self.status, self.readings, self.health, self.ring)
+        return AdminSources(self.status, self.readings, self.health, self.ring, self._watchers)
 
     def routes(self, authoriser: Authoriser) -> list[BaseRoute]:
         """Return the routes for a hub's own port, for those whom the authoriser knows."""

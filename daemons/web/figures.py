@@ -5,8 +5,11 @@ from pathlib import Path
 
 from attrs import define, field
 
+from daemons.ops.admin.common import LOG_LEVEL
+from daemons.ops.admin.limitactions import LimitOffice
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.health import Health
+from daemons.ops.logs import log_level
 from daemons.ops.metrics import Reading
 from daemons.ops.process import folder_readings, health_readings, process_readings, store_readings
 from daemons.store import Store
@@ -19,7 +22,8 @@ __all__ = ["DaemonFigures"]
 
 @define(eq=False)
 class DaemonFigures:
-    """The parts of a daemon that both kinds have. `front`: set when it serves."""
+    """The parts of a daemon that both kinds have. `versions`: of its software and of the protocol that it speaks;
+    `is_production`: what its config says of it. `front`: set when it serves."""
 
     daemon: str
     folder: Path
@@ -27,7 +31,22 @@ class DaemonFigures:
     health: Health
     trail: AuditTrail
     guard: Guard
+    limits: LimitOffice
+    versions: tuple[str, str]
+    is_production: bool
     front: Front | None = field(default=None, init=False)
+
+    def told(self) -> dict[str, object]:
+        """Return what operators are told of any daemon: versions, what it is for, its log level, its limits."""
+        software, protocol = self.versions
+        return {
+            "software": software,
+            "protocol": protocol,
+            "production": self.is_production,
+            "log": {"level": str(log_level()), "until": self.limits.lapses.until(LOG_LEVEL)},
+            "limits": self.limits.values(),
+            "limits_changed": self.limits.changed(),
+        }
 
     def readings(self) -> Iterator[Reading]:
         """Yield them for /metrics."""

@@ -1,32 +1,48 @@
-"""Actions that every daemon has: log level, limits, backup, and accepting a peer's audit."""
+"""Actions that every daemon has: log level, backup, and accepting a peer's audit."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
+from daemons.ops.admin.limitactions import lasting_s
 from daemons.ops.authority.heads import accept, kept_of
 from daemons.ops.authority.identity import Identity, Role
 from daemons.ops.authority.trail import AuditTrail
-from daemons.ops.errors import ConfigError
-from daemons.ops.limits import LimitTable
+from daemons.ops.lapses import Lapses
 from daemons.ops.logs import LogLevel, log_level, set_log_level
 from daemons.ops.storecare import StoreCare
 from daemons.store.errors import StorageError
 
-__all__ = ["backup_actions", "common_actions", "limit_actions"]
+__all__ = ["LOG_LEVEL", "backup_actions", "common_actions"]
 
 
-def common_actions(trail: AuditTrail, clear_health: Callable[[str], None]) -> list[Action]:
-    """Return log.level and audit.accept."""
+LOG_LEVEL = "log level"
+
+
+def common_actions(trail: AuditTrail, clear_health: Callable[[str], None], lapses: Lapses) -> list[Action]:
+    """Return log.level and audit.accept. `lapses`: what takes a level back that was set for a time."""
 
     async def level(params: Mapping[str, Any], identity: Identity) -> Done:
         try:
             after = LogLevel(params["level"].lower())
         except ValueError:
             raise ActionRefused("level is debug, info, warning or error", 400) from None
+        for_s = None if params["for_s"] is None else lasting_s(params["for_s"])
         before = log_level()
-        words = {"level": str(after)}
-        return Done(words, "log", str(before), str(after), apply=lambda: set_log_level(after))
+        words: dict[str, Any] = {"level": str(after)}
+
+        def apply() -> None:
+            nonlocal before
+            if for_s is None:
+                lapses.forget(LOG_LEVEL)
+            else:
+                lapses.end_now(LOG_LEVEL)  # back to what is not for a time: that is where this goes back to
+                before = log_level()
+                lapses.begin(LOG_LEVEL, for_s, lambda: set_log_level(before))
+            set_log_level(after)
+
+        told = str(after) if for_s is None else {**words, "for_s": for_s}
+        return Done(words, "log", str(before), told, apply=apply)
 
     async def accept_head(params: Mapping[str, Any], identity: Identity) -> Done:
         peer = params["peer"]
@@ -45,42 +61,15 @@ def common_actions(trail: AuditTrail, clear_health: Callable[[str], None]) -> li
 
     return [
         Action(
-            "log.level", level, "Change the least severe level that is logged, until the next start.",
-            params=(Param("level", help="debug, info, warning or error"),),
+            "log.level", level, "Change the least severe level that is logged, until the next start at the longest.",
+            params=(
+                Param("level", help="debug, info, warning or error"),
+                Param("for_s", "number", "seconds; then it goes back by itself", required=False),
+            ),
         ),
         Action(
             "audit.accept", accept_head, "Take the head of a peer's audit that it tells next, whatever was kept of it.",
             Role.ADMIN, (Param("peer", help="the site, or hub"),),
-        ),
-    ]  # fmt: skip
-
-
-def limit_actions(table: LimitTable[Any]) -> list[Action]:
-    """Return limits.list and limits.set."""
-
-    async def list_limits(params: Mapping[str, Any], identity: Identity) -> Any:
-        return table.get()
-
-    async def set_limit(params: Mapping[str, Any], identity: Identity) -> Done:
-        name, value = params["name"], params["value"]
-        try:
-            before = table.check(name, value)
-        except ConfigError as exc:
-            raise ActionRefused(str(exc), 400) from exc
-
-        def apply() -> dict[str, Any]:
-            table.load()
-            return {"name": name, "value": table.get()[name]}
-
-        after = "as configured" if value is None else value
-        persist = None if table.authority is None else lambda conn: table.set_in(conn, name, value)
-        return Done(None, name, before, after, persist=persist, apply=apply)
-
-    return [
-        Action("limits.list", list_limits, "Show every limit as it holds now.", changes=False),
-        Action(
-            "limits.set", set_limit, "Change a limit, now and for the starts to come.", Role.ADMIN,
-            (Param("name"), Param("value", "any", "without it: back to the config", required=False)),
         ),
     ]  # fmt: skip
 

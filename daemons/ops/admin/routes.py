@@ -22,6 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 from daemons.ops.admin.actions import ActionRefused
 from daemons.ops.admin.desk import AdminDesk, describe_action
 from daemons.ops.admin.logstream import LogStream
+from daemons.ops.admin.watchers import Watchers, Watching
 from daemons.ops.authority.audit import Head
 from daemons.ops.authority.identity import Identity, Refusal, Role
 from daemons.ops.health import Health
@@ -53,6 +54,7 @@ class AdminSources:
     readings: Readings
     health: Health
     ring: LogRing
+    watchers: Watchers
 
 
 def admin_routes(desk: AdminDesk, sources: AdminSources, held: Held) -> list[BaseRoute]:
@@ -62,7 +64,12 @@ def admin_routes(desk: AdminDesk, sources: AdminSources, held: Held) -> list[Bas
         identity.require(Role.OPERATOR)
         warnings = [{**asdict(w), "severity": str(w.severity)} for w in sources.health.warnings]
         head = desk.trail.head()
-        told = {"warnings": warnings, "audit": {"count": head.count, "head": str(head)}, **sources.status()}
+        told = {
+            "warnings": warnings,
+            "audit": {"count": head.count, "head": str(head)},
+            "operators": sources.watchers.listed(),
+            **sources.status(),
+        }
         return _json(200, told)
 
     async def metrics(request: Request, identity: Identity) -> Response:
@@ -81,7 +88,8 @@ def admin_routes(desk: AdminDesk, sources: AdminSources, held: Held) -> list[Bas
         after = _number(request, "after", None)
         count = min(_number(request, "count", 100) or 0, LINES_MAX)
         follow = query.get("follow") == "1"
-        return LogStream(sources.ring, level=level, count=count, after=after, follow=follow, holding=trace)
+        lines = LogStream(sources.ring, level=level, count=count, after=after, follow=follow, holding=trace)
+        return Watching(lines, sources.watchers, identity.who) if follow else lines
 
     async def actions(request: Request, identity: Identity) -> Response:
         may = [

@@ -214,3 +214,11 @@ def test_options_that_contradict_each_other_are_told(tmp_path: Path) -> None:
     assert load_config(
         PitsConfig, environ={"PITLINK_CLOUD_URL": "wss://a.example", "PITLINK_TOKEN": "t"}
     ).token
+
+
+@pytest.mark.parametrize("cls", [PitsConfig, CloudConfig])
+def test_what_is_for_a_race_is_not_to_be_broken(cls: type[PitsConfig | CloudConfig]) -> None:
+    race = {"PITLINK_PRODUCTION": "true"}
+    assert load_config(cls, environ=race).production
+    with pytest.raises(ConfigError, match=r"production, chaos.allow: .* for a race"):
+        load_config(cls, environ={**race, "PITLINK_CHAOS_ALLOW": "true"})

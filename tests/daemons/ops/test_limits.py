@@ -9,6 +9,7 @@ from daemons.ops import limits
 from daemons.ops.authority.file import open_authority
 from daemons.ops.errors import ConfigError
 from daemons.ops.limits import FrontLimits, HubLimits, LimitTable, SiteLimits
+from daemons.race.config import FetchBounds
 
 
 async def test_a_change_holds_at_once_and_after_a_restart(tmp_path: Path) -> None:
@@ -83,3 +84,26 @@ async def test_what_this_version_does_not_know_is_left_out(tmp_path: Path) -> No
             lambda conn: conn.executemany("INSERT INTO limit_set VALUES (?, ?)", rows) and None
         )
         assert LimitTable(HubLimits(), authority).now == HubLimits(requests_burst=5)
+
+
+async def test_what_is_held_goes_before_what_is_kept_and_tables_leave_each_others_rows_alone(
+    tmp_path: Path,
+) -> None:
+    with open_authority(tmp_path, migrations=limits.MIGRATIONS) as authority:
+        table = LimitTable(HubLimits(), authority)
+        other = LimitTable(FetchBounds(), authority, "fetch.")
+        table.hold("requests_burst", 9)
+        other.hold("fetch.timeout_s", 1)
+        await table.set("requests_burst", 5)
+        await other.set("fetch.max_in_flight", 3)
+        assert (table.now.requests_burst, other.now) == (9, FetchBounds(3, timeout_s=1.0))
+        assert table.changed() == {"requests_burst": 4000}
+        assert other.changed() == {"fetch.max_in_flight": 8, "fetch.timeout_s": 5.0}
+        table.release("requests_burst")
+        assert table.now == HubLimits(requests_burst=5)
+        for name, value in (("max_in_flight", 1), ("fetch.requests_burst", 1), ("fetch.max_in_flight", 0)):
+            with pytest.raises(ConfigError, match=name):
+                other.hold(name, value)
+        assert other.has("fetch.timeout_s") and not other.has("timeout_s")
+    with open_authority(tmp_path, migrations=limits.MIGRATIONS) as authority:
+        assert LimitTable(FetchBounds(), authority, "fetch.").now == FetchBounds(3)

@@ -12,6 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from daemons.link.requests import Answer
 from daemons.link.router import PeerRouter
 from daemons.race.cache import Key, MemoryCache
+from daemons.race.config import FetchBounds
 from daemons.race.exchange import Ask, ask_from_wire, encode_answer, shorten, to_wire
 from daemons.race.fetched import Fetched
 from daemons.race.hub import ROW_GRACE_S, HubSite
@@ -114,9 +115,8 @@ async def hub(cache: MemoryCache | None = None, *, connected: bool = True) -> As
     peer = FakePeer()
     cache = cache or MemoryCache()
     remote = RemoteOrigin(
-        PeerRouter({SITE: peer.as_peer}), SITE, cache, trio.current_time, body_bytes_max=1 << 20, in_flight_max=7,
-        fetch_s=5.0, gate=PathGate(),
-    )  # fmt: skip
+        PeerRouter({SITE: peer.as_peer}), SITE, cache, trio.current_time, FetchBounds, PathGate()
+    )
     rows = Rows()
     site = HubSite(peer.as_peer, cache, remote, BoardKeeper(), rows, trio.current_time)
     stage = Stage(day, peer, rows, cache, site)

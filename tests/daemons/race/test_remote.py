@@ -15,6 +15,7 @@ from daemons.link.router import PeerRouter
 from daemons.ops.limits import HubLimits
 from daemons.ops.trace import bound
 from daemons.race.cache import Key, MemoryCache
+from daemons.race.config import FetchBounds
 from daemons.race.exchange import Form, Told, ask_from_wire, encode_answer, shorten, to_wire
 from daemons.race.fetched import Fetched
 from daemons.race.remote import RemoteOrigin, Urgency
@@ -96,10 +97,10 @@ async def hub(body_bytes_max: int = 100_000) -> AsyncIterator[Stage]:
     site = FarSite({RACE: OLD})
     peer = FakePeer(site.answer)
     cache = MemoryCache()
+    bounds = FetchBounds(IN_FLIGHT + 1, body_bytes_max, FETCH_S)
     remote = RemoteOrigin(
-        PeerRouter({SITE: peer.as_peer}), SITE, cache, trio.current_time, body_bytes_max=body_bytes_max,
-        in_flight_max=IN_FLIGHT, fetch_s=FETCH_S, gate=PathGate(),
-    )  # fmt: skip
+        PeerRouter({SITE: peer.as_peer}), SITE, cache, trio.current_time, lambda: bounds, PathGate()
+    )
     told: list[tuple[str, Fetched | RequestError]] = []
     remote.observe(lambda path, result: told.append((path, result)))
     async with trio.open_nursery() as nursery:

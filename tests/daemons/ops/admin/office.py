@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param, Registry
 from daemons.ops.admin.desk import AdminDesk
 from daemons.ops.admin.routes import AdminSources, admin_routes
+from daemons.ops.admin.watchers import Watchers
 from daemons.ops.authority.audit import AuditRow
 from daemons.ops.authority.file import open_authority
 from daemons.ops.authority.identity import Identity, Role
@@ -92,7 +93,11 @@ async def open_office(folder: Path, *, inline: bool = False) -> AsyncIterator[Of
 
 def sources(office: Office) -> AdminSources:
     return AdminSources(
-        lambda: {"daemon": "office"}, lambda: [Reading("level", "Level.", 1.0)], office.health, office.ring
+        lambda: {"daemon": "office"},
+        lambda: [Reading("level", "Level.", 1.0)],
+        office.health,
+        office.ring,
+        Watchers(office.health.utc_now),
     )
 
 
