@@ -67,6 +67,9 @@ class AlarmsView(View):
 
     def _say(self, what: str, say: Callable[[Key], None]) -> None:
         """Say something to those that are tagged, or to the one under the cursor; it can be undone."""
+        if self.desk.replay is not None:
+            self.desk.deeds.tell(self.desk.why_not)
+            return
         keys = set(self.acted_upon)
         before = [alarm for alarm in self.desk.model.alarms if alarm.key in keys]
         if not before:

@@ -14,9 +14,8 @@ from tui.app.lists import Listing
 from tui.app.prompt import Prompt
 from tui.model.words import printable
 
-__all__ = ["READ_ONLY", "Asking"]
+__all__ = ["Asking"]
 
-READ_ONLY = "read-only: nothing is changed from here"
 COMMANDS_MAX = 3
 
 Targets = Sequence[tuple[str, str]]
@@ -33,7 +32,7 @@ class Asking:
 
     def here(self, targets: Targets) -> list[Control]:
         """Return what can be done to what is shown, or tagged."""
-        if self._desk.is_read_only:
+        if self._desk.why_not:
             return []
         return controls_of_all(self._desk.model, targets)
 
@@ -41,7 +40,7 @@ class Asking:
         """Show what can be done here, to choose from."""
         found = self.here(targets)
         if not found:
-            self._tell(READ_ONLY if self._desk.is_read_only else "there is nothing to do to this")
+            self._tell(self._desk.why_not or "there is nothing to do to this")
             return
 
         def chosen(index: str | None) -> None:
@@ -61,8 +60,8 @@ class Asking:
 
     def confirm(self, questions: Sequence[Question], what: str = "of them") -> None:
         """Ask about these, together when they are several; `what` they are."""
-        if self._desk.is_read_only:
-            self._tell(READ_ONLY)
+        if self._desk.why_not:
+            self._tell(self._desk.why_not)
             return
         if not questions:
             self._tell("the daemon does not offer that to you")
@@ -80,8 +79,8 @@ class Asking:
         """Ask whether to undo what was done last; or say why that cannot be."""
         deeds = self._desk.deeds
         done = deeds.last_done
-        if self._desk.is_read_only:
-            self._tell(READ_ONLY)
+        if self._desk.why_not:
+            self._tell(self._desk.why_not)
         elif deeds.under_way:
             self._tell("wait: what was done last is still under way")
         elif done is None:

@@ -104,6 +104,11 @@ class Recorder:
     def failed(self) -> str:
         return self._broken or self._writer.failed
 
+    @property
+    def failed_words(self) -> str:
+        """Say that nothing more is recorded, why, and what there is of it."""
+        return f"recording ended: {self.failed}; {self.path.name} holds what came before"
+
     def close(self) -> None:
         """Write what is left, and that it was ended. Takes 3 s at most."""
         if not self._broken:
