@@ -24,8 +24,8 @@ HERE = ""
 
 RECORDS = "reports"
 LIST_S = 30.0
-END_S = 2.0
-"""So long its end is waited for when this program ends; it goes on healing by itself."""
+END_S = 1.5
+"""So long its end is waited for, twice, when this program ends; it goes on healing by itself."""
 
 LINES_MAX = 200
 LINE_BYTES_MAX = 256 * 1024
@@ -114,10 +114,7 @@ class Drilling:
                 nursery.start_soon(self._listen, process)
                 await process.wait()
         finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-                with trio.move_on_after(END_S, shield=True):
-                    await process.wait()
+            await _leave(process)
             for stream in (process.stdout, process.stderr):
                 assert stream is not None
                 await trio.aclose_forcefully(stream)
@@ -148,6 +145,17 @@ class Drilling:
         async for line in _lines(process.stderr):
             self._lines = [*self._lines, line][-LINES_MAX:]
             self.model.drill_said(self._lines)
+
+
+async def _leave(process: trio.Process) -> None:
+    """Tell a drill that still runs to heal and end, and wait a little for that."""
+    for _ in range(2):  # told once more, it does not wait until all is as before
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            with trio.move_on_after(END_S, shield=True):
+                await process.wait()
+    if process.returncode is None:
+        trio.lowlevel.spawn_system_task(process.wait)
 
 
 async def _lines(stream: trio.abc.ReceiveStream) -> AsyncIterator[str]:
