@@ -1,7 +1,7 @@
 """What the views share: the model, what to ask daemons with, and what the operator has them do."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 from attrs import define, field
@@ -10,8 +10,12 @@ from tui.app.deeds import Deed, Deeds
 from tui.app.line import Line
 from tui.app.markers import Markers
 from tui.model import Model
+from tui.app.replay import REPLAY
 
 __all__ = ["Backend", "Desk"]
+if TYPE_CHECKING:
+    from tui.record import Player, Recorder
+
 
 
 class Backend(Protocol):
@@ -39,7 +43,10 @@ class Backend(Protocol):
 
 @define(eq=False)
 class Desk:
-    """One operator's desk. `is_frozen`: the picture stands still, while the model goes on."""
+    """One operator's desk. `is_frozen`: the picture stands still, while the model goes on.
+
+    `recorder`: what writes down what is shown; `replay`: what plays it, in the place of daemons.
+    """
 
     backend: Backend
     is_read_only: bool = False
@@ -52,6 +59,8 @@ class Desk:
     _now: float = 0.0
 
     def __attrs_post_init__(self) -> None:
+    recorder: "Recorder | None" = None
+    replay: "Player | None" = None
         self.deeds = Deeds(self.backend.act)
 
     @property
@@ -59,7 +68,9 @@ class Desk:
         return self.backend.model
 
     def now(self) -> float:
-        """Return the moment by the model's clock, Trio's; it stands still while Trio does not run."""
+        """Return the moment by the model's clock, Trio's or that of then; it stands still while Trio does not run."""
+        if self.replay is not None:
+            return self.replay.now()
         try:
             self._now = trio.current_time()
         except RuntimeError:
@@ -68,7 +79,15 @@ class Desk:
 
     def version(self) -> tuple[int, ...]:
         """Return what moves when there is something new to paint; ages grow by whole seconds."""
-        return (self.model.version, self.deeds.version, self.line.meter.version, int(self.now()))
+        played = 0 if self.replay is None else self.replay.version
+        return (self.model.version, self.deeds.version, self.line.meter.version, int(self.now()), played)
+
+    @property
+    def why_not(self) -> str:
+        """Say why nothing can be done from here; "" when it can."""
+        if self.replay is not None:
+            return REPLAY
+        return "read-only: nothing is changed from here" if self.is_read_only else ""
 
     def look_at(self, sites: Iterable[tuple[str, str]]) -> None:
         """Have what is only asked for when it is looked at kept up to date for these."""
