@@ -9,13 +9,13 @@ from attrs import define, field
 from tui.app.deeds import Deed, Deeds
 from tui.app.line import Line
 from tui.app.markers import Markers
-from tui.model import Model
 from tui.app.replay import REPLAY
+from tui.model import Model
 
-__all__ = ["Backend", "Desk"]
 if TYPE_CHECKING:
     from tui.record import Player, Recorder
 
+__all__ = ["Backend", "Desk"]
 
 
 class Backend(Protocol):
@@ -54,13 +54,13 @@ class Desk:
     deeds: Deeds = field(init=False)
     line: Line = field(factory=Line)
     markers: Markers = Markers.BRAILLE
+    recorder: "Recorder | None" = None
+    replay: "Player | None" = None
     _looked_at: frozenset[tuple[str, str]] = frozenset()
     _looks_at_chaos: bool = False
     _now: float = 0.0
 
     def __attrs_post_init__(self) -> None:
-    recorder: "Recorder | None" = None
-    replay: "Player | None" = None
         self.deeds = Deeds(self.backend.act)
 
     @property
