@@ -3,8 +3,8 @@
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
 
@@ -12,7 +12,10 @@ from tui.feed import Feeds
 from tui.model import FeedState, Model, Severity
 from tui.plain import Changes, lines, snapshot
 
-__all__ = ["exit_code", "follow", "once", "until_signal"]
+if TYPE_CHECKING:
+    from tui.record import Recorder
+
+__all__ = ["exit_code", "follow", "once", "print_line", "show", "until_signal"]
 
 FIRST_S = 10.0
 LOOK_S = 0.25
@@ -21,7 +24,7 @@ GOOD, FAILING, NOT_REACHED = 0, 1, 3
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
-def _print(line: str) -> None:
+def print_line(line: str) -> None:
     """Write a line; past Python's own buffer, whose lock a reader that does not read would hold when we end."""
     data = f"{line}\n".encode(errors="replace")
     while data:
@@ -47,7 +50,7 @@ async def until_signal(work: Callable[[], Awaitable[int]]) -> int:
     return code
 
 
-async def once(feeds: Feeds, *, as_json: bool, say: Callable[[str], None] = _print) -> int:
+async def once(feeds: Feeds, *, as_json: bool, say: Callable[[str], None] = print_line) -> int:
     """Print one snapshot as soon as every daemon has answered or failed, after 10 s at the latest.
 
     Returns 0, 1 while something is failing, 3 when a daemon is not reached.
@@ -59,18 +62,34 @@ async def once(feeds: Feeds, *, as_json: bool, say: Callable[[str], None] = _pri
             while not _is_whole(model, len(feeds.feeds)):  # noqa: ASYNC110 the model tells nobody
                 await trio.sleep(0.02)
         nursery.cancel_scope.cancel(reason="one snapshot was asked for")
-    now = trio.current_time()
-    if as_json:
-        say(json.dumps(snapshot(model, now), indent=2, ensure_ascii=False))
-    else:
-        for line in lines(model, now):
-            say(line)
+    show(model, trio.current_time(), {}, as_json=as_json, say=say)
     return exit_code(model)
 
 
-async def follow(feeds: Feeds, *, say: Callable[[str], None] = _print) -> NoReturn:
-    """Print what changes until cancelled. A reader that does not read holds up the lines, which then say the newest."""
-    changes = Changes(feeds.model)
+def show(
+    model: Model,
+    now: float,
+    beside: Mapping[str, Any],
+    *,
+    as_json: bool,
+    say: Callable[[str], None] = print_line,
+) -> None:
+    """Print one snapshot, of a moment by the model's clock. `beside`: what JSON says besides."""
+    if as_json:
+        say(json.dumps({**beside, **snapshot(model, now)}, indent=2, ensure_ascii=False))
+    else:
+        for line in lines(model, now):
+            say(line)
+
+
+async def follow(
+    feeds: Feeds, recorder: "Recorder | None" = None, *, say: Callable[[str], None] = print_line
+) -> NoReturn:
+    """Print what changes until cancelled. A reader that does not read holds up the lines, which then say the newest.
+
+    When the recorder fails, that is a line too.
+    """
+    changes, is_over = Changes(feeds.model), False
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feeds.run)
         version, looked_at = -1, float("-inf")
@@ -80,6 +99,9 @@ async def follow(feeds: Feeds, *, say: Callable[[str], None] = _print) -> NoRetu
                 version, looked_at = feeds.model.version, now
                 for line in changes.take(now):
                     await trio.to_thread.run_sync(say, line, abandon_on_cancel=True)
+            if recorder is not None and recorder.failed and not is_over:
+                is_over = True
+                await trio.to_thread.run_sync(say, recorder.failed_words, abandon_on_cancel=True)
             await trio.sleep(LOOK_S)
 
 
