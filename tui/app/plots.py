@@ -62,7 +62,8 @@ class Plot:
     """A channel's curve on `width` by `height` cells, the newest at the right.
 
     Each column of dots stands for `per_dot` ticks, and reaches from the smallest to the largest value in them, so that no
-    peak is lost. A cell stands for the same ticks as long as it is seen: the curve moves by whole cells.
+    peak is lost. It moves to the left by `step` cells at once, and between that grows at the right: a picture that moves
+    all the time would have to be painted whole, and is harder to read.
     """
 
     dots: Dots
@@ -71,6 +72,7 @@ class Plot:
     channel: str
     scale: Scale
     per_dot: int
+    step: int = 1
     rows: list[str] = field(init=False)
     _epoch: int = 0
     _head: int | None = None  # the cell that the newest tick lies in, counted from tick 0
@@ -82,26 +84,36 @@ class Plot:
     def per_cell(self) -> int:
         return self.per_dot * self.dots.wide
 
-    def update(self, series: Series) -> int:
-        """Draw what is new. Return how many columns of cells have changed, at the right end; `width`: all of them."""
-        if series.end <= 0:
-            return 0
-        head, oldest = (series.end - 1) // self.per_cell, (series.end - 1) // self.per_cell - self.width + 1
-        before = self._head
+    def update(self, series: Series) -> tuple[int, int]:
+        """Draw what is new. Return from which column of cells to before which it has changed."""
+        if series.end <= 0 or not self.width:
+            return 0, 0
+        head = (series.end - 1) // self.per_cell
+        oldest, before = self._oldest(head), self._head
         if series.epoch != self._epoch or before is None or not 0 <= head - before < self.width:
-            before, first = head, oldest
-        else:
-            first = before
+            before = None
+        first = oldest if before is None else max(before, oldest)
         reach = spread(series.of(self.channel, first * self.per_cell, series.end))
         if reach is not None:
             scale = self.scale.with_(reach[0]).with_(reach[1])
             if scale != self.scale:
-                self.scale, first = scale, oldest
+                self.scale, first, before = scale, oldest, None
+        kept = slice(0, 0)
+        if before is not None:
+            was = self._oldest(before)
+            kept = slice(oldest - was, first - was)
         drawn = [self._column(series, cell) for cell in range(first, head + 1)]
-        stays = slice(head - before, first - before + self.width - 1)
-        self.rows = [row[stays] + "".join(cells[y] for cells in drawn) for y, row in enumerate(self.rows)]
+        self.rows = [
+            (row[kept] + "".join(cells[y] for cells in drawn)).ljust(self.width)
+            for y, row in enumerate(self.rows)
+        ]
         self._epoch, self._head = series.epoch, head
-        return len(drawn) if head == before else self.width
+        is_moved = before is None or self._oldest(before) != oldest
+        return (0, self.width) if is_moved else (first - oldest, head - oldest + 1)
+
+    def _oldest(self, head: int) -> int:
+        """Return the cell at the left end while the newest tick lies in this one."""
+        return (head // self.step + 1) * self.step - self.width
 
     def _column(self, series: Series, cell: int) -> str:
         begin = cell * self.per_cell

@@ -23,6 +23,11 @@ LABEL = 10
 ROWS_MIN = 3
 """Rows that a band takes at least. What does not fit is left out, the last first."""
 
+STEP_S = 1.0
+"""How often the picture moves; between that it grows."""
+
+_MARKED = HEADING + Style(reverse=True)
+
 
 @frozen
 class Band:
@@ -65,19 +70,16 @@ class Traces(LineWidget, can_focus=True):
             self._series, self._hz, self._values = series, hz, values
             self._place()
             return
-        width = self._plot_width
         dirty = []
         for placed in self._placed:
-            changed = placed.plot.update(series)
-            if changed:
-                at = LABEL + width - changed
-                dirty.append(Region(at, placed.y, changed, placed.plot.height))
+            begin, end = placed.plot.update(series)
+            if begin < end:
+                dirty.append(Region(LABEL + begin, placed.y, end - begin, placed.plot.height))
             channel = placed.band.channel
             if values.get(channel) != self._values.get(channel):
-                dirty.append(Region(0, placed.y + 1, LABEL - 1, 1))
+                dirty.append(Region(0, placed.y + 1, LABEL, 1))
         self._values = values
-        if dirty:
-            self.refresh(*dirty)
+        self.refresh_all(dirty)
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay the bands out anew."""
@@ -93,30 +95,27 @@ class Traces(LineWidget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Return a line as it is drawn."""
-        width = self.size.width
-        if y == self.size.height - 1:
-            return Strip([Segment(self._axis(), Kind.DIM.style)]).crop_extend(0, width, NO_STYLE)
         for placed in self._placed:
             row = y - placed.y
             if 0 <= row < placed.plot.height:
-                return Strip(
-                    [
-                        *self._label(placed, row),
-                        Segment(placed.plot.rows[row], placed.band.style),
-                    ]
-                ).crop_extend(0, width, NO_STYLE)
+                label = self._label(placed, row)
+                curve = Segment(placed.plot.rows[row], placed.band.style)
+                return Strip([label, curve], LABEL + placed.plot.width)
+        width = self.size.width
+        if y == self.size.height - 1:
+            return Strip([Segment(self._axis(), Kind.DIM.style)]).crop_extend(0, width, NO_STYLE)
         return Strip.blank(width, NO_STYLE)
 
     @property
     def _plot_width(self) -> int:
         return max(0, self.size.width - LABEL)
 
-    def _label(self, placed: _Placed, row: int) -> list[Segment]:
+    def _label(self, placed: _Placed, row: int) -> Segment:
         if row == 0:
-            style = HEADING + Style(reverse=self.has_focus)
-            return [Segment(set_cell_size(placed.band.title, LABEL - 1), style), Segment(" ", NO_STYLE)]
+            style = _MARKED if self.has_focus else HEADING
+            return Segment(set_cell_size(placed.band.title, LABEL), style)
         text = self._values.get(placed.band.channel, "") if row == 1 else ""
-        return [Segment(set_cell_size(text, LABEL), NO_STYLE)]
+        return Segment(set_cell_size(text, LABEL), NO_STYLE)
 
     def _axis(self) -> str:
         return " " * LABEL + f"{self._span_s:.0f} s ago".ljust(max(0, self._plot_width - 3)) + "now"
@@ -135,10 +134,11 @@ class Traces(LineWidget, can_focus=True):
         count = min(len(self._bands), max(1, height // ROWS_MIN))
         if self._series is not None and height > 0 and width > 0:
             per_dot = max(1, round(self._window_s * self._hz / (width * self._dots.wide)))
+            step = max(1, min(width // 4, round(STEP_S * self._hz / (per_dot * self._dots.wide))))
             y = 0
             for at, band in enumerate(self._bands[:count]):
                 rows = (height - y) // (count - at)
-                plot = Plot(self._dots, width, rows, band.channel, band.scale, per_dot)
+                plot = Plot(self._dots, width, rows, band.channel, band.scale, per_dot, step)
                 plot.update(self._series)
                 self._placed.append(_Placed(band, plot, y))
                 y += rows

@@ -23,8 +23,10 @@ def samples(*batches: Sequence[float], first: int = 0) -> Samples:
     return made
 
 
-def plot(dots: Dots = BRAILLE, width: int = 6, height: int = 2, per_dot: int = 3, step: float = 0.0) -> Plot:
-    return Plot(dots, width, height, "throttle", Scale(0.0, 100.0, step), per_dot)
+def plot(
+    dots: Dots = BRAILLE, width: int = 6, height: int = 2, per_dot: int = 3, grows: float = 0.0, step: int = 1
+) -> Plot:
+    return Plot(dots, width, height, "throttle", Scale(0.0, 100.0, grows), per_dot, step)
 
 
 def test_a_ramp_and_a_gap_as_they_are_drawn() -> None:
@@ -56,32 +58,45 @@ def test_no_peak_is_lost(dots: Dots, values: list[float], data: st.DataObject) -
     st.sampled_from(KINDS),
     st.lists(st.lists(VALUE, min_size=1, max_size=40), min_size=1, max_size=12),
     st.sampled_from([0.0, 25.0]),
+    st.integers(1, 9),
 )
-def test_updates_end_where_one_drawing_would(dots: Dots, batches: list[list[float]], step: float) -> None:
-    curve, ring, shown = plot(dots, step=step), Samples(60.0), [" " * 6] * 2
+def test_updates_end_where_one_drawing_would(
+    dots: Dots, batches: list[list[float]], grows: float, step: int
+) -> None:
+    curve, ring, shown = plot(dots, grows=grows, step=step), Samples(60.0), [" " * 6] * 2
     first = 1000
     for batch in batches:
         ring.add(first, {"throttle": batch})
         first += len(batch)
-        changed = curve.update(ring)
+        begin, end = curve.update(ring)
         # What it says has changed is all that has.
-        shown = [old[: 6 - changed] + new[6 - changed :] for old, new in zip(shown, curve.rows, strict=True)]
+        shown = [old[:begin] + new[begin:end] + old[end:] for old, new in zip(shown, curve.rows, strict=True)]
         assert shown == curve.rows
         assert all(len(row) == 6 for row in curve.rows)
-    at_once = plot(dots, step=step)
+    at_once = plot(dots, grows=grows, step=step)
     at_once.scale = curve.scale  # it may have grown for a value that is out of view by now
     at_once.update(ring)
     assert curve.rows == at_once.rows
 
 
-def test_nothing_new_changes_nothing_and_little_changes_little() -> None:
+def test_little_that_is_new_changes_little() -> None:
     curve, ring = plot(per_dot=6), samples([10] * 100)
-    assert curve.update(ring) == 6
-    assert curve.update(ring) == 1, "the cell that the newest tick lies in"
+    assert curve.update(ring) == (0, 6)
+    assert curve.update(ring) == (5, 6), "the cell that the newest tick lies in"
     ring.add(100, {"throttle": [10]})
-    assert curve.update(ring) == 1
+    assert curve.update(ring) == (5, 6)
     ring.add(101, {"throttle": [10] * 12})
-    assert curve.update(ring) == 6
+    assert curve.update(ring) == (0, 6)
+
+
+def test_between_its_steps_it_grows_at_the_right() -> None:
+    curve, ring = plot(ASCII, width=6, height=1, per_dot=1, step=3), samples([0.0] * 9)
+    assert curve.update(ring) == (0, 6) and curve.rows == ["......"]
+    ring.add(9, {"throttle": [100.0]})
+    assert curve.update(ring) == (0, 6) and curve.rows == ["...:  "]
+    ring.add(10, {"throttle": [100.0] * 2})
+    assert curve.update(ring) == (3, 6) and curve.rows == ["...:''"]
+    assert plot(width=0).update(ring) == (0, 0) == plot().update(Samples(60.0))
 
 
 def test_a_session_that_begins_anew_clears_it() -> None:
@@ -107,8 +122,9 @@ def test_the_ring_has_every_tick_once(batches: list[tuple[int, int]]) -> None:
     ring, told, first = Samples(60.0), dict[int, float](), 5000
     for ahead, count in batches:
         first += ahead
+        end = ring.end
         ring.add(first, {"throttle": [float(first + at) for at in range(count)]})
-        told.update((first + at, float(first + at)) for at in range(count))
+        told.update((tick, float(tick)) for tick in range(first, first + count) if tick >= end)
         first += count
     kept = ring.of("throttle", 0, 10**9)
     assert len(kept) == ring.end - ring.begin
