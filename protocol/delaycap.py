@@ -111,7 +111,8 @@ class DelayCap:
     @property
     def rate_bytes_s(self) -> float:
         """What the line was found to carry. Bytes a second; it lags while nothing much is sent."""
-        return self.cap_bytes / (self.base_s + TARGET_S)
+        base = self._base  # as base_s: asked for each message, more than once
+        return self.cap_bytes / (TARGET_S if base == float("inf") else base + TARGET_S)
 
     @property
     def chunk_bytes(self) -> int:

@@ -159,10 +159,13 @@ class Scheduler:
 
         To be called when the socket has room. What it returns must be sent, or the connection ended.
         """
+        others_wait = self._others_wait()
+        is_strict = bool(self._ready[0] or self._ready[1])
+        if not others_wait and not is_strict:
+            return None
         chunk_bytes = self.cap.chunk_bytes
         batch = _Batch()
-        others_wait = self._others_wait()
-        if self._ready[0] or self._ready[1]:
+        if is_strict:
             allowance = self._share.allowance_bytes(now) if others_wait else chunk_bytes
             self._take_strict(batch, now, min(chunk_bytes, allowance))
         strict_bytes = batch.size

@@ -4,6 +4,7 @@ The first of them to fail ends all. What outlives the connection (channels, topi
 """
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -380,9 +381,12 @@ class Connection:
 
     def _look_again_at(self, now: float) -> float:
         """When something becomes due without anybody waking the writer."""
-        times = [self.scheduler.next_wake(now), self.meter.due_at(), *self._topics.wake_times(now)]
-        # What is due already has been woken: if it did not go, it waits for something else than time.
-        return min((at for at in times if at is not None and at > now), default=float("inf"))
+        look_at = math.inf
+        for at in (self.scheduler.next_wake(now), self.meter.due_at(), *self._topics.wake_times(now)):
+            # What is due already has been woken: if it did not go, it waits for something else than time.
+            if at is not None and now < at < look_at:
+                look_at = at
+        return look_at
 
     async def _look(self) -> None:
         """Wake what has become due by time alone. A task of its own, so that the writer waits without a deadline."""

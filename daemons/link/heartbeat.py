@@ -50,7 +50,7 @@ class Heartbeat:
         self._opened_at = opened_at
         self._started_at = now
         self._unacknowledged = unacknowledged
-        self._alive = trio.Event()  # replaced at each message: what a probe waits for
+        self._alive: trio.Event | None = None  # what a probe waits for
         self._pongs: deque[tuple[int, int]] = deque(maxlen=_PONGS_MAX)
         self._ping_id = 0  # waits for the writer; 0: none
         self._written_by = math.inf  # what is being written must be in the socket then
@@ -80,14 +80,17 @@ class Heartbeat:
 
     async def wait_received(self) -> None:
         """Wait until anything comes."""
+        if self._alive is None:
+            self._alive = trio.Event()
         await self._alive.wait()
 
     # --- what the reader and the writer tell ----------------------------------------------------------------------
 
     def received(self, now: float) -> bool:
         """Note that a message has come; return whether it ends a silence of a peer that owed an answer."""
-        self._alive.set()
-        self._alive = trio.Event()
+        if self._alive is not None:
+            self._alive.set()
+            self._alive = None
         return self.liveness.received(now)
 
     def taken(self, now: float) -> None:

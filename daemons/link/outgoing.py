@@ -18,7 +18,7 @@ from protocol.reliable import Load, Resumed
 
 _log = structlog.stdlib.get_logger("pitlink.link")
 
-TRIM_LATE_S = 2.0
+TRIM_LATE_S = 5.0
 TRIM_MESSAGES = 512
 """An acknowledgement is noted in the database after so long, or so many messages: it costs an fsync, and is told
 by the peer's hello should we forget it."""
@@ -138,7 +138,8 @@ class Outgoing:
         """Serve the connection begun last, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._load_loop)
-            nursery.start_soon(self._trim_loop)
+            nursery.start_soon(self._trim_late)
+            nursery.start_soon(self._trim_many)
 
     async def _load_loop(self) -> None:
         while True:
@@ -148,11 +149,15 @@ class Outgoing:
             if wanted:
                 await self._store.transact(partial(_read, wanted))
 
-    async def _trim_loop(self) -> None:
+    async def _trim_late(self) -> None:
         while True:
             await self._trim.wait()
-            with trio.move_on_after(TRIM_LATE_S):
-                await self._trim_now.wait()
+            await trio.sleep(TRIM_LATE_S)
+            await self.trim()
+
+    async def _trim_many(self) -> None:
+        while True:
+            await self._trim_now.wait()
             await self.trim()
 
     async def trim(self) -> None:

@@ -5,7 +5,7 @@ The edges of trio-websocket 0.12.2 that this file exists for, all reproduced:
 - A cancelled `send_message` leaves the connection open with half a frame on the wire. Here an interrupted `send`
   aborts the connection before the exception goes on.
 - While our writer waits for room in the socket, the library's reader may answer a WebSocket ping and then dies of
-  BusyResourceError. `_SharedStream` makes `send_all` and `wait_send_all_might_not_block` take one lock.
+  BusyResourceError. In `_SharedStream`, `send_all` and `wait_send_all_might_not_block` take turns.
 - `aclose` waits for the peer's close frame for ever; here it has one second, then the socket goes.
 - Unread messages block its control frames. The link's reader therefore always drains; liveness is the link's own.
 """
@@ -122,15 +122,16 @@ class _SharedStream(trio.abc.Stream):
     """A stream on which waiting for room and sending exclude each other instead of raising BusyResourceError."""
 
     inner: trio.abc.Stream
-    lock: trio.StrictFIFOLock
     bytes_in: int = 0
     bytes_out: int = 0
     failure: trio.BrokenResourceError | None = None
     over: trio.Event = field(factory=trio.Event)
     """Set when the far end is gone; `failure`: why, where it was no orderly end."""
+    _taken: bool = False
+    _waiting: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._acquire()
+        await self._take_turn()
         try:
             await self.inner.send_all(data)
             self.bytes_out += len(data)
@@ -138,21 +139,29 @@ class _SharedStream(trio.abc.Stream):
             self._is_over(exc)
             raise
         finally:
-            self.lock.release()
+            self._end_turn()
 
     async def wait_send_all_might_not_block(self) -> None:
-        await self._acquire()
+        await self._take_turn()
         try:
             await self.inner.wait_send_all_might_not_block()
         finally:
-            self.lock.release()
+            self._end_turn()
 
-    async def _acquire(self) -> None:
-        """Take the lock; without a checkpoint where it is free, because there is one behind it."""
-        try:
-            self.lock.acquire_nowait()
-        except trio.WouldBlock:
-            await self.lock.acquire()
+    # Two tasks at most, twice a message: Trio's lock does much more than is needed here.
+
+    async def _take_turn(self) -> None:
+        """Wait for the turn; no checkpoint where nobody has it, because there is one behind it."""
+        if self._taken:
+            await self._waiting.park()  # whoever has it hands it over: `_taken` stays
+        else:
+            self._taken = True
+
+    def _end_turn(self) -> None:
+        if self._waiting:
+            self._waiting.unpark()
+        else:
+            self._taken = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         try:
@@ -360,7 +369,7 @@ async def client_transport(
     Raises UpgradeRefused when the far end answers anything but 101, TransportClosed when the connection goes in the
     middle. The caller's scope bounds the handshake.
     """
-    shared = _SharedStream(stream, trio.StrictFIFOLock())
+    shared = _SharedStream(stream)
     async with _reader_nursery(shared) as nursery:
         # A stream that ends without an answer leaves the library's handshake waiting for ever.
         watching = trio.CancelScope()
@@ -395,7 +404,7 @@ async def _watch_end(shared: _SharedStream, watching: trio.CancelScope) -> None:
 @asynccontextmanager
 async def server_transport(stream: trio.abc.Stream) -> AsyncIterator[WebSocketTransport]:
     """Accept the upgrade waiting on `stream` and hold the transport open for the body of the block."""
-    shared = _SharedStream(stream, trio.StrictFIFOLock())
+    shared = _SharedStream(stream)
     async with _reader_nursery(shared) as nursery:
         request = await trio_websocket.wrap_server_stream(
             nursery,

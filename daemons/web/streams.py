@@ -39,15 +39,14 @@ class FrontStream(trio.abc.Stream):
         view = memoryview(data)
         try:
             for start in range(0, max(len(view), 1), PIECE_BYTES):
-                with trio.fail_after(self._write_timeout_s):
+                with trio.move_on_after(self._write_timeout_s) as scope:
                     await self.inner.send_all(view[start : start + PIECE_BYTES])
+                if scope.cancelled_caught:
+                    self.timed_out = True
+                    raise trio.BrokenResourceError(
+                        f"the peer took less than {PIECE_BYTES} bytes in {self._write_timeout_s} s"
+                    )
                 self.bytes_moved += min(PIECE_BYTES, len(view) - start)
-        except trio.TooSlowError:
-            self.timed_out = self._torn = True
-            await trio.aclose_forcefully(self.inner)
-            raise trio.BrokenResourceError(
-                f"the peer took less than {PIECE_BYTES} bytes in {self._write_timeout_s} s"
-            ) from None
         except trio.BusyResourceError:  # another task's send is under way; this one wrote nothing
             raise
         except trio.ClosedResourceError:

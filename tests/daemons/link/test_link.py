@@ -150,7 +150,7 @@ async def test_another_process_of_the_same_site_is_refused_while_the_first_answe
 
 async def test_an_older_attempt_is_superseded_and_the_new_one_lives(tmp_path: Path) -> None:
     async with open_hub(tmp_path / "h") as hub, open_site(tmp_path / "s", hub.port) as site:
-        await _until(lambda: hub.peer.connection is not None)
+        await _until(lambda: hub.peer.connection is not None and site.peer.connection is not None)
         old = hub.peer.connection
         assert old is not None and site.peer.connection is not None
         site.peer.connection.end(CloseCode.NORMAL, "test")
