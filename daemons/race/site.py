@@ -286,6 +286,9 @@ class SiteService:
             else:
                 if latest is not None:
                     self._on_read(path, latest)
+                else:  # not read yet: what was said of it meanwhile is not so any more
+                    self._read_at.pop(path, None)
+                    self.publisher.remove(path, trio.current_time())
 
     def purge(self, prefix: str) -> None:
         """Forget the remembered bodies of paths that begin with `prefix`, and have the hub's fetched anew."""

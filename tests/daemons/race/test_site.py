@@ -192,6 +192,20 @@ async def test_paused_nothing_is_answered_or_pushed_and_all_that_is_watched_says
         assert stage.row(RACE) != Row(b"", FAILING, "PAUSED")
 
 
+async def test_what_was_not_read_yet_is_not_called_paused_after_a_pause(autojump_clock: MockClock) -> None:
+    """The hub takes any row's word that the site is paused."""
+    async with site() as stage:
+        resting = race_path(102)
+        await stage.watch(RACE)
+        await stage.watch(resting, priority=3, period_ms=30_000)
+        stage.service.pause(True)
+        assert {stage.row(RACE), stage.row(resting)} == {Row(b"", FAILING, "PAUSED")}
+        stage.service.pause(False)
+        assert stage.row(resting) is None and stage.row(RACE) is None
+        await trio.sleep(40)
+        assert all(row is not None and not row.flags & FAILING for row in map(stage.row, (RACE, resting)))
+
+
 async def test_a_rule_switched_off_ends_what_is_watched_and_on_again_brings_it_back(
     autojump_clock: MockClock,
 ) -> None:
