@@ -18,7 +18,16 @@ _DRAWING = re.compile(r"(?:\x1b\[\d+;\d+H|\x1b\[[\d;]*m|\n(?=\x1b\[\d+;\d+H)|[^\
 
 _TOKEN = re.compile(r"\x1b\[(\d+);(\d+)H|\x1b\[([\d;]*)m|([^\x00-\x1f\x7f-\x9f]+)")
 
-_NARROW = re.compile(r"[ -~\xa0-\xac\xae-\u02ff\u0370-\u0482\u2190-\u21ff\u2500-\u25fc\u2800-\u28ff]*")
+_RANGES = (
+    (0x20, 0x7E),
+    (0xA0, 0xAC),
+    (0xAE, 0x2FF),
+    (0x370, 0x482),
+    (0x2190, 0x21FF),
+    (0x2500, 0x25FC),
+    (0x2800, 0x28FF),
+)
+_NARROW = frozenset(chr(code) for first, last in _RANGES for code in range(first, last + 1))
 """What takes one cell each on every terminal; anything else is measured as Textual does."""
 
 REWRITE_MAX = 4
@@ -138,7 +147,7 @@ class Picture:
         if y >= self.height:
             return x
         self._touched.add(y)
-        if not (text.isascii() or _NARROW.fullmatch(text)):
+        if not (text.isascii() or _NARROW.issuperset(text)):
             return self._put_wide(y, x, text, style)
         end = x + len(text)
         room = self.width - x
@@ -204,7 +213,7 @@ class Picture:
                 out.append(_turn(style, styles[x]))
                 style = styles[x]
             out.append(text)
-            is_sure = _NARROW.fullmatch(text) is not None
+            is_sure = _NARROW.issuperset(text)
             at = x + (2 if cells[x + 1 : x + 2] == [""] else 1)
         if style:
             out.append("\x1b[m")
@@ -227,7 +236,7 @@ class Picture:
         between = self._cells[y][at:x]
         if x - at <= REWRITE_MAX and all(self._styles[y][i] == style for i in range(at, x)):
             again = "".join(text or "" for text in between)
-            if len(again) == x - at and _NARROW.fullmatch(again):
+            if len(again) == x - at and _NARROW.issuperset(again):
                 return again
         return f"\x1b[{x - at}C" if x - at > 1 else "\x1b[C"
 
