@@ -9,7 +9,19 @@ from typing import Any
 from attrs import define, field
 
 from tui.model import Alarm, DaemonView, FeedState, Model, SiteView
-from tui.model.words import age, count, feed_words, log_line, ms, printable, site_state, size
+from tui.model.words import (
+    age,
+    count,
+    feed_words,
+    left,
+    limit_line,
+    log_line,
+    ms,
+    printable,
+    site_state,
+    size,
+    versions_words,
+)
 from tui.plainchaos import ChaosChanges, called, chaos_snapshot, drill_lines, drills_snapshot, fault_lines
 
 __all__ = ["Changes", "lines", "snapshot"]
@@ -60,6 +72,22 @@ def _daemon(model: Model, name: str, now: float) -> dict[str, Any]:
         "words": view.words,
         "draining": view.is_draining,
         "audit": {"count": view.audit_count, "head": view.audit_head},
+        "production": view.is_production,
+        "software": view.software or None,
+        "protocol": view.protocol or None,
+        "log": {"level": view.log_level or None, "left_s": view.left(view.log_until_utc, now)},
+        "limits": {
+            limit.name: {
+                "value": limit.value,
+                "configured": limit.configured,
+                "left_s": view.left(limit.until_utc, now),
+            }
+            for limit in view.limits
+        },
+        "operators": [
+            {"who": one.who, "for_s": max(0.0, now + view.utc_ahead_s - one.since_utc)}
+            for one in view.operators
+        ],
         "cache": None
         if cache is None
         else {
@@ -85,6 +113,10 @@ def _site(site: SiteView, now: float) -> dict[str, Any]:
         "age_s": site.age_now(now),
         "phase": site.phase,
         "paused": site.is_paused,
+        "paused_left_s": site.paused_left_now(now),
+        "software": site.software or None,
+        "protocol": site.protocol or None,
+        "version_differs": site.differs,
         "origin": site.origin_words or None,
         "connections": site.connections,
         "round_trip_s": site.round_trip_s,
@@ -141,7 +173,30 @@ def _daemon_line(model: Model, name: str, now: float) -> str:
         return printable(f"{called(view, name)}: {model.feeds[name].state}: {gone}")
     cache = view.cache
     copies = f"; cache {count(cache.hits)} hits, {count(cache.misses)} misses" if cache is not None else ""
-    return printable(f"{called(view, name)}: {_readiness(view)}; audit {view.audit_count} rows{copies}")
+    said = [f"audit {view.audit_count} rows{copies}", *_of_daemon(view, now)]
+    return printable(f"{called(view, name)}: {_readiness(view)}; {'; '.join(said)}")
+
+
+def _of_daemon(view: DaemonView, now: float) -> Iterator[str]:
+    """Yield what is to be known before something is done to it: versions, who is there, what is not as it usually is."""
+    if view.is_production:
+        yield "PRODUCTION"
+    if view.software:
+        yield f"{view.software}, protocol {view.protocol}"
+    level_s = view.left(view.log_until_utc, now)
+    if level_s is not None:
+        yield f"log level {view.log_level}, {left(level_s)} left"
+    for limit in view.limits:
+        if limit.is_changed or limit.until_utc is not None:
+            yield f"limit {limit.name} {limit_line(view, limit, now)}"
+    if view.operators:
+        yield f"watched by {', '.join(one.who for one in view.operators)}"
+
+
+def _settings(view: DaemonView) -> tuple[object, ...]:
+    """Return what operators have set: when that changes, the daemon's line is printed again."""
+    limits = [str((one.name, one.value, one.until_utc is None)) for one in view.limits if one.is_changed]
+    return (view.is_production, view.log_level, *limits)
 
 
 def _readiness(view: DaemonView) -> str:
@@ -169,6 +224,8 @@ def _figures(site: SiteView, now: float) -> str:
         (site.errors_total, f"{count(site.errors_total)} errors"),
     ]
     said = [words for value, words in known if value is not None]
+    if site.differs:
+        said.append(f"version {versions_words(site)}")
     return "; ".join([*said, site.origin_words] if site.origin_words else said)
 
 
@@ -188,7 +245,7 @@ class Changes:
     model: Model
     log_levels: frozenset[str] = frozenset({"warning", "error", "critical"})
     figures_s: float = FIGURES_S
-    _feeds: dict[str, tuple[FeedState, str]] = field(factory=dict, init=False)
+    _feeds: dict[str, tuple[FeedState, str, tuple[object, ...]]] = field(factory=dict, init=False)
     _states: dict[tuple[str, str], tuple[object, ...]] = field(factory=dict, init=False)
     _figured: dict[tuple[str, str], tuple[float, str]] = field(factory=dict, init=False)
     _alarms: dict[tuple[str, str, str], str] = field(factory=dict, init=False)
@@ -212,8 +269,9 @@ class Changes:
         for name, feed in self.model.feeds.items():
             view = self.model.daemons.get(name)
             words = feed.words if view is None or feed.state is not FeedState.LIVE else _readiness(view)
-            if self._feeds.get(name) != (feed.state, words):
-                self._feeds[name] = (feed.state, words)
+            now_is = (feed.state, words, () if view is None else _settings(view))
+            if self._feeds.get(name) != now_is:
+                self._feeds[name] = now_is
                 yield _daemon_line(self.model, name, now)
 
     def _sites(self, now: float) -> Iterator[str]:

@@ -82,6 +82,10 @@ class HubOffice:
                 "cache.count", self.count, "Count the hub's copies of a site that a purge would hit.",
                 params=(site, prefix), site="site", changes=False,
             ),
+            Action(
+                "site.withdraw", self.withdraw, "Have a site not run a command that it has not run yet.",
+                params=(site, Param("id", help="as site.commands says it")), site="site",
+            ),
             Action("cache.statistics", self.statistics, "Show how the cache of all sites does.", changes=False),
             Action("cache.purge", self.purge_cache, "Forget the hub's copies of a site.", params=(site, prefix), site="site"),
             Action(
@@ -149,6 +153,24 @@ class HubOffice:
 
     async def commands(self, params: Mapping[str, Any], identity: Identity) -> Any:
         return await self._member(params).desk.listed()
+
+    async def withdraw(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        desk, id_ = self._member(params).desk, params["id"]
+        found = next((row for row in await desk.listed() if row["id"] == id_), None)
+        if found is None:
+            raise ActionRefused(f"there is no command {id_[:64]!r} to {params['site']}", 404)
+        if found["decided_at"] is not None:
+            raise ActionRefused(f"it is {found['status']} already")
+        words = "the site is asked not to run it; that is so when it says that it failed"
+
+        async def apply() -> dict[str, Any]:
+            try:
+                await desk.revoke(id_)
+            except OutboxFull as exc:
+                raise ActionRefused(str(exc), 503) from exc
+            return {"words": words}
+
+        return Done(before=found["status"], after={"id": id_}, apply=apply)
 
     # --- the hub's own -------------------------------------------------------------------------------------------
 

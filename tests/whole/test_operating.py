@@ -198,3 +198,23 @@ async def test_what_a_purge_would_hit_is_counted(tmp_path: Path) -> None:
             while (await cloud.act("cache.count", site=SITE, prefix=OTHERS[0]))["entries"]:
                 await trio.sleep(0.02)
         assert (await cloud.act("cache.count", site=SITE, prefix=OTHERS[1]))["entries"] == 1
+
+
+async def test_a_command_that_waits_for_its_site_is_withdrawn(tmp_path: Path) -> None:
+    async with open_stage(tmp_path, tree=tree()) as stage:
+        await stage.connected()
+        _, cloud = doors(tmp_path)
+        await stage.stop_pits()
+        sent = await cloud.act("site.pause", site=SITE, wait_s=0)
+        assert sent["status"] == "QUEUED"
+        await cloud.act("site.withdraw", site=SITE, id=sent["id"])
+        await stage.start_pits()
+        result = await stage.result_of(sent["id"])
+        assert (result["status"], result["words"]) == ("FAILED", "withdrawn before it ran")
+        assert not stage.pits.service.paused
+        for id_, words in (
+            (sent["id"], "it is FAILED already"),
+            ("nothing", "there is no command 'nothing'"),
+        ):
+            with pytest.raises(AdminError, match=words):
+                await cloud.act("site.withdraw", site=SITE, id=id_)

@@ -7,7 +7,7 @@ from textual.binding import Binding, BindingType
 
 from tui.app.columns import Column
 from tui.app.looks import Cell, Key, Kind, Row
-from tui.app.row_controls import dead_deeds
+from tui.app.row_controls import dead_deeds, withdraw_deeds
 from tui.app.view import View
 from tui.model import CommandRow, DeadLetter
 from tui.model.words import printable, size, utc_time
@@ -34,7 +34,7 @@ class CommandsView(View):
     can_tag = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "dead(True)", "requeue the dead letter", id="dead.requeue"),
-        Binding("x", "dead(False)", "drop the dead letter", id="dead.drop"),
+        Binding("x", "dead(False)", "drop the dead letter, withdraw the command", id="dead.drop"),
     ]
 
     @property
@@ -90,6 +90,21 @@ class CommandsView(View):
         if letters:
             found = dead_deeds(self.desk.model, letters, requeue=requeue)
             self.post_message(self.Asked(found, "dead letters"))
+        elif not requeue and (commands := self._commands_of(self.acted_upon)):
+            waiting = [command for command in commands if command.decided_utc is None]
+            if waiting:
+                self.post_message(self.Asked(withdraw_deeds(self.desk.model, waiting), "commands"))
+            else:
+                self.post_message(self.Told("it has been run, or refused: there is nothing to withdraw"))
+
+    def _commands_of(self, keys: list[Key]) -> list[CommandRow]:
+        wanted = set(keys)
+        return [
+            command
+            for found in self.desk.model.commands.values()
+            for command in found
+            if ("command", command.daemon, command.site, command.id) in wanted
+        ]
 
     def _letter_of(self, key: Key) -> DeadLetter | None:
         if key[0] != "dead":

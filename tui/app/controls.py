@@ -7,8 +7,10 @@ has to offer for it. Another kind is another line of `KINDS`.
 from collections.abc import Callable, Iterable, Sequence
 
 from tui.app.chaos_controls import chaos_controls
+from tui.app.command_controls import command_controls
 from tui.app.control import Control, Question, join
 from tui.app.daemon_controls import daemon_controls
+from tui.app.limit_controls import limit_controls
 from tui.app.row_controls import offers
 from tui.app.site_controls import site_controls
 from tui.model import DaemonView, Model, SiteView
@@ -17,7 +19,7 @@ __all__ = ["KINDS", "Control", "Question", "controls", "controls_of_all"]
 
 Kind = Callable[[Model, DaemonView, SiteView | None], Iterable[tuple[str, Control]]]
 
-KINDS: tuple[Kind, ...] = (site_controls, daemon_controls, chaos_controls)
+KINDS: tuple[Kind, ...] = (site_controls, daemon_controls, limit_controls, chaos_controls, command_controls)
 
 
 def controls(model: Model, daemon: str, site: str) -> list[Control]:

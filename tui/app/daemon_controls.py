@@ -24,7 +24,7 @@ def daemon_controls(model: Model, view: DaemonView, site: SiteView | None) -> It
     ending = view.kind != "pits" and view.is_draining
     drain = f"End the drain of {made.name}" if ending else f"Drain {made.name}"
     yield "drain", Control("drain", drain, made.drain)
-    asks = "level (debug, info, warning, error), and for how long: debug 15m"
+    asks = "debug, info, warning or error, how long"
     yield "log.level", Control("level", f"Log level of {made.name}", made.level, asks, "info", LEVELS)
     yield "backup.take", Control("backup", f"Back up {made.name}", made.backup)
 

@@ -93,6 +93,8 @@ def _written(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, Mapping):
         return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return ",".join(map(str, value))
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
@@ -161,20 +163,22 @@ class Deeds:
                 nursery.start_soon(work)
 
     async def _do_all(self, deeds: tuple[Deed, ...], title: str, is_undoing: bool) -> None:
-        limiter, done, failed = trio.CapacityLimiter(BESIDE_MAX), dict[int, Deed](), list[str]()
+        """Do them: those on one site one after another, in their order, beside those on others."""
+        limiter, done = trio.CapacityLimiter(BESIDE_MAX), list[Deed]()
 
-        async def do(at: int, deed: Deed) -> None:
+        async def do(those: list[Deed]) -> None:
             async with limiter:
-                if await self._do(deed):
-                    done[at] = deed
-                else:
-                    failed.append(deed.on or deed.title)
+                done.extend([deed for deed in those if await self._do(deed)])
 
+        of_each: dict[tuple[str, Any], list[Deed]] = {}
+        for deed in deeds:
+            of_each.setdefault((deed.daemon, deed.params.get("site")), []).append(deed)
         async with trio.open_nursery() as nursery:
-            for at, deed in enumerate(deeds):
-                nursery.start_soon(do, at, deed)
+            for those in of_each.values():
+                nursery.start_soon(do, those)
+        failed = [deed.on or deed.title for deed in deeds if deed not in done]
         if done and not is_undoing:
-            self.last_done = Done(title, tuple(done[at] for at in sorted(done)))
+            self.last_done = Done(title, tuple(deed for deed in deeds if deed in done))
         if len(deeds) > 1:
             words = f"{title}: {len(done)} of {len(deeds)} done (:outcomes tells of each)"
             if failed:

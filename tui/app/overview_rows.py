@@ -22,6 +22,7 @@ COLUMNS = (
     Column("Saved", 8, 6, right=True),
     Column("Bulk", 7, 7, right=True),
     Column("Errors", 6, 7, right=True),
+    Column("Version", 7, 8),
     Column("Health", 20, 5, grows=True),
 )
 """Those of a higher rank come with wider screens: at 80 cells all up to the dead letters."""
@@ -79,7 +80,13 @@ def _daemon_row(model: Model, daemon: str, now: float) -> Row:
         state = (Cell("!", Kind.BAD), Cell("not ready", Kind.BAD))
     hits = Cell(count(view.cache.hits) if view.cache is not None else "")
     ahead = (state[0], Cell(name, Kind.STRONG), state[1], *(Cell() for _ in range(7)), hits)
-    return Row((daemon, ""), (*ahead, Cell(), Cell(), Cell(), _health(view)))
+    version = Cell(_version(view.software), Kind.DIM)
+    return Row((daemon, ""), (*ahead, Cell(), Cell(), Cell(), version, _health(view)))
+
+
+def _version(software: str) -> str:
+    """Return the number of a version alone: "0.1.0" of "pitlink 0.1.0"."""
+    return printable(software.rpartition(" ")[2])
 
 
 def _health(view: DaemonView) -> Cell:
@@ -114,6 +121,7 @@ def _site_row(site: SiteView, now: float, *, is_stale: bool) -> Row:
             Cell(size(site.bytes_saved)),
             Cell(ms(site.bulk_delay_s)),
             Cell(count(site.errors_total)),
+            Cell(f"{_version(site.software)}{'!' * site.differs}", Kind.NOTICE if site.differs else Kind.DIM),
             Cell(printable(site.origin_words or site.phase), Kind.DIM),
         ),
     )

@@ -19,7 +19,7 @@ class Prompt(ModalScreen[str | None]):
     DEFAULT_CSS = """
     Prompt { background: transparent; align: left bottom; }
     Prompt > Horizontal { height: 1; width: 100%; background: $surface; }
-    Prompt Label { width: auto; text-style: bold; }
+    Prompt Label { width: auto; max-width: 65%; text-style: bold; }
     Prompt Input { border: none; height: 1; padding: 0 1; width: 1fr; }
     Prompt Input:focus { border: none; }
     """

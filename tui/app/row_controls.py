@@ -5,10 +5,10 @@ from typing import Any
 
 from tui.app.control import Question
 from tui.app.deeds import Deed
-from tui.model import DeadLetter, Model, Rule
+from tui.model import CommandRow, DeadLetter, Model, Rule
 from tui.model.words import printable, size
 
-__all__ = ["dead_deeds", "offers", "rule_deed"]
+__all__ = ["dead_deeds", "offers", "rule_deed", "withdraw_deeds"]
 
 
 def offers(model: Model, daemon: str, action: str) -> bool:
@@ -56,4 +56,20 @@ def dead_deeds(model: Model, letters: Iterable[DeadLetter], *, requeue: bool) ->
         title = f"{'requeue' if requeue else 'drop'} {on}"
         deed = Deed(letter.daemon, action, {**of, "id": letter.id}, title, on, why_not=why_not)
         found.append(Question(deed, lines, "Requeue" if requeue else "Drop"))
+    return found
+
+
+def withdraw_deeds(model: Model, commands: Iterable[CommandRow]) -> list[Question]:
+    """Return what has sites not run commands that they have not run yet; of what is decided there is nothing to withdraw."""
+    found = []
+    for command in commands:
+        if command.decided_utc is not None or not offers(model, command.daemon, "site.withdraw"):
+            continue
+        do, site = printable(str(command.action.get("do", "")))[:24], printable(command.site)
+        on = f"command {printable(command.id[:12])} ({do}) to site {site}"
+        lines = (f"1 command is not run any more, if site {site} has not run it by then: {do}.",)
+        params = {"site": command.site, "id": command.id}
+        why_not = "it can be sent again"
+        deed = Deed(command.daemon, "site.withdraw", params, f"withdraw {on}", on, why_not=why_not)
+        found.append(Question(deed, lines, "Withdraw"))
     return found

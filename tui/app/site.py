@@ -5,6 +5,7 @@ from tui.app.looks import Key, Row
 from tui.app.row_controls import rule_deed
 from tui.app.site_rows import COLUMNS, site_rows
 from tui.app.view import View
+from tui.app.limit_controls import limit_control, limit_words
 
 __all__ = ["SiteView"]
 
@@ -44,7 +45,13 @@ class SiteView(View):
         return key[0] == "rule"
 
     def choose(self, key: Key) -> None:
-        """An entry of the allowlist is switched, or all that are tagged."""
+        """An entry of the allowlist is switched, or all that are tagged; a limit is set."""
+        if key[0] == "limit":
+            view = self.desk.model.daemons.get(self.daemon)
+            limit = view and next((one for one in view.limits if one.name == key[1]), None)
+            if view is not None and limit:
+                given = f"{limit.name} {limit_words(limit.value)}"
+                self.post_message(self.Begun(limit_control(view, given)))
         if key[0] != "rule":
             return
         wanted = {key[1] for key in self.acted_upon}

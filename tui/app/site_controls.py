@@ -25,7 +25,7 @@ def site_controls(model: Model, view: DaemonView, site: SiteView | None) -> Iter
     yield f"{prefix}pause", Control("pause", f"Pause site {name}", made.pause_typed)
     yield f"{prefix}resume", Control("resume", f"Resume site {name}", made.resume)
     yield f"{prefix}reconnect", Control("reconnect", f"Reconnect site {name} now", made.reconnect)
-    asks = "which copies: a path, or what paths begin with (/: all)"
+    asks = "a path, or how they begin (/: all)"
     yield f"{prefix}purge", Control("purge", f"Purge copies of site {name}", made.purge, asks, "/")
 
 

@@ -6,16 +6,16 @@ from tui.app.columns import Column
 from tui.app.looks import Cell, Kind, Row
 from tui.app.overview_rows import state_cell
 from tui.model import CommandRow, DaemonView, Model, Severity, SiteView
-from tui.model.words import age, count, feed_words, ms, printable, size
+from tui.model.words import age, count, feed_words, left, limit_line, ms, printable, size, versions_words
 
 __all__ = ["COLUMNS", "site_rows"]
 
-COLUMNS = (Column("", 16), Column("", 40, grows=True))
+COLUMNS = (Column("", 27), Column("", 40, grows=True))
 COMMANDS_SHOWN = 8
 
 
 def site_rows(model: Model, daemon: str, site: str, now: float) -> list[Row]:
-    """Return the rows; keys begin with what they are: "fact", "rule" (then its pattern), "heading"."""
+    """Return the rows; keys begin with what they are: "fact", "rule" (then its pattern), "limit" (its name), "heading"."""
     rows: list[Row] = []
     view = model.daemons.get(daemon)
     of = model.sites.get((daemon, site))
@@ -57,6 +57,8 @@ def _site(model: Model, site: SiteView, now: float) -> Iterator[Row]:
         yield _fact("link", site.state_words)
     if site.origin_words:
         yield _fact("origin", site.origin_words)
+    if versions := versions_words(site):
+        yield _fact("version", versions, Kind.NOTICE if site.differs else Kind.PLAIN)
     yield _fact("age of data", age(site.age_now(now)))
     if site.phase:
         yield _fact("phase", site.phase)
@@ -85,6 +87,10 @@ def _site(model: Model, site: SiteView, now: float) -> Iterator[Row]:
 
 def _daemon(view: DaemonView, now: float) -> Iterator[Row]:
     yield _heading(f"{view.kind} {view.called}", "")
+    if view.is_production:
+        yield _fact("for", "! PRODUCTION: what is done here is done to a race", Kind.BAD)
+    if view.software:
+        yield _fact("software", f"{view.software}, protocol {view.protocol}")
     words = view.words if not view.is_draining else f"draining: {view.words}"
     yield _fact("daemon", words or "ready", Kind.GOOD if view.is_ready else Kind.BAD)
     if view.cache is not None:
@@ -94,6 +100,12 @@ def _daemon(view: DaemonView, now: float) -> Iterator[Row]:
             f"{count(cache.entries)}, {size(cache.size_bytes)}, {count(cache.hits)} hits, "
             f"{count(cache.misses)} misses",
         )
+    if view.log_level:
+        level_s = view.left(view.log_until_utc, now)
+        yield _fact("log level", view.log_level + (f", {left(level_s)} left" if level_s is not None else ""))
+    if view.operators:
+        here = (f"{one.who} (for {age(now + view.utc_ahead_s - one.since_utc)})" for one in view.operators)
+        yield _fact("operators", ", ".join(here))
     yield _fact("audit", f"{view.audit_count} rows, head {view.audit_head[:24]}")
     for warning in view.warnings:
         since = age(now + view.utc_ahead_s - warning.since_utc)
@@ -101,6 +113,12 @@ def _daemon(view: DaemonView, now: float) -> Iterator[Row]:
         yield _fact(str(warning.severity), f"{warning.name}: {warning.words} (for {since})", kind)
     if not view.warnings:
         yield _fact("health", "no warnings", Kind.DIM)
+    if view.limits:
+        yield _heading("Limits", "Enter sets one; those that are not as configured come first")
+        for limit in sorted(view.limits, key=lambda limit: not limit.is_changed):
+            kind = Kind.NOTICE if limit.is_changed else Kind.PLAIN
+            words = limit_line(view, limit, now)
+            yield Row(("limit", limit.name), (Cell(f"  {printable(limit.name)}"), Cell(words, kind)))
 
 
 def _command(command: CommandRow) -> Row:

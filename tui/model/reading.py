@@ -59,7 +59,7 @@ def read_status(
         )
         if "sites" in told:
             return view, {
-                name: _site_at_hub(daemon, name, site, at, now_utc) for name, site in told["sites"].items()
+                name: _site_at_hub(view, name, site, now_utc) for name, site in told["sites"].items()
             }
         return view, {view.called: _site_itself(view, told, now_utc)}
     except (KeyError, TypeError, AttributeError) as exc:
@@ -104,7 +104,7 @@ def _outbox(told: Mapping[str, Any]) -> int:
     return sum(channel.unacknowledged for channel in _channels(told))
 
 
-def _site_at_hub(daemon: str, name: str, told: Mapping[str, Any], at: float, now_utc: float) -> SiteView:
+def _site_at_hub(hub: DaemonView, name: str, told: Mapping[str, Any], now_utc: float) -> SiteView:
     seen_at = told["last_seen_at"]
     paused = told.get("paused")
     if not told["connected"]:
@@ -112,9 +112,9 @@ def _site_at_hub(daemon: str, name: str, told: Mapping[str, Any], at: float, now
     else:
         state = SiteState.PAUSED if paused else SiteState.CONNECTED
     return SiteView(
-        daemon=daemon,
+        daemon=hub.daemon,
         name=name,
-        at=at,
+        at=hub.at,
         state=state,
         state_words=str(state),
         gone_s=max(0.0, now_utc - seen_at) if state is SiteState.GONE else None,
@@ -140,6 +140,8 @@ def _site_at_hub(daemon: str, name: str, told: Mapping[str, Any], at: float, now
         paused_left_s=_left(told, now_utc) if paused else None,
         software=str(told.get("software") or ""),
         protocol=str(told.get("protocol") or ""),
+        hub_software=hub.software,
+        hub_protocol=hub.protocol,
     )
 
 
@@ -177,6 +179,8 @@ def _site_itself(view: DaemonView, told: Mapping[str, Any], now_utc: float) -> S
         paused_left_s=_left(told, now_utc) if paused else None,
         software=view.software,
         protocol=view.protocol,
+        hub_software=str(traffic.get("software") or ""),
+        hub_protocol=str(traffic.get("protocol") or ""),
         origin_words=f"{told['origin']['state']}: {told['origin']['words']}",
         allowlist=read_rules(told.get("allowlist", ())),
     )

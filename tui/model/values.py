@@ -112,7 +112,8 @@ class SiteView:
     `age_now`. `round_trip_s` is smoothed, p50 and p99 are of the last 128 pings. `queue`: fetches that wait;
     `in_flight`: fetches under way. `outbox`: messages not acknowledged, over all channels. `bulk_delay_s`: what a large
     body's piece takes to the other end. `dead`: messages that could not be applied. `paused_left_s`: until a pause ends
-    by itself. `software`, `protocol`: versions, as told in the link's opening; "" before there was one.
+    by itself. `software`, `protocol`: versions, as told in the link's opening; "" before there was one;
+    `hub_software`, `hub_protocol`: those of its hub.
     """
 
     daemon: str
@@ -145,6 +146,14 @@ class SiteView:
     paused_left_s: float | None = None
     software: str = ""
     protocol: str = ""
+    hub_software: str = ""
+    hub_protocol: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Are the site and its hub known to be of different versions?"""
+        here, there = (self.software, self.protocol), (self.hub_software, self.hub_protocol)
+        return bool(self.software and self.hub_software) and here != there
 
     @property
     def errors_total(self) -> int:

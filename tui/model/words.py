@@ -5,13 +5,14 @@ import unicodedata
 from datetime import UTC, datetime
 
 from tui.model.model import Model
-from tui.model.values import FeedState, LogRow, SiteState, SiteView
+from tui.model.values import DaemonView, FeedState, Limit, LogRow, SiteState, SiteView
 
 __all__ = [
     "age",
     "count",
     "feed_words",
     "left",
+    "limit_line",
     "log_line",
     "log_text",
     "ms",
@@ -20,6 +21,7 @@ __all__ = [
     "size",
     "utc_day",
     "utc_time",
+    "versions_words",
 ]
 
 UNKNOWN = "-"
@@ -107,6 +109,31 @@ def feed_words(model: Model, daemon: str, now: float) -> str:
     if feed.retry_at is not None:
         words += f"; tried again in {age(feed.retry_at - now)}"
     return words
+
+
+def versions_words(site: SiteView) -> str:
+    """Return the versions of a site's software and protocol, and those of its hub where they are others; "" if unknown."""
+    if not site.software:
+        return ""
+    words = f"{site.software}, protocol {site.protocol}"
+    if site.differs:
+        words += f"; its hub has {site.hub_software}, protocol {site.hub_protocol}"
+    return words
+
+
+def limit_line(view: DaemonView, limit: Limit, now: float) -> str:
+    """Return a limit as it holds: what it is, what the config says if that is another, and how long it is so still."""
+    words = _limit(limit.value)
+    if limit.is_changed:
+        words += f" (configured: {_limit(limit.configured)})"
+    left_s = view.left(limit.until_utc, now)
+    return printable(words if left_s is None else f"{words}, {left(left_s)} left")
+
+
+def _limit(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_limit(one)}" for name, one in value.items())
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def log_line(row: LogRow) -> str:

@@ -52,7 +52,11 @@ async def test_every_control_of_a_hub_and_its_site() -> None:
         await world.began.wait()
         nursery.cancel_scope.cancel()
     found = [*controls(world.model, HUB, "north"), *controls(world.model, HUB, "")]
-    deeds = {control.name: control.question(control.given).deed for control in found}
+    deeds = {
+        control.name: control.question(control.given).deed
+        for control in found
+        if control.given or not control.asks
+    }
     assert {name: (deed.action, deed.params) for name, deed in deeds.items()} == {
         "pause": ("site.pause", {"site": "north", "for_s": 300.0}),
         "resume": ("site.resume", {"site": "north"}),
