@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,6 +18,7 @@ from daemons.ops.speaking import NAME_WORDS, is_speakable
 
 if TYPE_CHECKING:
     from tui.feed import Source
+    from tui.record import Recorder
 
 __all__ = ["tui"]
 
@@ -49,35 +51,113 @@ def tui(
             "not UTF-8."
         ),
     ] = None,
+    keys: Annotated[
+        Path | None,
+        Parameter(help="A file with keys of your own; without it ~/.config/pitlink/keys.toml, if it is there."),
+    ] = None,
+    list_keys: Annotated[
+        bool, Parameter(negative="", help="Print all keys as such a file, to be edited, and end.")
+    ] = False,
     hz: Annotated[float, Parameter(help="How often daemons are asked, 1 to 4 times a second.")] = 2.0,
     drills: Annotated[
-        Path, Parameter(help="A folder with drills of your own; the records of those played from here go into it.")
+        Path,
+        Parameter(help="A folder with drills of your own; the records of those played from here go into it."),
     ] = Path("drills"),
+    record: Annotated[
+        Path | None, Parameter(help="Write all that is heard to this new file, to replay it.")
+    ] = None,
+    replay: Annotated[
+        Path | None, Parameter(help="Show what was recorded in this file, in place of daemons.")
+    ] = None,
+    seek: Annotated[
+        str,
+        Parameter(
+            help="Where a replay begins: 12:30 or 12:30:05 of the day in UTC, or +1:30 since the beginning."
+        ),
+    ] = "",
+    speed: Annotated[
+        float, Parameter(help="How fast a replay goes, 0.25 to 64 times, by powers of two.")
+    ] = 1.0,
 ) -> int:
     """Show daemons and their sites on this terminal, and have them do things.
 
     On a pipe or a terminal that can do nothing it prints lines. --once ends with 1 while something is failing, and with 3
     when a daemon is not reached.
     """
+    if list_keys:
+        return _list_keys(keys)
+    if replay is not None:
+        if record is not None or connect:
+            raise RefusedToStart("--replay shows a file and no daemon: leave out --record and --connect")
+        from daemons.commands.replay import show_replay
+
+        return show_replay(
+            replay,
+            seek,
+            speed,
+            is_once=once,
+            as_json=as_json,
+            is_plain=plain or not _has_screen(),
+            markers=markers,
+            own_keys=partial(_own_keys, keys),
+        )
+    if seek or speed != 1.0:
+        raise RefusedToStart("--seek and --speed are for --replay")
     from tui.feed import Drilling, open_feeds
     from tui.lineface import follow, until_signal
     from tui.lineface import once as show_once
 
     if who and not is_speakable(who):
         raise ConfigError([Problem("--who", "is no name", NAME_WORDS)])
-    feeds = open_feeds(_sources(connect, token_file, ca_file, who, read_only), hz)
-    if once or as_json:
-        return trio.run(until_signal, partial(show_once, feeds, as_json=as_json))
-    if plain or not _has_screen():
-        return trio.run(until_signal, partial(follow, feeds))
+    has_lines = once or as_json or plain or not _has_screen()
+    keymap = {} if has_lines else _own_keys(keys)
+    sources = _sources(connect, token_file, ca_file, who, read_only)
+    with _recorder(record) as recorder:
+        feeds = open_feeds(sources, hz, None if recorder is None else recorder.model)
+        if once or as_json:
+            return trio.run(until_signal, partial(show_once, feeds, as_json=as_json))
+        if has_lines:
+            return trio.run(until_signal, partial(follow, feeds, recorder))
+        from tui.app.run import run_app
+
+        feeds.drilling = Drilling((sys.executable, "-m", "daemons.cli"), drills, feeds.model)
+        return run_app(feeds, is_read_only=read_only, markers=markers, keys=keymap, recorder=recorder)
+
+
+def _recorder(path: Path | None) -> "AbstractContextManager[Recorder | None]":
+    """Return what records into a new file, open as long as its block. Raises RefusedToStart."""
+    if path is None:
+        return nullcontext()
+    from tui.record import Recorder, RecordingError
+
+    try:
+        return Recorder(path)
+    except RecordingError as exc:
+        raise RefusedToStart(str(exc)) from None
+
+
+def _own_keys(path: Path | None) -> dict[str, str]:
+    """Return the operator's own keys. Raises ConfigError, and RefusedToStart where there is no screen to use them."""
+    _need_textual()
+    from tui.app.keymap import own_keys
+
+    return own_keys(path)
+
+
+def _list_keys(path: Path | None) -> int:
+    keymap = _own_keys(path)
+    from tui.app.keymap import all_bound, list_keys
+
+    print(list_keys(all_bound(), keymap))
+    return 0
+
+
+def _need_textual() -> None:
+    """Raise RefusedToStart when the screen cannot be made."""
     if importlib.util.find_spec("textual") is None:
         raise RefusedToStart(
             "the screen needs Textual, which is not installed: pip install 'pitlink[tui]'. Without it: pitlink tui --plain"
         )
-    from tui.app.run import run_app
-
-    feeds.drilling = Drilling((sys.executable, "-m", "daemons.cli"), drills, feeds.model)
-    return run_app(feeds, is_read_only=read_only, markers=markers)
 
 
 def _has_screen() -> bool:

@@ -1,5 +1,6 @@
 """The feed against daemons that run: what it learns, that it says when one is gone, and that it comes back."""
 
+import io
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable
@@ -13,10 +14,13 @@ import trio
 from daemons.ops.ask import Place
 from daemons.ops.client import ADMIN_SOCKET, AdminClient, AdminError, Unreachable
 from daemons.ops.logring import PROCESS_RING
+from daemons.ops.logs import configure_logs
 from tests.whole.stage import SITE, open_stage
 from tests.whole.test_admin import FILE, admin_token, tree
 from tui.feed import Direct, Feeds, open_feeds
+from tui.feed.feed import LOG_FIRST
 from tui.model import FeedState, Model, SiteState
+from tui.model.tracebook import legs
 
 
 async def until(condition: Callable[[], Any], within_s: float = 15.0) -> None:
@@ -119,6 +123,30 @@ async def test_questions_to_a_daemon_are_one_connection(
                 heard_at = feeds.model.feeds["cloud"].heard_at
                 await until(lambda before=heard_at: feeds.model.feeds["cloud"].heard_at != before)  # type: ignore[misc]
             assert connections <= 4, "the log's, one that rests, and what was asked beside that"
+
+
+async def test_the_records_of_a_fetch_are_followed_and_those_of_before_are_found(tmp_path: Path) -> None:
+    """Access records are in the ring at INFO; a trace is searched for in the logs of both, long after."""
+    configure_logs(stream=io.StringIO())  # put back by itself
+    trace, later = "4bf92f3577b34da6a3ce929d0e0e4736", "5bf92f3577b34da6a3ce929d0e0e4736"
+    async with open_stage(tmp_path, tree=tree()) as stage:
+        await stage.connected()
+        first = await stage.origin(FILE, traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+        assert first.headers["pitlink-trace"] == trace
+        for _ in range(LOG_FIRST):  # what a terminal reads first no longer reaches back to it
+            say(0)
+        async with watching(*sockets(tmp_path)) as feeds:
+            model = feeds.model
+            await until(lambda: len(model.actions) == 2)
+            assert not model.log.tail(9, lambda row: row.trace == trace)
+            feeds.look_for(trace)
+            await until(lambda: model.traces.answered(trace) == {"cloud", "pits"})
+            found = [row for row in model.traces.rows(trace, model.log) if row.daemon == "cloud"]
+            assert {row.said["side"] for row in found if row.event == "fetch"} == {"hub", "site"}
+            (leg,) = legs(found)
+            assert leg.hub_s is not None and leg.site_s is not None and leg.hub_s >= leg.site_s
+            await stage.origin(FILE, traceparent=f"00-{later}-00f067aa0ba902b7-01")
+            await until(lambda: model.log.tail(9, lambda row: row.trace == later and row.event == "fetch"))
 
 
 def say(number: int) -> None:

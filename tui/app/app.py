@@ -17,21 +17,26 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.timer import Timer
 
-from tui.app.asking import READ_ONLY, Asking
+from tui.app.asking import Asking
 from tui.app.confirm import Confirm
 from tui.app.desk import Desk
 from tui.app.guest import Guest
 from tui.app.keys import KeyLine
 from tui.app.line import USUAL_HZ
 from tui.app.lists import Listing
+from tui.app.log import LogView
 from tui.app.markers import AsciiOnly, Markers
 from tui.app.page import Page
-from tui.app.pages import HOME, PAGES, SITE, page_named
+from tui.app.pages import HOME, LOG, PAGES, SITE, TRACE, page_named
 from tui.app.painter import Painter, waiting_writes
 from tui.app.prompt import Prompt
+from tui.app.replay import OFFERS, REPLAY_BINDINGS, press, speak
 from tui.app.site import SiteView
 from tui.app.spoken import offers, understand
+from tui.app.takeaway import Takeaway
+from tui.app.trace import TraceView
 from tui.app.view import View
+from tui.model.words import printable
 
 __all__ = ["OperatorApp"]
 
@@ -65,6 +70,10 @@ class OperatorApp(App[int]):
         Binding("slash", "filter", "filter (/! leaves out what matches)", id="app.filter", key_display="/"),
         Binding("c", "controls", "what can be done here", id="app.controls"),
         Binding("z", "undo", "undo what was done last", id="app.undo"),
+        Binding("y", "copy", "copy the row, or those tagged", id="app.copy"),
+        Binding("w", "save", "save the page to a file", id="app.save"),
+        Binding("W", "save(True)", "save it as lines of JSON", id="app.savejson"),
+        Binding("e", "expand", "the row in all its columns", id="app.expand"),
         Binding("escape", "out", "out", id="app.out"),
         Binding("minus", "last", "the last page", id="app.last", key_display="-"),
         Binding("left_square_bracket", "history(-1)", "back in history", id="app.back", key_display="["),
@@ -74,6 +83,7 @@ class OperatorApp(App[int]):
         Binding("underscore", "rate(-1)", "paint less often", id="app.slower", key_display="_"),
         Binding("question_mark", "keys", "these keys", id="app.keys", key_display="?"),
         Binding("ctrl+l", "redraw", "draw the screen anew", id="app.redraw"),
+        *REPLAY_BINDINGS,
         Binding("q,ctrl+c", "leave", "quit", id="app.quit"),
         Binding("Q", "leave(True)", "quit, and leave the screen", id="app.quitleave"),
     ]
@@ -87,11 +97,13 @@ class OperatorApp(App[int]):
         self.painter = Painter(desk.version, lambda: waiting_writes(self._driver))
         self.asking = Asking(self, desk, self._tell)
         self.keys = KeyLine(self, super().on_event)
+        self.takeaway = Takeaway(self._write_past, self._say)
         self.last_screen: list[str] = []
         self._pages: dict[str, Page] = {}
         self._history: list[Place] = []
         self._at = -1
         self._before: Place | None = None
+        self._is_recording_over = False
         self._ticks: Timer | None = None
         self._paced_hz = USUAL_HZ
         if desk.markers is Markers.ASCII:
@@ -106,7 +118,8 @@ class OperatorApp(App[int]):
         return CellDriver
 
     async def on_mount(self) -> None:
-        """Begin: the pages, the Trio half beside, the painter's ticks, and what ends it from outside."""
+        """Begin: the keys, the pages, the Trio half beside, the painter's ticks, and what ends it from outside."""
+        self.set_keymap(self.desk.keys)
         for kind in PAGES:
             page = Page(self.desk, kind.words, kind.view(self.desk))
             self._pages[kind.name] = page
@@ -141,6 +154,10 @@ class OperatorApp(App[int]):
         written = getattr(self._driver, "written", None)
         if written is not None:
             self.desk.line.meter.told(written, time.monotonic())
+        recorder = self.desk.recorder
+        if recorder is not None and recorder.failed and not self._is_recording_over:
+            self._is_recording_over = True
+            self.desk.deeds.tell(recorder.failed_words)
         if self.painter.due():
             self._paint()
 
@@ -149,6 +166,17 @@ class OperatorApp(App[int]):
     def on_view_opened(self, event: View.Opened) -> None:
         """Enter on a site or a daemon."""
         self._visit((SITE, event.daemon, event.site))
+
+    def on_view_traced(self, event: View.Traced) -> None:
+        """Enter on a line of a wish."""
+        self._visit((TRACE, "", event.trace))
+
+    def on_view_sought(self, event: View.Sought) -> None:
+        """The log of a site is wanted."""
+        log = self._pages[LOG].view
+        assert isinstance(log, LogView)
+        log.point(event.site)
+        self._visit((LOG, "", ""))
 
     def on_view_read(self, event: View.Read) -> None:
         """Enter on something long."""
@@ -160,8 +188,8 @@ class OperatorApp(App[int]):
 
     def on_view_begun(self, event: View.Begun) -> None:
         """A control on a view that asks for something first."""
-        if self.desk.is_read_only:
-            self._tell(READ_ONLY)
+        if self.desk.why_not:
+            self._tell(self.desk.why_not)
         else:
             self.asking.begin(event.wanted)
 
@@ -182,6 +210,8 @@ class OperatorApp(App[int]):
             return
         targets = page.view.targets
         words = offers(self.desk.model, self.asking.here(targets))
+        if self.desk.replay is not None:
+            words += OFFERS
         self.push_screen(Prompt(":", offers=words), lambda text: self._spoken(text, targets))
 
     def action_filter(self) -> None:
@@ -215,6 +245,24 @@ class OperatorApp(App[int]):
         rows = outcomes or [("", "nothing was done from here yet")]
         self.push_screen(Listing("What came of what was done (Esc)", rows, first=9))
 
+    def action_copy(self) -> None:
+        """`y`"""
+        self.takeaway.copy(self.screen)
+
+    def action_save(self, as_json: bool = False) -> None:
+        """`w` and `W`"""
+        page = self._page()
+        if page is not None:
+            self.takeaway.save(self._here()[0], page.view, as_json=as_json)
+
+    def action_expand(self) -> None:
+        """`e`"""
+        page = self._page()
+        row = None if page is None else page.view.under_cursor
+        if page is not None and row is not None:
+            told = page.view.record(row).items()
+            self.push_screen(Listing("Row (Esc)", [(name, printable(str(value))) for name, value in told]))
+
     def action_out(self) -> None:
         """Esc: the tags go, then the filter, then the site, then to the overview."""
         page = self._page()
@@ -222,10 +270,9 @@ class OperatorApp(App[int]):
             return
         if page.view.clear_tags():
             page.say()
-        elif page.view.filter.is_set:
-            page.view.filter = type(page.view.filter)()
+        elif page.view.widen():
             page.paint()
-        elif self._here()[0] == SITE and self._at > 0:
+        elif self._here()[0] in (SITE, TRACE) and self._at > 0:
             self.action_history(-1)
         else:
             self._visit((HOME, "", ""))
@@ -253,6 +300,16 @@ class OperatorApp(App[int]):
         self.desk.line.turn(by)
         self._pace()
         self._tell(f"painted {self.desk.line.hz:.0f} times a second at most")
+
+    def action_replay(self, what: str, by: float = 0.0) -> None:
+        """The keys of a replay."""
+        if self.desk.replay is not None:
+            press(self.desk.replay, what, by)
+            self.tick()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys of a replay mean nothing elsewhere."""
+        return action != "replay" or self.desk.replay is not None
 
     def action_keys(self) -> None:
         """The keys that mean something here."""
@@ -344,6 +401,8 @@ class OperatorApp(App[int]):
         self._pace()
         if isinstance(page.view, SiteView):
             page.view.point(daemon, site)
+        elif isinstance(page.view, TraceView):
+            page.view.point(site)
         if self.screen is page:
             page.on_screen_resume()
         else:
@@ -352,11 +411,17 @@ class OperatorApp(App[int]):
     def _spoken(self, text: str | None, targets: list[tuple[str, str]]) -> None:
         if not text:
             return
+        if self.desk.replay is not None and (why_not := speak(self.desk.replay, text)) is not None:
+            if why_not:
+                self._tell(why_not)
+            return
         meant = understand(text, self.desk.model, self.asking.here(targets))
         match meant.kind:
             case "page":
                 found = page_named(meant.words)
-                self._visit((found.name if found else HOME, "", ""))
+                if found is not None:
+                    self._pages[found.name].view.called(meant.words)
+                    self._visit((found.name, "", ""))
             case "site":
                 self._visit((SITE, meant.daemon, meant.site))
             case "control" if meant.control is not None:
@@ -369,6 +434,14 @@ class OperatorApp(App[int]):
                 do[meant.words]()
             case _:
                 self._tell(meant.words)
+
+    def _write_past(self, data: str) -> None:
+        if self._driver is not None:
+            self._driver.write(data)
+
+    def _say(self, words: str, is_good: bool) -> None:
+        self.desk.deeds.tell(words, is_good=is_good)
+        self.tick()
 
     def _tell(self, words: str) -> None:
         self.desk.deeds.tell(words)

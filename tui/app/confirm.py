@@ -39,6 +39,7 @@ class Confirm(ModalScreen[Question | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer", "cancel", id="confirm.cancel"),
+        Binding("y", "app.copy", "copy the command line", id="confirm.copy"),
         Binding("left,right,tab,h,l", "other", "the other button", id="confirm.other", priority=True),
         Binding("up,k,plus", "longer(1)", "longer", id="confirm.longer", priority=True),
         Binding("down,j,minus", "longer(-1)", "shorter", id="confirm.shorter", priority=True),
@@ -57,6 +58,11 @@ class Confirm(ModalScreen[Question | None]):
         self._alert = alert
         self._looked = [look(one) for one in question.looks]
         self._said: dict[str, str] = {}
+
+    def copied(self) -> tuple[str, str]:
+        """Return the command lines that do the same: in words, and as text."""
+        commands = self._commands(self._question)
+        return f"{len(commands)} command{'s' * (len(commands) != 1)}", "\n".join(commands)
 
     def compose(self) -> ComposeResult:
         with Vertical():

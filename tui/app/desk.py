@@ -7,6 +7,7 @@ import trio
 from attrs import define, field
 
 from tui.app.deeds import Deed, Deeds
+from tui.app.keynames import shown_key
 from tui.app.line import Line
 from tui.app.markers import Markers
 from tui.app.replay import REPLAY
@@ -37,6 +38,9 @@ class Backend(Protocol):
     def look_at_chaos(self, is_wanted: bool) -> None:
         """Keep faults and drills of all daemons up to date, until told otherwise."""
 
+    def look_for(self, trace: str) -> None:
+        """Search the logs of all daemons for the lines of a trace, once."""
+
     def place(self, daemon: str) -> str:
         """Return what --at takes for it; "" where it is found by itself."""
 
@@ -51,6 +55,7 @@ class Desk:
     backend: Backend
     is_read_only: bool = False
     is_frozen: bool = False
+    keys: Mapping[str, str] = field(factory=dict)
     deeds: Deeds = field(init=False)
     line: Line = field(factory=Line)
     markers: Markers = Markers.BRAILLE
@@ -101,6 +106,14 @@ class Desk:
         if is_wanted != self._looks_at_chaos:
             self._looks_at_chaos = is_wanted
             self.backend.look_at_chaos(is_wanted)
+
+    def look_for(self, trace: str) -> None:
+        """Have the logs of all daemons searched for a trace."""
+        self.backend.look_for(trace)
+
+    def key(self, name: str, usual: str) -> str:
+        """Return the key that does what is called so, for a hint: its usual one, or the operator's own."""
+        return shown_key(self.keys, name, usual)
 
     def place_of(self, deed: Deed) -> str:
         """Return what --at takes for its daemon."""

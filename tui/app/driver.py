@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["CellDriver"]
 
 _TELLS = re.compile(
-    r"(?:\x1b\[[?<>=][\d;]*\$?[a-zA-Z]|\x1b\[\d* q|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x07)*"
+    r"(?:\x1b\[[?<>=][\d;]*\$?[a-zA-Z]|\x1b\[\d* q|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x07"
+    r"|\x1bPtmux;(?:[^\x1b]|\x1b\x1b)*\x1b\\)*"
 )
 """What draws nothing: modes, questions, what goes to the clipboard, the bell."""
 

@@ -30,7 +30,10 @@ class Listing(ModalScreen[str | None]):
     }
     Listing Label { width: 100%; text-style: bold; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "give_up", "back", id="list.back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "give_up", "back", id="list.back"),
+        Binding("y", "app.copy", "copy all of it", id="list.copy"),
+    ]
 
     def __init__(
         self, title: str, rows: Sequence[tuple[str, str]], *, first: int = 18, is_choice: bool = False
@@ -42,6 +45,11 @@ class Listing(ModalScreen[str | None]):
         ]
         self._first = first
         self._is_choice = is_choice
+
+    def copied(self) -> tuple[str, str]:
+        """Return all that stands here, with its title: in words, and as text."""
+        lines = ["  ".join(cell.text for cell in row.cells if cell.text) for row in self._rows]
+        return f"{len(lines)} lines", "\n".join([self._title, *lines])
 
     def compose(self) -> ComposeResult:
         with Vertical():

@@ -6,6 +6,7 @@ from textual.screen import Screen
 from tui.app.desk import Desk
 from tui.app.looks import Cell, Kind
 from tui.app.oneline import OneLine
+from tui.app.replay import position_cell, title_cell
 from tui.app.view import View
 from tui.model import FeedState
 from tui.model.chaos_words import chaos_words
@@ -13,7 +14,7 @@ from tui.model.words import feed_words, printable
 
 __all__ = ["Page"]
 
-HINT = "? keys  : go  c do"
+HINTS = (("app.keys", "?", "keys"), ("app.speak", ":", "go"), ("app.controls", "c", "do"))
 
 
 class Page(Screen[None]):
@@ -26,6 +27,10 @@ class Page(Screen[None]):
         self.desk = desk
         self.words = words
         self.view = view
+
+    def copied(self) -> tuple[str, str]:
+        """Return what is copied from here: in words, and as text."""
+        return self.view.copied()
 
     def compose(self) -> ComposeResult:
         yield OneLine("title", is_bar=True)
@@ -53,8 +58,11 @@ class Page(Screen[None]):
         """Say in title and status how things stand, and leave the view as it is."""
         self.query_one("#title", OneLine).say(*self._title())
         self.query_one("#status", OneLine).say(
-            self._status(), Cell(f"{self.desk.line.words}  {HINT}".strip(), Kind.DIM)
+            self._status(), Cell(f"{self.desk.line.words}  {self._hint()}".strip(), Kind.DIM)
         )
+
+    def _hint(self) -> str:
+        return "  ".join(f"{self.desk.key(name, usual)} {words}" for name, usual, words in HINTS)
 
     def _title(self) -> tuple[list[Cell], Cell]:
         model = self.desk.model
@@ -66,16 +74,22 @@ class Page(Screen[None]):
             left.append(Cell(f"! {len(loud)} alarm{'s' * (len(loud) > 1)}"))
         if chaos := chaos_words(model, self.desk.now()):
             left.append(Cell(printable(chaos), Kind.BAD))
+        if self.desk.recorder is not None and not self.desk.recorder.failed:
+            left.append(Cell("REC", Kind.STRONG))
         if self.desk.is_read_only:
             left.append(Cell("READ-ONLY", Kind.STRONG))
         if self.desk.is_frozen:
-            return left, Cell("FROZEN (f goes on)", Kind.STRONG)
-        return left, self._feed()
+            return left, Cell(f"FROZEN ({self.desk.key('app.freeze', 'f')} goes on)", Kind.STRONG)
+        return left, self._feed() if self.desk.replay is None else title_cell(self.desk.replay)
 
     def _production(self) -> Cell:
         """Return in words that this is no rehearsal, where a daemon's config says so."""
         is_production = any(view.is_production for view in self.desk.model.daemons.values())
         return Cell("! PRODUCTION", Kind.BAD) if is_production else Cell()
+
+    def on_view_turned(self) -> None:
+        """Title and view are of something else now."""
+        self.paint()
 
     def on_line_table_tagged(self) -> None:
         """The title counts what is tagged."""
@@ -95,6 +109,8 @@ class Page(Screen[None]):
         cells = []
         if self.view.filter.is_set:
             cells.append(Cell(f"/{self.view.filter.text}", Kind.STRONG))
+        if self.desk.replay is not None:
+            cells.append(position_cell(self.desk.replay))
         last = self.desk.deeds.last
         if last is not None:
             kind = {None: Kind.STRONG, True: Kind.GOOD, False: Kind.BAD}[last.is_good]

@@ -15,9 +15,10 @@ from tui.app.overview import OverviewView
 from tui.app.site import SiteView
 from tui.app.team import TeamPage
 from tui.app.telemetry import TelemetryPage
+from tui.app.trace import TraceView
 from tui.app.view import View
 
-__all__ = ["HOME", "PAGES", "SITE", "PageKind", "page_named"]
+__all__ = ["HOME", "LOG", "PAGES", "SITE", "TRACE", "PageKind", "page_named"]
 
 
 @frozen
@@ -33,9 +34,11 @@ class PageKind:
 
 HOME = "overview"
 SITE = "site"
+LOG = "log"
+TRACE = "trace"
 PAGES = (
     PageKind(HOME, "Overview", "1", OverviewView, ("o", "home", "sites")),
-    PageKind("log", "Requests and errors", "2", LogView, ("l", "logs", "requests", "errors")),
+    PageKind(LOG, "Requests and errors", "2", LogView, ("l", "logs", "requests", "errors")),
     PageKind("telemetry", "Telemetry", "3", TelemetryPage, ("tm", "car", "traces", "map")),
     PageKind("heating", "Heating", "4", HeatingPage, ("he", "zones", "boiler")),
     PageKind("commands", "Commands and dead letters", "5", CommandsView, ("cmd", "dead", "letters")),
@@ -44,6 +47,7 @@ PAGES = (
     PageKind("audit", "Audit", "8", AuditView, ("au", "who")),
     PageKind("chaos", "Chaos", "9", ChaosView, ("ch", "faults", "drills")),
     PageKind(SITE, "Site", "", SiteView),
+    PageKind(TRACE, "Trace", "", TraceView),
 )
 
 

@@ -2,26 +2,43 @@
 
 import os
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from tui.app.app import OperatorApp
 from tui.app.desk import Backend, Desk
 from tui.app.line import COMPRESS, Line
 from tui.app.markers import Markers, markers_here
 
+if TYPE_CHECKING:
+    from tui.record import Player, Recorder
+
 __all__ = ["run_app"]
 
 
-def run_app(backend: Backend, *, is_read_only: bool = False, markers: str | None = None) -> int:
+def run_app(
+    backend: Backend,
+    *,
+    is_read_only: bool = False,
+    markers: str | None = None,
+    keys: Mapping[str, str] | None = None,
+    recorder: "Recorder | None" = None,
+    replay: "Player | None" = None,
+) -> int:
     """Show the terminal until it is left; return the exit code: 0 well, 1 crashed, 129 and 143 for SIGHUP and SIGTERM.
 
     Standard input and output have to be a terminal. The mouse is off over SSH, where each move of it costs 4 KB.
-    `markers`: "braille", "block" or "ascii"; None: what the locale has.
+    `markers`: "braille", "block" or "ascii"; None: what the locale has. `keys`: the operator's own, by id. `recorder`,
+    `replay`: what writes down what is known, and what plays it.
     """
     if os.environ.get("NO_COLOR") == "":
         del os.environ["NO_COLOR"]  # empty means: not set
     is_ssh = "SSH_CONNECTION" in os.environ
     line, drawn = Line(hint=COMPRESS if is_ssh else ""), Markers(markers) if markers else markers_here()
-    app = OperatorApp(Desk(backend, is_read_only, line=line, markers=drawn))
+    desk = Desk(
+        backend, is_read_only, keys=keys or {}, line=line, markers=drawn, recorder=recorder, replay=replay
+    )
+    app = OperatorApp(desk)
     app.run(mouse=not is_ssh)
     if app.last_screen:
         print("\n".join(app.last_screen))

@@ -1,11 +1,15 @@
 """One site, or one daemon: where Enter leads from the overview."""
 
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
 from tui.app.desk import Desk
+from tui.app.limit_controls import limit_control, limit_words
 from tui.app.looks import Key, Row
 from tui.app.row_controls import rule_deed
 from tui.app.site_rows import COLUMNS, site_rows
 from tui.app.view import View
-from tui.app.limit_controls import limit_control, limit_words
 
 __all__ = ["SiteView"]
 
@@ -16,6 +20,7 @@ class SiteView(View):
     columns = COLUMNS
     empty = "nothing is known of it yet"
     can_tag = True
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "log", "its log", id="site.log")]
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
@@ -40,6 +45,11 @@ class SiteView(View):
 
     def looks_at(self) -> frozenset[tuple[str, str]]:
         return frozenset([(self.daemon, self.site)]) if self.site else frozenset()
+
+    def action_log(self) -> None:
+        """Go to what was logged of it."""
+        if self.site:
+            self.post_message(self.Sought(self.site))
 
     def is_taggable(self, key: Key) -> bool:
         return key[0] == "rule"

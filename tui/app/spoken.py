@@ -47,7 +47,7 @@ def understand(text: str, model: Model, here: Sequence[Control]) -> Spoken:
         return _site(rest, model)
     page = page_named(word)
     if page is not None:
-        return Spoken("page", page.name)
+        return Spoken("page", word)
     found = _site(text.strip(), model)
     return found if found.kind == "site" else Spoken("unknown", f"nothing here is called {word!r}")
 

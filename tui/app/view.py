@@ -1,7 +1,7 @@
 """A view: rows made of the model, in a line table, behind a filter."""
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -40,6 +40,20 @@ class View(Container):
             self.daemon = daemon
             self.site = site
 
+    class Traced(Message):
+        """Enter on something that is one of several lines of the same wish."""
+
+        def __init__(self, trace: str) -> None:
+            super().__init__()
+            self.trace = trace
+
+    class Sought(Message):
+        """The log of a site is wanted."""
+
+        def __init__(self, site: str) -> None:
+            super().__init__()
+            self.site = site
+
     class Read(Message):
         """Enter on something that is longer than its line."""
 
@@ -69,6 +83,9 @@ class View(Container):
         def __init__(self, words: str) -> None:
             super().__init__()
             self.words = words
+
+    class Turned(Message):
+        """It shows something else of what there is."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
@@ -138,6 +155,34 @@ class View(Container):
         """Return what the title says of it, after its name."""
         return ""
 
+    def called(self, word: str) -> None:
+        """Take by which name one came here: a page has several."""
+
+    def widen(self) -> bool:
+        """Take off whatever leaves rows out; return whether anything did."""
+        had, self.filter = self.filter.is_set, Filter()
+        return had
+
+    def said(self, row: Row) -> str:
+        """Return a row as it is copied and saved."""
+        return "  ".join(text for cell in row.cells if (text := cell.text.strip()))
+
+    def record(self, row: Row) -> Mapping[str, Any]:
+        """Return a row as it is saved as JSON: by its columns, those too that there is no room for."""
+        names = [column.title or f"column {at}" for at, column in enumerate(self.columns, 1)]
+        return {name: cell.text.strip() for name, cell in zip(names, row.cells, strict=False)}
+
+    @property
+    def under_cursor(self) -> Row | None:
+        """The row under the cursor."""
+        return next((row for row in self.table.rows if row.key == self.table.chosen), None)
+
+    def copied(self) -> tuple[str, str]:
+        """Return what is tagged or under the cursor: in words, and as text."""
+        wanted = {*self.acted_upon}
+        rows = [row for row in self.rows() if row.key in wanted]
+        return f"{len(rows)} row{'s' * (len(rows) != 1)}", "\n".join(map(self.said, rows))
+
     def filtered(self) -> Sequence[Row]:
         """Return the rows that the filter lets through. A tag goes with its row, not with its being shown."""
         rows = self.rows()
@@ -156,6 +201,11 @@ class View(Container):
             f"nothing matches /{self.filter.text}" if self.filter.is_set else self.words_when_empty()
         )
         table.show(rows)
+
+    def show_anew(self) -> None:
+        """Show it now, and in the title what is shown."""
+        self.paint()
+        self.post_message(LineTable.Tagged())
 
     def on_line_table_chosen(self, event: LineTable.Chosen) -> None:
         """Enter on a row."""

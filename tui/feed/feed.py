@@ -5,7 +5,8 @@ feed
 ├── log           followed from where it stopped
 ├── audit         when the status says that there are more rows
 ├── looked at     commands, dead letters and allowlists of the sites that somebody looks at
-└── chaos         faults and drills, while somebody looks at them or there are any
+├── chaos         faults and drills, while somebody looks at them or there are any
+└── trace         the lines of a wish that somebody looks for
 """
 
 import math
@@ -21,6 +22,7 @@ from attrs import define, field
 from daemons.ops.client import AdminClient, AdminError, Unreachable
 from tui.feed.chaoslook import ChaosLook
 from tui.feed.sources import Source
+from tui.feed.tracelook import TraceLook
 from tui.model.model import Model
 
 __all__ = ["Feed", "Pace"]
@@ -73,11 +75,13 @@ class Feed:
     _looked_at: frozenset[str] = field(default=frozenset(), init=False)
     _look: trio.Event = field(factory=trio.Event, init=False)
     _chaos: ChaosLook = field(init=False)
+    _trace: TraceLook = field(init=False)
     _audited: trio.Event = field(factory=trio.Event, init=False)
     _retry: trio.Event = field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._chaos = ChaosLook(self.name, self.model, self.now)
+        self._trace = TraceLook(self.name, self.model)
 
     # --- for whoever shows ---------------------------------------------------------------------------------------
 
@@ -93,6 +97,10 @@ class Feed:
         self._look.set()
         self._retry.set()
         self._chaos.again()
+
+    def look_for(self, trace: str) -> None:
+        """Search the daemon's log for the lines of a trace, once; when it is gone, as soon as it is back."""
+        self._trace.look_for(trace)
 
     def look_at_chaos(self, is_wanted: bool) -> None:
         """Keep faults and drills up to date from now on; otherwise only while the daemon says that there are any."""
@@ -157,6 +165,7 @@ class Feed:
             nursery.start_soon(self._keep_audit, client)
             nursery.start_soon(self._keep_looking, client)
             nursery.start_soon(self._chaos.run, client)
+            nursery.start_soon(self._trace.run, client)
 
     # --- the four tasks ------------------------------------------------------------------------------------------
 

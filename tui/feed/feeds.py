@@ -28,6 +28,8 @@ class Feeds:
     pace: Pace
     feeds: dict[str, Feed]
     drilling: Drilling | None = None
+    is_recorded: bool = False
+    """All is looked at, whatever is shown: who replays it will want to see more."""
 
     async def run(self) -> None:
         """Watch all daemons until cancelled. One that is lost does not touch the others."""
@@ -39,6 +41,9 @@ class Feeds:
             if self.drilling is not None:
                 nursery.start_soon(self.drilling.run)
             while True:
+                if self.is_recorded:
+                    self._look(self.model.sites)
+                    self.look_at_chaos(True)
                 await trio.sleep(TICK_S)
                 self.model.tick(trio.current_time())
 
@@ -52,14 +57,18 @@ class Feeds:
 
     def look_at_all(self, sites: Iterable[tuple[str, str]]) -> None:
         """Keep commands, dead letters and allowlists of these (daemon, site) up to date, until told otherwise."""
-        wanted = list(sites)
-        for name, feed in self.feeds.items():
-            feed.look_at(site for daemon, site in wanted if daemon == name)
+        if not self.is_recorded:
+            self._look(sites)
+
+    def look_for(self, trace: str) -> None:
+        """Search the logs of all daemons for the lines of a trace, once."""
+        for feed in self.feeds.values():
+            feed.look_for(trace)
 
     def look_at_chaos(self, is_wanted: bool) -> None:
         """Keep faults and drills of all daemons up to date, until told otherwise, and look what can be played here."""
         for feed in self.feeds.values():
-            feed.look_at_chaos(is_wanted)
+            feed.look_at_chaos(is_wanted or self.is_recorded)
         if is_wanted and self.drilling is not None and self.model.chaos.playables is None:
             self.drilling.look()
 
@@ -72,9 +81,18 @@ class Feeds:
         """Return what `--at` of the other commands takes to reach it; "" where it is found by itself."""
         return self.feeds[daemon].source.place if daemon in self.feeds else ""
 
+    def _look(self, sites: Iterable[tuple[str, str]]) -> None:
+        wanted = list(sites)
+        for name, feed in self.feeds.items():
+            feed.look_at(site for daemon, site in wanted if daemon == name)
 
-def open_feeds(sources: Sequence[tuple[str, Source]], hz: float = 2.0) -> Feeds:
-    """Return feeds of these daemons, (name, way to it), and the model that they keep."""
-    model, pace = Model(), Pace()
+
+def open_feeds(
+    sources: Sequence[tuple[str, Source]], hz: float = 2.0, recorded: Model | None = None
+) -> Feeds:
+    """Return feeds of these daemons, (name, way to it), and the model that they keep. `recorded`: one that writes down what
+    it is told."""
+    model, pace = recorded or Model(), Pace()
     pace.set(hz)
-    return Feeds(model, pace, {name: Feed(name, source, model, pace) for name, source in sources})
+    feeds = {name: Feed(name, source, model, pace) for name, source in sources}
+    return Feeds(model, pace, feeds, is_recorded=recorded is not None)

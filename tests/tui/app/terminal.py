@@ -25,7 +25,7 @@ _UNKNOWN = re.compile(
 _ON, _OFF = b"\x1b[?1049h", b"\x1b[?1049l"
 
 
-_NOT_OURS = ("NO_COLOR", "COLORTERM", "SSH_CONNECTION", "COLUMNS", "LINES")
+_NOT_OURS = ("NO_COLOR", "COLORTERM", "SSH_CONNECTION", "COLUMNS", "LINES", "TMUX", "STY")
 """Of the environment: they would say how the terminal of these tests is."""
 
 
@@ -50,7 +50,13 @@ class Terminal:
             stdin=self.slave,
             stdout=self.slave,
             stderr=self.slave,
-            env={**base, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})},
+            env={
+                **base,
+                "TERM": "xterm-256color",
+                "LC_ALL": "C.UTF-8",
+                "XDG_CONFIG_HOME": "/nowhere",
+                **(env or {}),
+            },
         )
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)

@@ -16,8 +16,10 @@ from daemons.ops.client import AdminError
 from tui.app.app import OperatorApp
 from tui.app.desk import Desk
 from tui.app.linetable import LineTable
+from tui.app.markers import Markers
 from tui.app.oneline import OneLine
 from tui.model import Model
+from tui.record import Recorder
 
 HUB = "hub"
 UTC = 1_800_000_000.0
@@ -165,11 +167,17 @@ class Face:
 
 @asynccontextmanager
 async def shown(
-    world: World | None = None, *, size: tuple[int, int] = (80, 24), is_read_only: bool = False
+    world: World | None = None,
+    *,
+    size: tuple[int, int] = (80, 24),
+    is_read_only: bool = False,
+    keys: Mapping[str, str] | None = None,
+    recorder: Recorder | None = None,
+    markers: Markers = Markers.BRAILLE,
 ) -> AsyncIterator[Face]:
     """Run the app without a terminal, with the hub told of."""
     world = world or World()
-    app = OperatorApp(Desk(world, is_read_only))
+    app = OperatorApp(Desk(world, is_read_only, keys=keys or {}, recorder=recorder, markers=markers))
     async with app.run_test(size=size) as pilot:
         face = Face(app, world, pilot)
         for _ in range(500):
