@@ -111,8 +111,8 @@ class Recorder:
 
     def close(self) -> None:
         """Write what is left, and that it was ended. Takes 3 s at most."""
+        self._flush()
         if not self._broken:
-            self._flush()
             self._writer.put(BlockKind.END, self._at(), self.utc_now(), b"")
         self._writer.close()
 
