@@ -7,7 +7,7 @@ link over TCP, and, when asked for, through a relay that behaves like a bad upli
 import contextlib
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.authority.tokens import issue_token
 from daemons.ops.environment import Environment
 from daemons.ops.lifecycle import run_daemon
+from daemons.ops.logring import RING, LogRing
 from daemons.ops.logs import LogLevel, configure_logs
 from daemons.ops.options import Address
 from daemons.pits import NOTIFY_PATH, Pits, open_pits
@@ -85,8 +86,9 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
     cloud_config = CloudConfig(state_dir=folder / "cloud", listen=Address("127.0.0.1", options.port))
     async with contextlib.AsyncExitStack() as stack:
         nursery = await _open_nursery(stack)
-        cloud = await stack.enter_async_context(open_cloud(cloud_config, environment=environment))
-        await (await _open_nursery(stack)).start(cloud.run)
+        with _own_log():
+            cloud = await stack.enter_async_context(open_cloud(cloud_config, environment=environment))
+            await (await _open_nursery(stack)).start(cloud.run)
         assert cloud.front is not None
         hub_port, relay = cloud.front.ports[0], None
         if options.bad_uplink != "clean":
@@ -102,8 +104,9 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
             listen=Address("127.0.0.1", 0),
             share_private=options.share_private,
         )
-        pits = await stack.enter_async_context(open_pits(pits_config, environment=environment))
-        await (await _open_nursery(stack)).start(pits.run)
+        with _own_log():
+            pits = await stack.enter_async_context(open_pits(pits_config, environment=environment))
+            await (await _open_nursery(stack)).start(pits.run)
         assert pits.front is not None
         notifier = Notifier(f"http://127.0.0.1:{pits.front.ports[0]}{NOTIFY_PATH}", environment.utc_now)
         await nursery.start(notifier.run)
@@ -128,6 +131,16 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
                 async with trio.open_nursery() as stopping:
                     stopping.start_soon(cloud.stop)
                     stopping.start_soon(pits.stop)
+
+
+@contextlib.contextmanager
+def _own_log() -> Iterator[None]:
+    """Keep the log lines of the tasks that are begun here apart: each daemon tells its own."""
+    token = RING.set(LogRing())
+    try:
+        yield
+    finally:
+        RING.reset(token)
 
 
 async def _open_nursery(stack: contextlib.AsyncExitStack) -> trio.Nursery:
@@ -223,5 +236,5 @@ async def _show_status(demo: Demo) -> None:
 
 def main(options: DemoOptions, *, verbose: bool) -> int:
     """Run the demo as a process; return its exit code."""
-    configure_logs(LogLevel.INFO if verbose else LogLevel.ERROR)
+    configure_logs(LogLevel.INFO, shown_from=LogLevel.INFO if verbose else LogLevel.ERROR)
     return run_daemon(partial(run_demo, options))

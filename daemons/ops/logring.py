@@ -6,12 +6,13 @@ Readers keep a number, not a queue: a slow one finds a gap and its size, and cos
 import logging
 import threading
 from collections import deque
+from contextvars import ContextVar
 from typing import Final
 
 import trio
 from attrs import define, field, frozen
 
-__all__ = ["PROCESS_RING", "LogLine", "LogPage", "LogRing"]
+__all__ = ["PROCESS_RING", "RING", "LogLine", "LogPage", "LogRing"]
 
 
 @frozen
@@ -127,4 +128,6 @@ def _number(level: str) -> int:
 
 
 PROCESS_RING: Final = LogRing()
+RING: Final = ContextVar("pitlink_log_ring", default=PROCESS_RING)
+"""Where this task's lines go. A process that holds several daemons gives each a ring of its own before it begins."""
 """Logging is one a process, and so is what it last said: `configure_logs` fills this one."""

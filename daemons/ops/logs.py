@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-from daemons.ops.logring import PROCESS_RING, LogRing
+from daemons.ops.logring import RING, LogRing
 from daemons.ops.masking import mask_keys, mask_text
 
 __all__ = ["LogLevel", "configure_for_tests", "configure_logs", "log_level", "set_log_level"]
@@ -71,16 +71,23 @@ class _Door(logging.StreamHandler[TextIO]):
     """Writes a record to its stream, and as JSON into the ring; each rendered once, both masked."""
 
     def __init__(
-        self, stream: TextIO, ring: LogRing, kept: logging.Formatter, shown: logging.Formatter
+        self,
+        stream: TextIO,
+        ring: LogRing | None,
+        kept: logging.Formatter,
+        shown: logging.Formatter,
+        shown_from: LogLevel,
     ) -> None:
         super().__init__(stream)
-        self._ring, self._kept, self._shown = ring, kept, shown
+        self._ring, self._kept, self._shown, self._shown_from = ring, kept, shown, shown_from.number
 
     def emit(self, record: logging.LogRecord) -> None:
         """Never raises, as logging wants it; what cannot be written to the stream is in the ring."""
         try:
             kept = mask_text(self._kept.format(record))
-            self._ring.add(record.levelname.lower(), kept)
+            (RING.get() if self._ring is None else self._ring).add(record.levelname.lower(), kept)
+            if record.levelno < self._shown_from:
+                return
             shown = kept if self._shown is self._kept else mask_text(self._shown.format(record))
             self.stream.write(shown + self.terminator)
             self.flush()
@@ -95,11 +102,14 @@ def configure_logs(
     *,
     stream: TextIO | None = None,
     console: bool | None = None,
-    ring: LogRing = PROCESS_RING,
+    ring: LogRing | None = None,
+    shown_from: LogLevel = LogLevel.DEBUG,
 ) -> None:
-    """Send every log line to `stream` (stderr): JSON, or a line for people where it is a terminal; and to `ring`.
+    """Send every log line to `stream` (stderr): JSON, or a line for people where it is a terminal; and to `ring`, by
+    default the one that its task belongs to.
 
-    Replaces what an earlier call set up. `console` overrules what the stream says of itself.
+    Replaces what an earlier call set up. `console` overrules what the stream says of itself. What is less severe than
+    `shown_from` goes to the ring alone.
     """
     stream = sys.stderr if stream is None else stream
     console = stream.isatty() if console is None else console
@@ -130,7 +140,7 @@ def configure_logs(
     _configure(
         level,
         [*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        handlers=[_Door(stream, ring, kept, shown if console else kept)],
+        handlers=[_Door(stream, ring, kept, shown if console else kept, shown_from)],
     )
 
 

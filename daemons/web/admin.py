@@ -18,7 +18,7 @@ from daemons.ops.admin.watchers import Watchers
 from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.health import Health
-from daemons.ops.logring import PROCESS_RING, LogRing
+from daemons.ops.logring import RING, LogRing
 from daemons.ops.metrics import Readings
 from daemons.ops.unixpath import ADMIN_SOCKET
 from daemons.web.adminsocket import held_by_peer, open_admin_socket, serve_admin
@@ -38,7 +38,7 @@ class AdminOffice:
     status: Callable[[], dict[str, object]]
     readings: Readings
     health: Health
-    ring: LogRing = field(default=PROCESS_RING)
+    ring: LogRing = field(factory=RING.get)
     registry: Registry = field(factory=Registry, init=False)
     _watchers: Watchers = field(init=False)
 

@@ -1,5 +1,6 @@
 """The demo as a person starts it: one command, a page in a browser, laps on it, Ctrl-C."""
 
+import io
 import re
 import signal
 import subprocess
@@ -12,6 +13,9 @@ import pytest
 import trio
 
 from daemons.demo import SITE, DemoOptions, open_demo
+from daemons.ops.client import AdminClient
+from daemons.ops.logs import LogLevel, configure_logs
+from daemons.ops.unixpath import ADMIN_SOCKET
 from tests.browser import open_page
 
 LAPS = (
@@ -95,6 +99,22 @@ async def test_the_demos_token_reads_and_commands_and_nothing_is_warned_of(tmp_p
             assert command.status_code == 202
         names = [warning.name for daemon in (demo.cloud, demo.pits) for warning in daemon.health.warnings]
         assert not [name for name in names if name.startswith("bearer")]
+
+
+async def test_each_daemon_of_the_demo_tells_its_own_log(tmp_path: Path) -> None:
+    shown = io.StringIO()
+    configure_logs(stream=shown, shown_from=LogLevel.ERROR)  # put back by itself
+    async with open_demo(DemoOptions(), tmp_path) as demo:
+        with trio.fail_after(20):
+            while demo.pits.peer is None or demo.pits.peer.connection is None:
+                await trio.sleep(0.05)
+        events = {}
+        for daemon in ("cloud", "pits"):
+            async with AdminClient(tmp_path / daemon / ADMIN_SOCKET).log(count=500, level="info") as lines:
+                events[daemon] = {told["line"]["event"] async for told in lines}
+    assert "site.admitted" in events["cloud"] - events["pits"]
+    assert "link.status" in events["pits"] - events["cloud"]
+    assert shown.getvalue() == ""
 
 
 @pytest.mark.process
