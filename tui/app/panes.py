@@ -118,7 +118,7 @@ class ServiceView(View, Generic[Shown]):
         keys = list(self.known())
         if self.key is not None:
             self._key = keys[(keys.index(self.key) + 1) % len(keys)]
-            self.paint()
+            self.post_message(self.Turned())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What needs several means nothing where there is one."""

@@ -113,14 +113,14 @@ def _fuel(fuel: FuelView | None, now: float) -> list[Cell]:
     words = f"fuel {_said(fuel.litres, ' l')}, {_said(fuel.per_lap, ' l')} a lap"
     short = fuel.laps is not None and fuel.laps < 2
     lasts = Cell(f"{'! ' * short}{_said(fuel.laps, ' laps')}", Kind.BAD if short else Kind.STRONG)
-    return [Cell(f"{words}, for"), lasts, *_old(fuel.at, now)]
+    return [*_old(fuel.at, now), Cell(f"{words}, for"), lasts]
 
 
 def tyre_cells(tyres: TyreView | None, now: float) -> list[Cell]:
     """Return our tyres on one line: tread that is left as of the last stop, and temperatures."""
     if tyres is None:
         return [Cell("tyres not known", Kind.DIM)]
-    cells = [Cell(f"tyres {printable(tyres.compound)}".strip())]
+    cells = [*_old(tyres.at, now), Cell(f"tyres {printable(tyres.compound)}".strip())]
     for wheel, wear, celsius in zip(("FL", "FR", "RL", "RR"), tyres.wear, tyres.celsius, strict=True):
         worn = wear is not None and wear < 0.5
         tread = UNKNOWN if wear is None else f"{wear * 100:.0f}%{'!' * worn}"
@@ -128,7 +128,7 @@ def tyre_cells(tyres: TyreView | None, now: float) -> list[Cell]:
         cells.append(Cell(f"{wheel} {tread}{heat}", Kind.NOTICE if worn else Kind.PLAIN))
     if tyres.lap is not None:
         cells.append(Cell(f"(wear as of lap {tyres.lap})", Kind.DIM))
-    return [*cells, *_old(tyres.at, now)]
+    return cells
 
 
 def _old(at: float, now: float) -> list[Cell]:

@@ -72,9 +72,10 @@ class Traces(LineWidget, can_focus=True):
             return
         dirty = []
         for placed in self._placed:
+            before = placed.plot.rows
             begin, end = placed.plot.update(series)
-            if begin < end:
-                dirty.append(Region(LABEL + begin, placed.y, end - begin, placed.plot.height))
+            rows = enumerate(zip(before, placed.plot.rows, strict=True), placed.y)
+            dirty += [Region(LABEL + begin, y, end - begin, 1) for y, (old, new) in rows if old != new]
             channel = placed.band.channel
             if values.get(channel) != self._values.get(channel):
                 dirty.append(Region(0, placed.y + 1, LABEL, 1))
