@@ -80,6 +80,9 @@ def logs(
     level: Annotated[
         Literal["debug", "info", "warning", "error"], Parameter(help="The least severe lines to show.")
     ] = "debug",
+    trace: Annotated[
+        str, Parameter(help="Only the lines of this wish, as Pitlink-Trace in an answer names it.")
+    ] = "",
     at: At = None,
     token_file: TokenFile = None,
     ca_file: CaFile = None,
@@ -89,7 +92,7 @@ def logs(
     client = client_at(at, token_file, ca_file)
 
     async def show() -> None:
-        async with client.log(count=max(0, count), level=level, follow=follow) as lines:
+        async with client.log(count=max(0, count), level=level, follow=follow, trace=trace) as lines:
             async for line in lines:
                 print(json.dumps(line, ensure_ascii=False) if as_json else _log_line(line))
                 sys.stdout.flush()
