@@ -9,7 +9,7 @@ from tui.app.log import log_kind, log_record, record_lines
 from tui.app.looks import Cell, Key, Kind, Row
 from tui.app.view import View
 from tui.model import FeedState, LogRow
-from tui.model.tracebook import Leg, in_order, legs
+from tui.model.tracebook import FETCH, Leg, in_order, legs
 from tui.model.words import log_line, log_text, ms, printable
 
 __all__ = ["TraceView"]
@@ -84,6 +84,14 @@ def _key(row: LogRow) -> Key:
     return ("line", row.daemon, str(row.number))
 
 
+def _text(row: LogRow) -> str:
+    """Return a line in short: what is in columns of their own here is left out."""
+    if row.event != FETCH:
+        return log_text(row)
+    words = [str(row.said.get(name, "")) for name in ("status", "code", "method", "path")]
+    return printable(" ".join(word for word in [*words, f"for {row.said.get('identity', '')}"] if word))
+
+
 def _leg(at: int, leg: Leg) -> Row:
     record = leg.hub or leg.site
     assert record is not None
@@ -114,7 +122,7 @@ def _row(row: LogRow) -> Row:
             Cell(printable(row.at_text.partition("T")[2][:12]), Kind.DIM),
             Cell(printable(str(row.said.get("side", ""))), kind),
             Cell(ms(took / 1000) if isinstance(took, int | float) else "", kind),
-            Cell(log_text(row), kind if kind is not Kind.GOOD else Kind.PLAIN),
+            Cell(_text(row), kind),
             Cell(printable(str(row.said.get("connection", ""))), Kind.DIM),
             Cell(printable(str(row.said.get("request", ""))), Kind.DIM),
             Cell(printable(row.daemon), Kind.DIM),

@@ -10,7 +10,7 @@ from tui.model.book import LogBook
 from tui.model.reading import read_log
 from tui.model.values import DaemonView, LogRow
 
-__all__ = ["Leg", "TraceBook", "in_order", "legs"]
+__all__ = ["FETCH", "Leg", "TraceBook", "in_order", "legs"]
 
 TRACES_MAX = 8
 ROWS_MAX = 500

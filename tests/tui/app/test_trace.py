@@ -36,6 +36,7 @@ async def test_a_wish_is_seen_across_both_sides() -> None:
         model.traced(HUB, TRACE, [line(3, "fetch.asked", trace=TRACE), fetch(9, "hub", 52.0)])
         await face.settle()
         assert "searched" not in face.title
+        assert "200 GET /a for" in face.text
         assert "   52 ms = site 31 ms + link, waiting 21 ms  GET /a" in face.text
         sides = [row.cells[1].text for row in face.table.rows]
         assert sides == ["fetch", "", "site", "", "hub"], "in order of time"
