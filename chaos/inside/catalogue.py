@@ -14,22 +14,46 @@ __all__ = ["HERE", "kinds_of", "parts_of"]
 HERE: Final = {"clock_step": ("site", "hub"), "dns_dead": ("site",), "dns_slow": ("site",)}
 """The deeds that a daemon can do to itself, and which daemon. A hub dials nobody, so it asks for no names."""
 
-_DEED_WORDS: Final[Mapping[str, str]] = {
-    "clock_step": "Its clock is ahead by so many seconds, or behind",
-    "dns_dead": "The hub's name is not found",
-    "dns_slow": "The hub's name is found late",
+_WORDS: Final[Mapping[str, str]] = {
+    "latency": "what is said comes late; jitter: give or take",
+    "bandwidth": "a slow line, in kB/s; 0 stops it",
+    "loss": "lost segments, as stalls; a share up to 0.9",
+    "silence": "nothing moves, nothing is closed",
+    "outage": "comes and goes: up so long, down so long",
+    "half_open": "one direction vanishes",
+    "nat_timeout": "idle connections are forgotten",
+    "mtu_hole": "larger pieces are stuck, and all behind them",
+    "bit_flip": "a bit of a piece is turned",
+    "slicer": "everything comes in slices",
+    "limit_data": "closed after so many bytes",
+    "limit_time": "closed after a time",
+    "slow_close": "the end of a connection comes late",
+    "timeout": "vanishes, then is closed",
+    "reset_peer": "connections are reset",
+    "fin": "connections are closed in order",
+    "refuse": "new connections are reset",
+    "ignore": "new connections get no answer",
+    "captive_portal": "new connections get a web page",
+    "delay_acks": "acknowledgements come late, and nothing else",
+    "duplicate_message": "numbered messages come twice",
+    "starve_heartbeats": "pings and pongs vanish",
+    "eat_message": "numbered messages vanish",
+    "clock_step": "its clock is ahead, or behind",
+    "dns_dead": "the hub's name is not found",
+    "dns_slow": "the hub's name is found late",
 }
+"""Of faults that can be here: what is felt."""
 
 
 def kinds_of(side: str) -> dict[str, Any]:
     """Return the faults and profiles that a daemon takes; `side`: "site" or "hub"."""
     faults = [
-        {"type": kind, "words": _words(fault), "attributes": show_fault(fault()), "choices": _choices(fault)}
+        {"type": kind, "words": _WORDS[kind], "attributes": show_fault(fault()), "choices": _choices(fault)}
         for kind, fault in FAULTS.items()
         if fault is not Trace
     ]
     deeds = [
-        {"type": kind, "words": _DEED_WORDS[kind], "attributes": dict(DEEDS[kind]), "choices": {}}
+        {"type": kind, "words": _WORDS[kind], "attributes": dict(DEEDS[kind]), "choices": {}}
         for kind, sides in HERE.items()
         if side in sides
     ]
@@ -54,12 +78,6 @@ def parts_of(profile: str) -> list[dict[str, Any]]:
         }
         for placed in PROFILES[profile].placed()
     ]
-
-
-def _words(fault: type[Fault]) -> str:
-    """Return the beginning of its docstring, up to where it goes into attributes."""
-    first = " ".join((fault.__doc__ or "").split()).partition(". ")[0]
-    return first.partition(":")[0].partition(";")[0].replace("`", "").rstrip(".")
 
 
 def _choices(fault: type[Fault]) -> dict[str, list[str]]:

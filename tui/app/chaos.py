@@ -7,6 +7,7 @@ from textual.binding import Binding, BindingType
 
 from tui.app.chaos_controls import drill_deed, end_deed, heal_deed, lift_deed, place_control
 from tui.app.chaos_rows import COLUMNS, chaos_rows, kinds_of_all
+from tui.app.desk import Desk
 from tui.app.lists import Listing
 from tui.app.looks import Key, Row
 from tui.app.view import View
@@ -31,6 +32,19 @@ class ChaosView(View):
         Binding("x", "end", "lift the fault, or end the drill", id="chaos.end"),
         Binding("X", "heal", "lift all faults of all daemons", id="chaos.heal"),
     ]
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._own: set[str] = set()
+
+    def paint(self) -> None:
+        """The cursor goes to a drill that was just started from here: it stands above what was chosen."""
+        super().paint()
+        running = self.desk.model.chaos.running(self.desk.now())
+        for run in running:
+            if run.pid is not None and run.run not in self._own:
+                self._own.add(run.run)
+                self.table.point_at(("run", run.run))
 
     def rows(self) -> list[Row]:
         return chaos_rows(self.desk.model, self.desk.now())

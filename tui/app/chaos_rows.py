@@ -65,7 +65,10 @@ def _run(run: DrillView, now: float) -> Row:
 
 
 def _daemons(model: Model, now: float) -> Iterator[Row]:
-    for name, view in model.daemons.items():
+    for name in model.feeds:
+        view = model.daemons.get(name)
+        if view is None:
+            continue  # the overview says that it was not reached yet
         chaos, count = model.chaos.views.get(name), model.chaos.faults_on(name)
         glyph, kind, state, words = (
             "?",
@@ -125,7 +128,7 @@ def _playable(drill: Playable) -> Row:
         ("play", drill.which),
         (
             Cell("+" if is_good else "✗", Kind.PLAIN if is_good else Kind.BAD),
-            Cell(printable(f"drill {drill.drill}")),
+            Cell(printable(drill.drill)),
             Cell(f"{drill.steps} faults" if is_good else "broken", Kind.PLAIN if is_good else Kind.BAD),
             Cell(age(drill.length_s), Kind.DIM),
             Cell(),

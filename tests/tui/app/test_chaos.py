@@ -229,7 +229,7 @@ async def test_a_drill_is_played_and_ended_on_this_machine() -> None:
         model = face.world.model
         model.drills_listed(PLAYABLES, trio.current_time())
         await face.press("9")
-        assert "FAIL" in row(face, "drill cut") and "broken" in row(face, "drill mine", "no [[steady]]")
+        assert "FAIL" in row(face, "drill cut") and "broken" in row(face, "mine", "no [[steady]]")
         await face.press("slash", *"mine", "enter", "enter")
         assert "mine cannot be played: no [[steady]]" in face.status
         await face.press("escape", "slash", *"cable", "enter", "enter")
@@ -245,7 +245,8 @@ async def test_a_drill_is_played_and_ended_on_this_machine() -> None:
         assert face.world.asked == [("", "drill", {"which": "cable-pull"})]
         model.drilled(standing(pid=4711), trio.current_time())
         await face.settle()
-        await face.press("home", "x")
+        assert face.table.chosen == ("run", standing()["run"]), "the cursor goes to what was started"
+        await face.press("x")
         assert "End drill cut?" in face.text and "$ kill -TERM 4711" in face.text
         await face.press("tab", "enter")
         assert face.world.asked[1:] == [("", "end", {})]
