@@ -122,3 +122,34 @@ def test_audit_rows_and_grave_log_lines_come_as_they_come_history_does_not() -> 
     assert [re.sub(" +", " ", line) for line in found] == [
         f"LOG hub: 12:00 {level} link.lost why=\\u001b[2J" for level in ("warning", "error")
     ]
+
+
+def test_what_operators_set_is_told_anew_and_counts_down_in_no_line_of_its_own() -> None:
+    model = world()
+    changes = Changes(model)
+    changes.take(100.0)
+    changed = {"fetch.max_in_flight": {"configured": 8, "until": UTC + 300}}
+    status = five_sites() | {
+        "limits": {"fetch.max_in_flight": 2},
+        "limits_changed": changed,
+        "production": True,
+    }
+    model.told("hub", status, 101.0, UTC)
+    (line,) = changes.take(101.0)
+    assert line.startswith("cloud hub-") and line.endswith(
+        "; PRODUCTION; limit fetch.max_in_flight 2 (configured: 8), 5 min left"
+    )
+    model.told("hub", status, 105.0, UTC + 4)
+    assert changes.take(105.0) == []
+
+
+def test_a_site_of_another_version_and_a_pause_that_ends_by_itself_are_said() -> None:
+    model, status = world(), five_sites()
+    status["software"], status["protocol"] = "pitlink 0.2.0", "1.2"
+    status["sites"]["paused"] |= {"software": "pitlink 0.1.0", "protocol": "1.1", "paused_until": UTC + 45.0}
+    model.told("hub", status, 101.0, UTC)
+    line = next(line for line in lines(model, 101.0) if "site paused" in line)
+    assert ": paused, 45 s; " in line
+    assert line.endswith("version pitlink 0.1.0, protocol 1.1; its hub has pitlink 0.2.0, protocol 1.2")
+    told = snapshot(model, 111.0)["daemons"]["hub"]["sites"]["paused"]
+    assert (told["version_differs"], told["paused_left_s"]) == (True, 35.0)

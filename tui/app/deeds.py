@@ -184,6 +184,7 @@ class Deeds:
             if failed:
                 words += f"; not {', '.join(failed)}"
             self._note(words, not failed)
+        self.under_way -= len(deeds)  # now it is known what there is to undo
 
     async def _do(self, deed: Deed) -> bool:
         began = time.monotonic()
@@ -192,8 +193,6 @@ class Deeds:
         except (AdminError, Unreachable) as exc:
             self._note(f"{deed.title}: failed: {printable(str(exc))}", False)
             return False
-        finally:
-            self.under_way -= 1
         words, is_good = _said(result)
         self._note(f"{deed.title}: {words} ({age(time.monotonic() - began)})", is_good)
         return is_good

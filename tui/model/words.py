@@ -1,6 +1,5 @@
 """Numbers as an operator reads them, the same on every face: quantised, short, "-" for what is not known."""
 
-import math
 import unicodedata
 from datetime import UTC, datetime
 
@@ -49,8 +48,8 @@ def left(seconds: float | None) -> str:
         return UNKNOWN
     for size_s, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds > 2 * size_s:
-            return f"{math.ceil(seconds / size_s)} {unit}"
-    return f"{math.ceil(max(0.0, seconds))} s"
+            return f"{seconds / size_s:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
 
 
 def ms(seconds: float | None) -> str:

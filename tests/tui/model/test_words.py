@@ -3,7 +3,7 @@
 import pytest
 
 from tui.model.reading import read_log
-from tui.model.words import age, count, log_line, ms, printable, size
+from tui.model.words import age, count, left, log_line, ms, printable, size
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,14 @@ def test_what_strangers_wrote_moves_no_cursor() -> None:
         {"number": 1, "level": "info", "line": {"at": "t", "event": "x", "path": "/\x1b]0;evil\x07"}},
     )
     assert "\x1b" not in log_line(row) and "\x07" not in log_line(row)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "-"), (-3.0, "0 s"), (0.2, "0 s"), (59.0, "59 s"), (119.2, "119 s"), (120.0, "120 s"), (120.1, "2 min"),
+        (300.2, "5 min"), (7200.0, "120 min"), (7201.0, "2 h"), (3 * 86400.0, "3 d"),
+    ],
+)  # fmt: skip
+def test_what_is_left_counts_down_calmly(seconds: float | None, words: str) -> None:
+    assert left(seconds) == words
