@@ -27,6 +27,9 @@ DEAD_MAX = 10_000
 _ERROR_CHARS = 500
 
 _POSITION = "SELECT committed FROM link_in WHERE peer = ? AND channel = ? AND epoch = ?"
+_MARK_ON = (
+    "UPDATE link_in SET committed = ?, at = ? WHERE peer = ? AND channel = ? AND epoch = ? AND committed = ?"
+)
 _MARK = """INSERT INTO link_in (peer, channel, epoch, committed, at) VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (peer, channel, epoch) DO UPDATE SET committed = ?4, at = ?5"""
 _SKIP = (
@@ -45,6 +48,15 @@ _BURY = """INSERT INTO link_dead (peer, channel, epoch, seq, type, version, body
 def dead_letter_counts(conn: apsw.Connection) -> dict[str, int]:
     """Return how many dead letters are kept of each peer; peers without any are left out."""
     return dict(fetch(conn, "SELECT peer, count(*) FROM link_dead GROUP BY peer"))
+
+
+def _first(entry: Entry) -> int:
+    return entry.seq if isinstance(entry, Message) else entry.first
+
+
+def _want(channel: str, number: int, due: int) -> None:
+    if number != due:
+        raise LocalProtocolError(f"{channel}: {number} was to be committed where {due} is due")
 
 
 class Effect(Protocol):
@@ -118,28 +130,34 @@ class Inbox:
         now = self._utc_now()
         marks = []
         for epoch, group in groupby(entries, lambda entry: entry.epoch):
-            known = fetch(conn, _POSITION, (self._peer, channel, epoch))
-            last = known[0][0] if known else 0
+            these = list(group)
+            before = last = _first(these[0]) - 1
+            for entry in these:
+                _want(channel, _first(entry), last + 1)
+                last = entry.seq if isinstance(entry, Message) else entry.last
+            self._mark(conn, channel, epoch, before, last, now)
             messages: list[Message] = []
-            for entry in group:
-                first = entry.seq if isinstance(entry, Message) else entry.first
-                if first != last + 1:
-                    raise LocalProtocolError(
-                        f"{channel}: {first} was to be committed where {last + 1} is due"
-                    )
+            for entry in these:
                 if isinstance(entry, Message):
-                    last = first
                     messages.append(entry)
                 else:
                     self._apply(conn, effect, messages, now)
                     messages = []
-                    last = entry.last
                     self._skip(conn, entry, now)
             self._apply(conn, effect, messages, now)
-            conn.execute(_MARK, (self._peer, channel, epoch, last, now))
             marks.append((epoch, last))
-            self._count(self.figures.applied, channel, last - (known[0][0] if known else 0))
+            self._count(self.figures.applied, channel, last - before)
         return marks
+
+    def _mark(
+        self, conn: apsw.Connection, channel: str, epoch: int, before: int, last: int, now: float
+    ) -> None:
+        """Set the mark of an epoch from `before` to `last`. LocalProtocolError where it stands elsewhere."""
+        conn.execute(_MARK_ON, (last, now, self._peer, channel, epoch, before))
+        if not conn.changes():
+            known = fetch(conn, _POSITION, (self._peer, channel, epoch))
+            _want(channel, before + 1, known[0][0] + 1 if known else 1)
+            conn.execute(_MARK, (self._peer, channel, epoch, last, now))
 
     def _count(self, counter: Counter[str], channel: str, more: int) -> None:
         """Count what this transaction does, once it is durable."""

@@ -6,6 +6,7 @@ import apsw
 import pytest
 import trio
 
+from daemons.link import outgoing
 from daemons.link.durable import (
     Keep,
     OutboxFull,
@@ -177,6 +178,23 @@ async def test_backlog_is_read_in_pieces_and_drained(tmp_path: Path) -> None:
         assert seen == [b"%d" % name for name in range(count)]
         held = here.durable.statistics()["event"].held
         assert (held.messages, held.kept_messages, held.oldest_at) == (0, count, None)
+
+
+@pytest.mark.parametrize(("late_s", "acknowledged"), [(3600.0, outgoing.TRIM_MESSAGES), (0.01, 100)])
+async def test_what_is_acknowledged_is_noted_after_a_while_and_at_once_when_it_is_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late_s: float, acknowledged: int
+) -> None:
+    monkeypatch.setattr(outgoing, "TRIM_LATE_S", late_s)
+    async with side(tmp_path) as here, trio.open_nursery() as nursery:
+        await here.attach()
+        nursery.start_soon(here.durable.run)
+        await here.durable.send_many("event", [("t", 1, b"x")] * 1000)
+        assert len(here.frames("event")) == 1000
+        here.durable.on_ack(Ack("event", 1, acknowledged))
+        with trio.fail_after(60):
+            while here.durable.statistics()["event"].held.messages != 1000 - acknowledged:
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
 
 
 async def test_oldest_age_is_that_of_what_waits(tmp_path: Path) -> None:

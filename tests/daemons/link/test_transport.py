@@ -30,6 +30,7 @@ from daemons.link.transport import (
     TransportClosed,
     UpgradeRefused,
     WebSocketTransport,
+    _SharedStream,
     client_transport,
 )
 from protocol.errors import RemoteProtocolError
@@ -127,6 +128,32 @@ async def test_pings_are_answered(autojump_clock: MockClock) -> None:
         await far.say(Ping(payload=b"1"), BytesMessage(data=b"x"))
         assert await transport.receive() == b"x"
         assert await far.hear() == Pong(payload=b"1")
+
+
+async def test_who_waits_for_room_keeps_nobody_from_sending_and_none_sends_twice(
+    autojump_clock: MockClock,
+) -> None:
+    inner = _Narrow()
+    shared = _SharedStream(inner)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(shared.wait_send_all_might_not_block)
+        await trio.testing.wait_all_tasks_blocked()
+        for data in (b"first", b"given up", b"second"):
+            scope = trio.CancelScope()
+
+            async def send(data: bytes = data, scope: trio.CancelScope = scope) -> None:
+                with scope:
+                    await shared.send_all(data)
+
+            nursery.start_soon(send)
+            await trio.testing.wait_all_tasks_blocked()
+            if data == b"given up":
+                scope.cancel()
+        assert inner.sent == []
+        inner.room.set()
+    assert inner.sent == [b"first", b"second"]
+    await shared.send_all(b"third")
+    assert inner.sent == [b"first", b"second", b"third"]
 
 
 async def test_a_close_is_answered_and_says_why(autojump_clock: MockClock) -> None:
@@ -240,6 +267,32 @@ async def test_what_answers_must_speak_pitlink(autojump_clock: MockClock) -> Non
     with pytest.RaisesGroup(pytest.RaisesExc(TransportClosed, match="does not speak pitlink")):
         async with hub_and(lambda: [AcceptConnection()]):
             raise AssertionError("it does not")
+
+
+class _Narrow(trio.abc.Stream):
+    """A stream without room until `room` is set, that bears one task at a time, as Trio's do."""
+
+    def __init__(self) -> None:
+        self.room = trio.Event()
+        self.sent: list[bytes] = []
+        self._busy = False
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self.wait_send_all_might_not_block()
+        self.sent.append(bytes(data))
+
+    async def wait_send_all_might_not_block(self) -> None:
+        if self._busy:
+            raise trio.BusyResourceError
+        self._busy = True
+        await self.room.wait()
+        self._busy = False
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        raise NotImplementedError
 
 
 class _Observed(trio.abc.Stream):
