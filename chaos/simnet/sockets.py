@@ -50,6 +50,8 @@ class SimSocket(trio.socket.SocketType):
         self._host = host
         self._fileno = _FIRST_FILENO + ident
         self._endpoint = endpoint
+        self.is_sending = False
+        """Whether a stream's task sends, or waits to: one at a time may."""
         self._closed = False
         self._shut_for_writing = False
         self._address: tuple[str, int] = endpoint.local if endpoint is not None else ("0.0.0.0", 0)

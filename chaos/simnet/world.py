@@ -32,6 +32,7 @@ from .hosts import running_on
 from .link import Conditions
 from .network import SimNetwork
 from .seeding import replaced, seeded_process, virtual_wall_clock
+from .streams import direct_streams
 from .trace import Trace
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ T = TypeVar("T")
 EPOCH_S = 1_780_000_000.0
 """UTC at virtual time 0: a day in 2026. Fixed, so that a run does not depend on the day it runs on."""
 
-COLLECT_EVERY_S = 600.0
+COLLECT_EVERY_S = 1800.0
 """Virtual seconds between garbage collections: often enough for memory, and at moments that belong to the
 run.
 """
@@ -116,6 +117,7 @@ def seeded_world(seed: int, *, conditions: Conditions | None = None) -> Iterator
         net.timeline.on_jump = _Collector()
         stack.enter_context(replaced(trio.to_thread, "run_sync", _refuse_thread))
         stack.enter_context(replaced(trio, "sleep", net.timeline.sleep))
+        stack.enter_context(direct_streams())
         stack.enter_context(virtual_wall_clock(world.utc_now, clock.current_time))
         yield world
 
