@@ -382,9 +382,13 @@ class Connection:
     def _look_again_at(self, now: float) -> float:
         """When something becomes due without anybody waking the writer."""
         look_at = math.inf
-        for at in (self.scheduler.next_wake(now), self.meter.due_at(), *self._topics.wake_times(now)):
+        for at in (self.scheduler.next_wake(now), self.meter.due_at()):
             # What is due already has been woken: if it did not go, it waits for something else than time.
             if at is not None and now < at < look_at:
+                look_at = at
+        for at in self._topics.wake_times(now):
+            # A topic that is awake names no time. One that became due while something else was written was not woken.
+            if at is not None and at < look_at:
                 look_at = at
         return look_at
 
