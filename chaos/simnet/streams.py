@@ -1,7 +1,7 @@
 """`trio.SocketStream` over a simulated socket, with the layers that a simulation does not need taken out.
 
-Each of its calls enters two context managers written as generators, and slices memoryviews: a tenth of what a message
-costs there. Here the same is said once: what an errno becomes, and that two tasks must not send at once.
+Each of its calls enters two context managers written as generators, and slices memoryviews. Here the same is said once:
+what an errno becomes, and that two tasks must not send at once.
 """
 
 import contextlib
