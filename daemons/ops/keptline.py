@@ -1,6 +1,7 @@
 """HTTP questions in a row on one connection: for whoever asks the same place several times a second.
 
-Through TLS a connection costs the asked one 3 ms of its processor and the asker two round trips; kept, they are paid once.
+Through TLS a connection costs the two ends 5 ms of processor, and the asker two round trips; kept, they are paid once
+(`bench/asking.py`).
 """
 
 from collections.abc import AsyncIterator, Mapping
