@@ -8,15 +8,13 @@ from textual.app import App
 from tui.app.confirm import Confirm
 from tui.app.control import Control, Question, join
 from tui.app.controls import controls_of_all
-from tui.app.deeds import Deed, command_line
+from tui.app.deeds import command_line
 from tui.app.desk import Desk
 from tui.app.lists import Listing
 from tui.app.prompt import Prompt
 from tui.model.words import printable
 
 __all__ = ["Asking"]
-
-COMMANDS_MAX = 3
 
 Targets = Sequence[tuple[str, str]]
 """What is acted upon: (daemon, site), with site "" the daemon itself."""
@@ -119,12 +117,7 @@ class Asking:
         return f"! PRODUCTION: {', '.join(names)}" if names else ""
 
     def _commands(self, question: Question) -> list[str]:
-        def line(deed: Deed) -> str:
-            return command_line(deed, self._desk.place_of(deed))
-
-        found = [line(deed) for deed in question.deeds[:COMMANDS_MAX]]
-        more = len(question.deeds) - len(found)
-        return [*found, f"... and {more} more like these"] if more else found
+        return [command_line(deed, self._desk.place_of(deed)) for deed in question.deeds]
 
     def _typed(self, control: Control, typed: str | None) -> None:
         if typed is None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Label
 
@@ -13,6 +13,10 @@ from tui.app.control import Question
 from tui.app.deeds import Look, Looked
 
 __all__ = ["Confirm"]
+
+COMMANDS_MAX = 3
+FRAME = 4
+"""Lines around what is asked: the border, the buttons, and the alert."""
 
 
 class Confirm(ModalScreen[Question | None]):
@@ -28,6 +32,7 @@ class Confirm(ModalScreen[Question | None]):
         width: 76; max-width: 100%; height: auto; max-height: 100%;
         border: solid $warning; background: $background; padding: 0 1;
     }
+    Confirm VerticalScroll { height: auto; scrollbar-size-vertical: 1; }
     Confirm Label { width: 100%; }
     Confirm #alert { text-style: bold; color: ansi_red; }
     Confirm #question { text-style: bold; }
@@ -41,6 +46,10 @@ class Confirm(ModalScreen[Question | None]):
         Binding("escape", "answer", "cancel", id="confirm.cancel"),
         Binding("y", "app.copy", "copy the command line", id="confirm.copy"),
         Binding("left,right,tab,h,l", "other", "the other button", id="confirm.other", priority=True),
+        Binding(
+            "pagedown", "more(1)", "on, where it is long", id="confirm.pagedown", show=False, priority=True
+        ),
+        Binding("pageup", "more(-1)", "back", id="confirm.pageup", show=False, priority=True),
         Binding("up,k,plus", "longer(1)", "longer", id="confirm.longer", priority=True),
         Binding("down,j,minus", "longer(-1)", "shorter", id="confirm.shorter", priority=True),
     ]
@@ -68,11 +77,13 @@ class Confirm(ModalScreen[Question | None]):
         with Vertical():
             if self._alert:
                 yield Label(self._alert, id="alert", markup=False)
-            yield Label("", id="question", markup=False)
-            yield Label("", id="lines", markup=False)
-            if self._question.lasting is not None:
-                yield Label("", id="lasting", markup=False)
-            yield Label("", id="command", markup=False)
+            with VerticalScroll(can_focus=False) as body:
+                body.styles.max_height = max(4, self.app.size.height - FRAME)
+                yield Label("", id="question", markup=False)
+                yield Label("", id="lines", markup=False)
+                if self._question.lasting is not None:
+                    yield Label("", id="lasting", markup=False)
+                yield Label("", id="command", markup=False)
             with Horizontal():
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button(self._question.verb, id="go", compact=True)
@@ -92,7 +103,12 @@ class Confirm(ModalScreen[Question | None]):
         self._say("lines", "\n".join(lines))
         if question.lasting is not None:
             self._say("lasting", f"{question.lasting.words}  (up, down: longer, shorter)")
-        self._say("command", "\n".join(f"$ {command}" for command in self._commands(question)))
+        commands = [f"$ {command}" for command in self._commands(question)]
+        more = len(commands) - COMMANDS_MAX
+        self._say(
+            "command",
+            "\n".join([*commands[:COMMANDS_MAX], *[f"... and {more} more like these"] * (more > 0)]),
+        )
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Enter on a button."""
@@ -106,6 +122,11 @@ class Confirm(ModalScreen[Question | None]):
     def action_other(self) -> None:
         """Go to the other button."""
         self.query_one("#cancel" if self.query_one("#go", Button).has_focus else "#go", Button).focus()
+
+    def action_more(self, by: int) -> None:
+        """Show what does not fit: the buttons always do."""
+        body = self.query_one(VerticalScroll)
+        body.scroll_relative(y=by * max(1, body.size.height - 1), animate=False)
 
     def action_longer(self, by: int) -> None:
         """Choose another lifetime."""

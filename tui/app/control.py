@@ -12,7 +12,9 @@ UNITS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
 LIFETIMES_S: tuple[float | None, ...] = (30.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0)
 """Lifetimes to choose from, where nothing else is more fitting."""
 
-NAMED_MAX = 12
+NAMED_MAX = 200
+TOLD_MAX = 8
+"""Of so many what differs is told; all are named, and counted past that."""
 
 
 @frozen
@@ -95,7 +97,7 @@ def join(questions: Sequence[Question], what: str) -> Question:
     more = f" and {len(named) - NAMED_MAX} more" if len(named) > NAMED_MAX else ""
     lines = [f"{', '.join(named[:NAMED_MAX])}{more}."]
     lines += [f"Each: {line}" for line in first.lines if all(line in question.lines for question in rest)]
-    for question in questions[:NAMED_MAX]:
+    for question in questions[:TOLD_MAX]:
         for line in question.lines:
             if not all(line in other.lines for other in questions):
                 lines.append(f"{question.deed.on or question.deed.title}: {line}")

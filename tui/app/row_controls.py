@@ -47,7 +47,7 @@ def dead_deeds(model: Model, letters: Iterable[DeadLetter], *, requeue: bool) ->
             continue
         of = {} if view.kind == "pits" else {"site": letter.site}
         on = f"dead letter {letter.id} of site {printable(letter.site)}"
-        what = "is applied after all" if requeue else "is removed for good; this cannot be undone"
+        what = "is applied after all" if requeue else "is removed for good"
         why_not = "what was applied is applied" if requeue else "what was dropped is gone"
         lines = (
             f"1 message ({letter.channel} {letter.seq}, {printable(letter.type)}, {size(letter.size_bytes)}) {what}.",

@@ -119,3 +119,32 @@ async def test_a_log_has_no_tags() -> None:
         assert "tagged" not in face.title
         await face.press("question_mark")
         assert "tag:" not in face.text
+
+
+@in_textual
+async def test_a_long_question_keeps_its_buttons_on_a_small_terminal() -> None:
+    async with shown() as face:
+        face.world.model.died(
+            HUB, "north", {"count": 20, "oldest": [letter(number) for number in range(1, 21)]}
+        )
+        await face.press("5", *["space"] * 20, "x")
+        assert "Drop 20 dead letters?" in face.text and "letter 20 of" in face.text.replace("\n", " ")
+        assert "Cancel" in face.lines[-3] and "Drop" in face.lines[-3]
+        await face.press("pagedown", "pagedown", "pagedown")
+        assert "... and 17 more like these" in face.text and "Cancel" in face.lines[-3]
+        await face.press("enter")
+        assert face.world.asked == []
+
+
+@in_textual
+async def test_read_only_tags_and_does_nothing() -> None:
+    async with shown(is_read_only=True) as face:
+        face.world.model.died(HUB, "north", {"count": 1, "oldest": [letter(1)]})
+        face.world.tell(limits={"fetch.max_in_flight": 8})
+        await face.press("5", "space", "x")
+        assert "1 tagged" in face.title and "read-only: nothing is changed from here" in face.status
+        await face.press("1", "home", "enter", "end", "enter")
+        assert "read-only: nothing is changed from here" in face.status and face.title.startswith(
+            "pitlink Site"
+        )
+        assert face.world.asked == []
