@@ -23,6 +23,7 @@ from tui.model.words import (
     versions_words,
 )
 from tui.plainchaos import ChaosChanges, called, chaos_snapshot, drill_lines, drills_snapshot, fault_lines
+from tui.plainservices import ServiceChanges, service_lines, services_snapshot
 
 __all__ = ["Changes", "lines", "snapshot"]
 
@@ -34,6 +35,7 @@ def snapshot(model: Model, now: float) -> dict[str, Any]:
     """Return everything that is known, as JSON can say it. Seconds and bytes, not rounded; null: not known."""
     return {
         "daemons": {name: _daemon(model, name, now) for name in model.feeds},
+        **services_snapshot(model, now),
         "drills": drills_snapshot(model, now),
         "alarms": [_alarm(alarm, now) for alarm in model.alarms],
         "audit": [
@@ -160,6 +162,7 @@ def lines(model: Model, now: float) -> Iterator[str]:
         for site in model.sites_of(name):
             yield _site_line(model, site, now)
         yield from fault_lines(model, name, now)
+    yield from service_lines(model, now)
     yield from drill_lines(model, now)
     for alarm in model.alarms:
         yield f"{_alarm_line(alarm)}, for {age(now - alarm.since)}"
@@ -250,15 +253,20 @@ class Changes:
     _figured: dict[tuple[str, str], tuple[float, str]] = field(factory=dict, init=False)
     _alarms: dict[tuple[str, str, str], str] = field(factory=dict, init=False)
     _chaos: ChaosChanges = field(factory=ChaosChanges, init=False)
+    _services: ServiceChanges = field(init=False)
     _audited: dict[str, int] = field(factory=dict, init=False)
     _log_key: int = field(default=0, init=False)
     _audit_begins: set[str] = field(factory=set, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self._services = ServiceChanges(self.figures_s)
+
     def take(self, now: float) -> list[str]:
-        """Return the lines that are due, in the order daemons, sites, faults, drills, alarms, audit, logs; often none."""
+        """Return the lines that are due, in the order daemons, sites, services, faults, drills, alarms, audit, logs."""
         return [
             *self._daemons(now),
             *self._sites(now),
+            *self._services.take(self.model, now),
             *self._chaos.take(self.model, now),
             *self._alarm_changes(),
             *self._audit(),

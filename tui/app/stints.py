@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from tui.app.clock import clock
+from tui.model.moments import clock
 from tui.app.columns import Column
 from tui.app.looks import Cell, Kind, Row
 from tui.model.team import Stint, TeamView

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from tui.app.clock import clock
+from tui.model.moments import clock
 from tui.app.columns import Column
 from tui.app.linetable import LineTable
 from tui.app.looks import Cell, Key, Kind, Row
