@@ -31,7 +31,17 @@ def offers(model: Model, here: Sequence[Control]) -> list[str]:
     """Return what Tab completes to."""
     pages = [page.name for page in PAGES if page.key]
     sites = [f"site {name}" for _, name in sorted(model.sites)]
-    return [*pages, *(control.name for control in here), *sites, "freeze", "help", "outcomes", "undo", "quit"]
+    return [
+        *pages,
+        "errors",
+        *(control.name for control in here),
+        *sites,
+        "freeze",
+        "help",
+        "outcomes",
+        "undo",
+        "quit",
+    ]
 
 
 def understand(text: str, model: Model, here: Sequence[Control]) -> Spoken:
