@@ -179,8 +179,8 @@ class View(Container):
 
     def copied(self) -> tuple[str, str]:
         """Return what is tagged or under the cursor: in words, and as text."""
-        wanted = {*self.acted_upon}
-        rows = [row for row in self.rows() if row.key in wanted]
+        tags, here = self.table.tags, self.under_cursor
+        rows = [row for row in self.rows() if row.key in tags] if tags else [here] if here else []
         return f"{len(rows)} row{'s' * (len(rows) != 1)}", "\n".join(map(self.said, rows))
 
     def filtered(self) -> Sequence[Row]:

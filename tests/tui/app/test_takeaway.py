@@ -64,6 +64,18 @@ async def test_a_line_of_the_log_is_copied_whole_and_what_is_read_too() -> None:
 
 
 @in_textual
+async def test_of_a_frozen_picture_what_stands_there_is_copied() -> None:
+    async with shown() as face:
+        written = caught(face)
+        await face.press("down", "f")
+        face.world.tell({"north": site(fetches_in_flight=77)})
+        await face.settle()
+        await face.press("y")
+        assert "north" in face.text and "77" not in face.text
+        assert "77" not in decoded(written.pop())
+
+
+@in_textual
 async def test_the_command_line_of_a_question_is_copied() -> None:
     async with shown() as face:
         written = caught(face)
