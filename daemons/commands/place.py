@@ -5,15 +5,16 @@ import ssl
 import unicodedata
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import urlsplit
 
-import trio
 from cyclopts import Parameter
 
-from daemons.ops.client import ADMIN_SOCKET, AdminClient, AdminError, Unreachable
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 from daemons.ops.secretfile import read_secret
+
+if TYPE_CHECKING:  # what asks is imported when something is asked: the screen comes first
+    from daemons.ops.client import AdminClient
 
 __all__ = ["At", "CaFile", "TokenFile", "ask_daemon", "client_at", "folder_at", "printable", "running"]
 
@@ -38,6 +39,8 @@ _SYSTEM = Path("/var/lib")
 
 def running() -> list[Path]:
     """Return the admin sockets in the usual places."""
+    from daemons.ops.client import ADMIN_SOCKET
+
     folders = [Path(name) for name in _USUAL]
     try:
         folders += sorted(_SYSTEM.glob("pitlink*"))
@@ -55,6 +58,8 @@ def _is_socket(path: Path) -> bool:
 
 def folder_at(at: str | None) -> Path | None:
     """Return the state folder that `at` names; None for a hub somewhere else. Raises RefusedToStart."""
+    from daemons.ops.client import ADMIN_SOCKET
+
     if at is None:
         found = running()
         if len(found) == 1:
@@ -74,8 +79,10 @@ def folder_at(at: str | None) -> Path | None:
     return path.parent if path.name == ADMIN_SOCKET else path
 
 
-def client_at(at: str | None, token_file: Path | None, ca_file: Path | None) -> AdminClient:
+def client_at(at: str | None, token_file: Path | None, ca_file: Path | None) -> "AdminClient":
     """Return the client of the daemon that was named. Raises RefusedToStart and ConfigError."""
+    from daemons.ops.client import ADMIN_SOCKET, AdminClient
+
     folder = folder_at(at)
     if folder is not None:
         return AdminClient(folder / ADMIN_SOCKET)
@@ -102,6 +109,10 @@ def _is_here(url: str) -> bool:
 
 def ask_daemon(work: Callable[[], Awaitable[T]]) -> T:
     """Run what asks a daemon; say in words what stood in the way (RefusedToStart)."""
+
+    import trio
+
+    from daemons.ops.client import AdminError, Unreachable
 
     async def main() -> T:
         return await work()

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-import trio
-
 from daemons.ops.errors import RefusedToStart
 
 __all__ = ["show_replay"]
@@ -49,6 +47,8 @@ def show_replay(
         if at is not None:
             player.seek(at)
         if is_plain:
+            import trio
+
             return trio.run(until_signal, partial(replay, player))
         keys = own_keys()
         from tui.app.replay import Replayed

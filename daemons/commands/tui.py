@@ -1,5 +1,6 @@
 """`pitlink tui`: daemons on a screen, as lines, or as one snapshot."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -8,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import trio
 from attrs import evolve
 from cyclopts import Parameter
 
@@ -17,7 +17,7 @@ from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 from daemons.ops.speaking import NAME_WORDS, is_speakable
 
 if TYPE_CHECKING:
-    from tui.feed import Source
+    from tui.feed import Feeds, Source
     from tui.record import Recorder
 
 __all__ = ["tui"]
@@ -53,7 +53,9 @@ def tui(
     ] = None,
     keys: Annotated[
         Path | None,
-        Parameter(help="A file with keys of your own; without it ~/.config/pitlink/keys.toml, if it is there."),
+        Parameter(
+            help="A file with keys of your own; without it ~/.config/pitlink/keys.toml, if it is there."
+        ),
     ] = None,
     list_keys: Annotated[
         bool, Parameter(negative="", help="Print all keys as such a file, to be edited, and end.")
@@ -103,25 +105,42 @@ def tui(
         )
     if seek or speed != 1.0:
         raise RefusedToStart("--seek and --speed are for --replay")
-    from tui.feed import Drilling, open_feeds
-    from tui.lineface import follow, until_signal
-    from tui.lineface import once as show_once
-
     if who and not is_speakable(who):
         raise ConfigError([Problem("--who", "is no name", NAME_WORDS)])
     has_lines = once or as_json or plain or not _has_screen()
+    if not has_lines:
+        gc.disable()  # until the first picture stands: nothing of what is imported is rubbish
     keymap = {} if has_lines else _own_keys(keys)
-    sources = _sources(connect, token_file, ca_file, who, read_only)
+
+    def opened(recorder: "Recorder | None") -> "Feeds":
+        from tui.feed import open_feeds
+
+        sources = _sources(connect, token_file, ca_file, who, read_only)
+        return open_feeds(sources, hz, None if recorder is None else recorder.model)
+
+    def with_drills(recorder: "Recorder | None") -> "Feeds":
+        from tui.feed import Drilling
+
+        feeds = opened(recorder)
+        feeds.drilling = Drilling((sys.executable, "-m", "daemons.cli"), drills, feeds.model)
+        return feeds
+
     with _recorder(record) as recorder:
-        feeds = open_feeds(sources, hz, None if recorder is None else recorder.model)
+        if not has_lines:
+            from tui.app.later import Later
+            from tui.app.run import run_app
+
+            backend = Later(partial(with_drills, recorder))
+            return run_app(backend, is_read_only=read_only, markers=markers, keys=keymap, recorder=recorder)
+        import trio
+
+        from tui.lineface import follow, until_signal
+        from tui.lineface import once as show_once
+
+        feeds = opened(recorder)
         if once or as_json:
             return trio.run(until_signal, partial(show_once, feeds, as_json=as_json))
-        if has_lines:
-            return trio.run(until_signal, partial(follow, feeds, recorder))
-        from tui.app.run import run_app
-
-        feeds.drilling = Drilling((sys.executable, "-m", "daemons.cli"), drills, feeds.model)
-        return run_app(feeds, is_read_only=read_only, markers=markers, keys=keymap, recorder=recorder)
+        return trio.run(until_signal, partial(follow, feeds, recorder))
 
 
 def _recorder(path: Path | None) -> "AbstractContextManager[Recorder | None]":

@@ -1,6 +1,7 @@
 """The App: which page is shown, what its keys mean everywhere, when it is painted, and how it ends."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -10,13 +11,13 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from rich.segment import Segments
-from rich.traceback import Traceback
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.timer import Timer
 
+from daemons.ops.errors import ConfigError, RefusedToStart
 from tui.app.asking import Asking
 from tui.app.confirm import Confirm
 from tui.app.desk import Desk
@@ -55,7 +56,8 @@ Place = tuple[str, str, str]
 
 
 class OperatorApp(App[int]):
-    """The operator's terminal. `last_screen`: the lines that were on it when it was left by `Q`."""
+    """The operator's terminal. `last_screen`: the lines that were on it when it was left by `Q`; `refused`: why it ended
+    before it began."""
 
     ENABLE_COMMAND_PALETTE = False
     INLINE_PADDING = 0
@@ -99,6 +101,7 @@ class OperatorApp(App[int]):
         self.keys = KeyLine(self, super().on_event)
         self.takeaway = Takeaway(self._write_past, self._say)
         self.last_screen: list[str] = []
+        self.refused: ConfigError | RefusedToStart | None = None
         self._pages: dict[str, Page] = {}
         self._history: list[Place] = []
         self._at = -1
@@ -134,7 +137,7 @@ class OperatorApp(App[int]):
         await self.push_screen(HOME)
         self._history, self._at = [(HOME, "", "")], 0
         self.run_worker(self.keys.run(), name="keys")
-        self.run_worker(self._serve(), name="daemons")
+        self.call_after_refresh(self._begin)
         self._ticks = self.set_interval(TICK_S, self.tick)
         self.set_timer(HINT_S, self._end_hint)
 
@@ -252,7 +255,9 @@ class OperatorApp(App[int]):
     def action_save(self, as_json: bool = False) -> None:
         """`w` and `W`"""
         page = self._page()
-        if page is not None:
+        if self.desk.is_read_only:  # behind a forced command it is not their machine
+            self._tell("read-only: nothing is written here")
+        elif page is not None:
             self.takeaway.save(self._here()[0], page.view, as_json=as_json)
 
     def action_expand(self) -> None:
@@ -337,13 +342,26 @@ class OperatorApp(App[int]):
 
     # --- underneath --------------------------------------------------------------------------------------------
 
+    def _begin(self) -> None:
+        """The first picture stands: begin with what fills it."""
+        gc.enable()  # off while everything was imported
+        self.run_worker(self._serve(), name="daemons")
+
     async def _serve(self) -> None:
         """Run the Trio half; what ends it in error ends the app, with its traceback."""
+        try:
+            self.desk.open()
+        except (ConfigError, RefusedToStart) as exc:
+            self.refused = exc
+            self._end(1)
+            return
         self.guest.start()
         await self.guest.wait()
 
     def _fatal_error(self) -> None:
         """A crash is told with its traceback, but without the values in it: a token may be among them."""
+        from rich.traceback import Traceback  # all of pygments comes with it
+
         self._exit_renderables.append(Segments(self.console.render(Traceback(show_locals=False))))
         self._close_messages_no_wait()
 

@@ -7,13 +7,14 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import trio
 from attrs import define, field, frozen
 
-from daemons.ops.client import AdminError, Unreachable
 from tui.model.words import age, printable
+
+if TYPE_CHECKING:
+    import trio
 
 __all__ = ["Deed", "Deeds", "Done", "Look", "Looked", "Outcome", "command_line"]
 
@@ -98,6 +99,11 @@ def _written(value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
+if TYPE_CHECKING:
+    _Work = Callable[[], Awaitable[None]]
+    _Works = tuple[trio.MemorySendChannel[_Work], trio.MemoryReceiveChannel[_Work]]
+
+
 @define(eq=False)
 class Deeds:
     """The deeds of one operator. `act`: asks the daemon of that name; raises AdminError and Unreachable.
@@ -110,12 +116,15 @@ class Deeds:
     outcomes: deque[Outcome] = field(factory=lambda: deque(maxlen=200))
     under_way: int = 0
     last_done: Done | None = None
-    _send: trio.MemorySendChannel[Callable[[], Awaitable[None]]] = field(init=False)
-    _receive: trio.MemoryReceiveChannel[Callable[[], Awaitable[None]]] = field(init=False)
+    _works: "_Works | None" = None
 
-    def __attrs_post_init__(self) -> None:
-        # bounded by `ask`
-        self._send, self._receive = trio.open_memory_channel[Callable[[], Awaitable[None]]](math.inf)
+    def _channel(self) -> "_Works":
+        """Return where deeds wait, bounded by `ask`. Trio is imported by whoever first needs it, after the first picture."""
+        import trio
+
+        if self._works is None:
+            self._works = trio.open_memory_channel[Callable[[], Awaitable[None]]](math.inf)
+        return self._works
 
     # --- from the Textual half; these return at once --------------------------------------------------------------
 
@@ -132,12 +141,12 @@ class Deeds:
             return
         self.under_way += len(deeds)
         self._note(f"{title} ...", None)
-        self._send.send_nowait(partial(self._do_all, deeds, title, is_undoing))
+        self._channel()[0].send_nowait(partial(self._do_all, deeds, title, is_undoing))
 
     def look(self, look: Look) -> Looked:
         """Have a daemon asked; what it says will be in what is returned, and moves the version."""
         looked = Looked(f"{look.about}counting ...")
-        self._send.send_nowait(partial(self._look, look, looked))
+        self._channel()[0].send_nowait(partial(self._look, look, looked))
         return looked
 
     def did(self, title: str, undo: Callable[[], None]) -> None:
@@ -158,12 +167,16 @@ class Deeds:
 
     async def run(self) -> None:
         """Do them as they come, beside each other; cancelling this gives up the answers, not always the deeds."""
+        import trio
+
         async with trio.open_nursery() as nursery:
-            async for work in self._receive:
+            async for work in self._channel()[1]:
                 nursery.start_soon(work)
 
     async def _do_all(self, deeds: tuple[Deed, ...], title: str, is_undoing: bool) -> None:
         """Do them: those on one site one after another, in their order, beside those on others."""
+        import trio
+
         limiter, done = trio.CapacityLimiter(BESIDE_MAX), list[Deed]()
 
         async def do(those: list[Deed]) -> None:
@@ -187,6 +200,8 @@ class Deeds:
         self.under_way -= len(deeds)  # now it is known what there is to undo
 
     async def _do(self, deed: Deed) -> bool:
+        from daemons.ops.client import AdminError, Unreachable
+
         began = time.monotonic()
         try:
             result = await self.act(deed.daemon, deed.action, deed.params)
@@ -198,6 +213,8 @@ class Deeds:
         return is_good
 
     async def _look(self, look: Look, looked: Looked) -> None:
+        from daemons.ops.client import AdminError, Unreachable
+
         try:
             said = look.said(await self.act(look.daemon, look.action, look.params))
         except (AdminError, Unreachable) as exc:

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-import trio
 from attrs import define, field
 
 from tui.app.deeds import Deed, Deeds
 from tui.app.keynames import shown_key
+from tui.app.later import Later
 from tui.app.line import Line
 from tui.app.markers import Markers
 from tui.app.replay import REPLAY
@@ -64,9 +64,10 @@ class Desk:
     _looked_at: frozenset[tuple[str, str]] = frozenset()
     _looks_at_chaos: bool = False
     _now: float = 0.0
+    _clock: Callable[[], float] | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.deeds = Deeds(self.backend.act)
+        self.deeds = Deeds(self._act)
 
     @property
     def model(self) -> Model:
@@ -76,10 +77,11 @@ class Desk:
         """Return the moment by the model's clock, Trio's or that of then; it stands still while Trio does not run."""
         if self.replay is not None:
             return self.replay.now()
-        try:
-            self._now = trio.current_time()
-        except RuntimeError:
-            pass
+        if self._clock is not None:
+            try:
+                self._now = self._clock()
+            except RuntimeError:
+                pass
         return self._now
 
     def version(self) -> tuple[int, ...]:
@@ -119,8 +121,21 @@ class Desk:
         """Return what --at takes for its daemon."""
         return self.backend.place(deed.daemon)
 
+    def open(self) -> None:
+        """Have what keeps the model made, if that was left for later. Raises what that raises."""
+        if isinstance(self.backend, Later):
+            self.backend = self.backend.made()
+            self.backend.look_at_all(self._looked_at)
+            self.backend.look_at_chaos(self._looks_at_chaos)
+
+    async def _act(self, daemon: str, action: str, params: Mapping[str, Any]) -> Any:
+        return await self.backend.act(daemon, action, params)
+
     async def run(self) -> None:
         """The Trio half: what keeps the model, and what does the deeds."""
+        import trio
+
+        self._clock = trio.current_time
         parts: tuple[Callable[[], Awaitable[None]], ...] = (self.backend.run, self.deeds.run)
         async with trio.open_nursery() as nursery:
             for part in parts:

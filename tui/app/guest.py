@@ -6,10 +6,13 @@ The Textual half calls only what does not wait (`send_nowait`, `cancel`).
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-import trio
-from attrs import define, field
-from outcome import Outcome
+from attrs import define
+
+if TYPE_CHECKING:
+    import trio
+    from outcome import Outcome
 
 __all__ = ["Guest"]
 
@@ -19,12 +22,15 @@ class Guest:
     """One run of Trio beside a running asyncio loop. `main` is run once, between `start` and `stop`."""
 
     main: Callable[[], Awaitable[None]]
-    _scope: trio.CancelScope = field(factory=trio.CancelScope)
+    _scope: "trio.CancelScope | None" = None
     _ended: "asyncio.Future[None] | None" = None
 
     def start(self) -> None:
         """Begin; to be called from the loop's thread, outside of Trio."""
+        import trio
+
         loop = asyncio.get_running_loop()
+        self._scope = trio.CancelScope()
         self._ended = loop.create_future()
         trio.lowlevel.start_guest_run(
             self._run,
@@ -42,7 +48,7 @@ class Guest:
 
     async def stop(self) -> None:
         """End it and wait for that, whoever cancels this meanwhile: a guest left behind would spoil the next run."""
-        if self._ended is None:
+        if self._ended is None or self._scope is None:
             return
         self._scope.cancel(reason="the terminal ends")
         cancelled = False
@@ -57,10 +63,11 @@ class Guest:
             raise asyncio.CancelledError
 
     async def _run(self) -> None:
+        assert self._scope is not None, "not started"
         with self._scope:
             await self.main()
 
-    def _take(self, ended: Outcome[None]) -> None:
+    def _take(self, ended: "Outcome[None]") -> None:
         assert self._ended is not None
         if self._ended.done():
             return

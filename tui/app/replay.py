@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 from textual.binding import Binding
 
-from daemons.ops.client import Unreachable
 from tui.app.looks import Cell, Kind
 from tui.model import Model
 
@@ -45,6 +44,8 @@ class Replayed:
 
     async def act(self, daemon: str, action: str, params: Mapping[str, Any]) -> Any:
         """Raises Unreachable."""
+        from daemons.ops.client import Unreachable
+
         raise Unreachable(REPLAY)
 
     def look_at_all(self, sites: Iterable[tuple[str, str]]) -> None:

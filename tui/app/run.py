@@ -29,7 +29,8 @@ def run_app(
 
     Standard input and output have to be a terminal. The mouse is off over SSH, where each move of it costs 4 KB.
     `markers`: "braille", "block" or "ascii"; None: what the locale has. `keys`: the operator's own, by id. `recorder`,
-    `replay`: what writes down what is known, and what plays it.
+    `replay`: what writes down what is known, and what plays it. Raises ConfigError and RefusedToStart of a backend
+    that is made later, when the terminal is given back.
     """
     if os.environ.get("NO_COLOR") == "":
         del os.environ["NO_COLOR"]  # empty means: not set
@@ -40,6 +41,8 @@ def run_app(
     )
     app = OperatorApp(desk)
     app.run(mouse=not is_ssh)
+    if app.refused is not None:
+        raise app.refused
     if app.last_screen:
         print("\n".join(app.last_screen))
     sys.stdout.flush()

@@ -81,8 +81,10 @@ def test_no_colour_means_none_and_a_still_page_sends_nothing(tmp_path: Path) -> 
         assert colours, "bold and reverse are no colours"
         codes = {code for found in colours for code in found.split(b";") if code}
         assert codes <= {b"0", b"1", b"2", b"4", b"7", b"39", b"49"}, codes
+        terminal.read(lambda: re.search(r"[1-9]\d* k?B/s", terminal.text) is not None)
         terminal.press("7")
         terminal.see("no alarms")
+        terminal.see(" 0 B/s", within_s=30.0)
         _read_for(terminal, 0.5)
         before = len(terminal.raw)
         _read_for(terminal, 1.0)
