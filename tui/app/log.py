@@ -57,8 +57,9 @@ class LogView(View):
 
     def rows(self) -> list[Row]:
         made = {}
+        shows_all = self.level == LEVELS[0] and not self.site
         for row in self.desk.model.log.after(0):
-            if self._is_wanted(row):
+            if shows_all or self._is_wanted(row):
                 made[row.key] = self._made.get(row.key) or _row(row)
         self._made = made
         return list(made.values())
@@ -96,8 +97,7 @@ class LogView(View):
         self.screen.call_later(self.show_anew)
 
     def _row_of(self, key: Key) -> LogRow | None:
-        rows = self.desk.model.log.after(int(key[0]) - 1)
-        return rows[0] if rows and str(rows[0].key) == key[0] else None
+        return self.desk.model.log.row(int(key[0]))
 
     def _is_wanted(self, row: LogRow) -> bool:
         level = "warning" if row.is_failed_fetch and row.level == "info" else row.level

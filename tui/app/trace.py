@@ -32,6 +32,8 @@ class TraceView(View):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.trace = ""
+        self._found: list[LogRow] = []
+        self._found_of = ("", -1, -1)
 
     def point(self, trace: str) -> None:
         """Show this one from now on, and have it searched for."""
@@ -46,13 +48,14 @@ class TraceView(View):
         words = self.trace
         if gone:
             words += f"; not searched, not reached: {printable(', '.join(gone))}"
+        elif missing and self.desk.replay is not None:
+            words += f"; of {printable(', '.join(missing))} only what was recorded"
         elif missing:
             words += f"; searching {printable(', '.join(missing))}"
         return words
 
     def rows(self) -> list[Row]:
-        model = self.desk.model
-        found = in_order(model.traces.rows(self.trace, model.log), model.daemons)
+        found = self._lines()
         summary = [_leg(at, leg) for at, leg in enumerate(legs(found))]
         return [*summary, *map(_row, found)]
 
@@ -70,10 +73,18 @@ class TraceView(View):
         found = self._rows_of(row.key) if row.key[0] == "line" else []
         return log_record(found[0]) if found else super().record(row)
 
+    def _lines(self) -> list[LogRow]:
+        """Return the lines in order, found once as long as nothing is new."""
+        model = self.desk.model
+        of = (self.trace, id(model), model.version)  # a replay may have another model
+        if self._found_of != of:
+            self._found = in_order(model.traces.rows(self.trace, model.log), model.daemons)
+            self._found_of = of
+        return self._found
+
     def _rows_of(self, key: Key) -> list[LogRow]:
         """Return what a row of the page stands for: a line, or both records of a fetch."""
-        model = self.desk.model
-        found = in_order(model.traces.rows(self.trace, model.log), model.daemons)
+        found = self._lines()
         if key[0] == "leg":
             leg = dict(enumerate(legs(found))).get(int(key[1]))
             return [] if leg is None else [row for row in (leg.hub, leg.site) if row is not None]

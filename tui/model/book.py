@@ -39,6 +39,11 @@ class LogBook:
             self.dropped += 1
         return row
 
+    def row(self, key: int) -> LogRow | None:
+        """Return the line with this key; None when it is no longer here."""
+        at = key - 1 - (self._count - len(self._rows))
+        return self._rows[at] if 0 <= at < len(self._rows) else None
+
     def after(self, key: int) -> list[LogRow]:
         """Return the lines past this key that are still here, oldest first."""
         count = min(self._count - key, len(self._rows))

@@ -201,6 +201,8 @@ def test_the_log_is_bounded_and_gaps_are_rows() -> None:
         with pytest.raises((ValueError, KeyError, TypeError)):
             model.logged("hub", broken)
     assert model.log.last_key == 151
+    assert all(model.log.row(key).key == key for key in range(52, 152))  # type: ignore[union-attr]
+    assert model.log.row(51) is model.log.row(152) is model.log.row(0) is None
 
 
 def audit_row(number: int, at: float) -> dict[str, Any]:
