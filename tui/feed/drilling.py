@@ -114,10 +114,8 @@ class Drilling:
                 nursery.start_soon(self._listen, process)
                 await process.wait()
         finally:
-            await _leave(process)
-            for stream in (process.stdout, process.stderr):
-                assert stream is not None
-                await trio.aclose_forcefully(stream)
+            with trio.move_on_after(3 * END_S, shield=True):
+                await _leave(process)
             self._process = None
             self.look()
         verdict, why = str(found.get("verdict", "")), str(found.get("why", ""))
@@ -152,10 +150,13 @@ async def _leave(process: trio.Process) -> None:
     for _ in range(2):  # told once more, it does not wait until all is as before
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-            with trio.move_on_after(END_S, shield=True):
+            with trio.move_on_after(END_S):
                 await process.wait()
     if process.returncode is None:
         trio.lowlevel.spawn_system_task(process.wait)
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        await trio.aclose_forcefully(stream)
 
 
 async def _lines(stream: trio.abc.ReceiveStream) -> AsyncIterator[str]:
