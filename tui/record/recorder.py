@@ -23,7 +23,7 @@ __all__ = ["RecordedModel", "Recorder"]
 
 BLOCK_S = 5.0
 BLOCK_BYTES = 256 * 1024
-KEYFRAME_BYTES = 4 * 1024 * 1024
+KEYFRAME_BYTES = 2 * 1024 * 1024
 """So much is told between keyframes: how long it takes to find a moment goes by that, and not by the hours."""
 
 

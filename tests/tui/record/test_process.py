@@ -61,9 +61,9 @@ def has_heard_both(path: Path) -> bool:
         return False
     with Recording.open(path) as recording:
         told = [(call.name, call.args.get("daemon")) for call in recording.calls()]
-    return all(told.count(("told", told_by)) > 15 for told_by in {d for n, d in told if n == "watch"}) and any(
-        name == "commanded" for name, _ in told
-    )
+    return all(
+        told.count(("told", told_by)) > 15 for told_by in {d for n, d in told if n == "watch"}
+    ) and any(name == "commanded" for name, _ in told)
 
 
 def test_recorded_without_a_screen_and_replayed(daemons: Path, tmp_path: Path) -> None:  # noqa: F811
@@ -170,7 +170,9 @@ def test_what_does_not_go_is_said_before_anything_is_done(tmp_path: Path) -> Non
         assert "Traceback" not in done.stderr
         return " ".join(done.stderr.split())
 
-    assert "is there already: name a new file" in refused("-C", str(tmp_path), "--plain", "--record", str(path))
+    assert "is there already: name a new file" in refused(
+        "-C", str(tmp_path), "--plain", "--record", str(path)
+    )
     assert path.read_text() == "mine"
     assert "no recording of pitlink tui --record" in refused("--replay", str(path), "--once")
     assert "leave out --record and --connect" in refused("--replay", str(path), "--record", "x")

@@ -11,8 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tui.model.test_chaos import fault, listed, note, standing
 from tests.tui.record.sessions import BEGAN, Clock, record, session, state
 from tests.tui.recorded import UTC, five_sites, recorded
+from tests.tui.recorded.crew import Crew
+from tests.tui.recorded.house import House
+from tests.tui.recorded.race import Race
 from tui.model import TAKES, Model
 from tui.plain import snapshot
 from tui.record import Recorder, Recording, RecordingError, Reel
@@ -38,12 +42,31 @@ COMMAND = {
     "id": "c1", "issuer": "ann", "issued_at": UTC, "expires_at": UTC + 300, "action": {"do": "pause"}, "status": "SENT",
     "words": None, "decided_at": None,
 }  # fmt: skip
+KINDS = {
+    "faults": [{"type": "latency", "words": "later", "attributes": {"latency": 1}, "choices": {"distribution": ["uniform"]}}],
+    "profiles": [{"name": "lte", "words": "a phone", "attributes": {}}],
+}  # fmt: skip
+PLAYABLE = {
+    "drills": [{"which": "cut", "drill": "cut", "length_s": 60, "steps": 3, "proves": "A cut costs nothing.", "problem": ""}],
+    "records": [standing(verdict="passed")], "words": "", "into": "reports",
+}  # fmt: skip
+RACE = Race(5)
+MEASURED = st.sampled_from([
+    RACE.begin(), *(RACE.advance(at / 10) for at in range(1, 9)), House(5).at(70_000.0), Crew(5).at(17_450.0), {},
+])  # fmt: skip
 CALLS: dict[str, Any] = {
     "watch": st.tuples(DAEMONS, st.just("now")),
     "told": st.tuples(DAEMONS, st.sampled_from([five_sites(), recorded("pits"), {}]), st.just("now"), st.just(UTC)),
     "lost": st.tuples(DAEMONS, WORDS, st.just("now")),
     "logged": st.tuples(DAEMONS, LINE | st.just({"dropped": 3}) | st.just({})),
     "audited": st.tuples(DAEMONS, st.lists(AUDIT, max_size=3)),
+    "measured": st.tuples(DAEMONS, st.sampled_from(["telemetry", "heating", "team", "other"]), MEASURED, st.just("now")),
+    "traced": st.tuples(DAEMONS, WORDS, st.lists(LINE, max_size=2)),
+    "chaos_told": st.tuples(DAEMONS, st.sampled_from([listed(), listed(fault(), drills=[note(standing())]), {}]), st.just("now")),
+    "chaos_kinds_told": st.tuples(DAEMONS, st.sampled_from([KINDS, {}])),
+    "drilled": st.tuples(st.sampled_from([standing(), standing(verdict="passed"), {}]), st.just("now")),
+    "drills_listed": st.tuples(st.sampled_from([PLAYABLE, {}]), st.just("now")),
+    "drill_said": st.tuples(st.lists(WORDS, max_size=3)),
     "forget_audit": st.tuples(DAEMONS),
     "commanded": st.tuples(DAEMONS, WORDS, st.just([COMMAND])),
     "died": st.tuples(DAEMONS, WORDS, st.just({"count": 1, "oldest": [LETTER]})),
@@ -124,6 +147,7 @@ def test_what_changes_a_model_is_named() -> None:
         source = inspect.getsource(method)
         if not name.startswith("_") and ("self._move()" in source or "self._set_feed(" in source):
             assert name in TAKES
+    assert set(CALLS) == set(TAKES), "each of them is tried above"
 
 
 def test_a_model_that_goes_on_leaves_its_copy_as_it_was() -> None:
