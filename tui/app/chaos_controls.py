@@ -10,15 +10,12 @@ from attrs import frozen
 from tui.app.control import LIFETIMES_S, Control, Lasting, Question, seconds
 from tui.app.deeds import Deed
 from tui.model import DaemonView, Model, SiteView
-from tui.model.chaos_values import FaultKind, FaultView, Playable
+from tui.model.chaos_values import HERE, FaultKind, FaultView, Playable
 from tui.model.words import age, printable
 
 __all__ = ["chaos_controls", "drill_deed", "end_deed", "heal_deed", "lift_deed", "place_control"]
 
 LASTS_S = 30.0
-HERE = ""
-"""In place of a daemon's name: this machine."""
-
 _TYPED = "a fault or a profile, its attributes, for how long: latency latency=300 30s"
 _OWN = ("stream", "toxicity", "site", "name")
 

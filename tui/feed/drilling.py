@@ -17,10 +17,7 @@ from attrs import define, field
 from daemons.ops.client import AdminError
 from tui.model.model import Model
 
-__all__ = ["HERE", "RECORDS", "Drilling"]
-
-HERE = ""
-"""In place of a daemon's name: this machine."""
+__all__ = ["RECORDS", "Drilling"]
 
 RECORDS = "reports"
 LIST_S = 30.0

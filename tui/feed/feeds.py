@@ -7,9 +7,10 @@ import trio
 from attrs import define
 
 from daemons.ops.client import Unreachable
-from tui.feed.drilling import HERE, Drilling
+from tui.feed.drilling import Drilling
 from tui.feed.feed import Feed, Pace
 from tui.feed.sources import Source
+from tui.model.chaos_values import HERE
 from tui.model.model import Model
 
 __all__ = ["Feeds", "open_feeds"]

@@ -9,7 +9,10 @@ from typing import Any
 
 from attrs import field, frozen
 
-__all__ = ["ChaosView", "Clock", "DrillView", "FaultKind", "FaultView", "Playable", "Recovery"]
+__all__ = ["HERE", "ChaosView", "Clock", "DrillView", "FaultKind", "FaultView", "Playable", "Recovery"]
+
+HERE = ""
+"""In place of a daemon's name: this machine."""
 
 UNHEARD_S = 20.0
 """A drill of which nothing was heard for so long is not known to run."""
