@@ -60,7 +60,7 @@ def test_lines_come_as_faults_and_drills_come_and_go() -> None:
     assert over.startswith("over: CHAOS cloud ") and over.endswith(
         "slow: latency latency 300, distribution uniform, upstream"
     )
-    assert drill == "DRILL cut: recovering for 1.5 s: connected 0.4 s, drained ..., fresh ..."
+    assert drill == "DRILL cut: waits for drained, fresh, for 1.5 s; connected after 0.4 s"
     made.chaos_told("hub", listed(drills=[note(standing(phase="over", verdict="PASS"))]), NOW + 3)
     assert changes.take(NOW + 3) == ["DRILL cut: PASS"]
     assert changes.take(NOW + 60) == []

@@ -45,8 +45,8 @@ def _run(run: DrillView, now: float) -> Row:
         glyph, kind = ("✓" if run.verdict == "PASS" else "✗"), _VERDICTS.get(run.verdict, Kind.NOTICE)
         state, left = run.verdict, ""
     elif run.is_running(now):
-        glyph, kind, state = "▶", Kind.NOTICE, run.phase
-        left = f"{run.played}/{run.steps}"
+        glyph, kind, left = "▶", Kind.NOTICE, f"{run.played}/{run.steps}"
+        state = f"{len(run.on)} on" if run.on else "recovering" if run.clock is not None else run.phase
     else:
         glyph, kind, state, left = "?", Kind.NOTICE, "unheard", f"{run.played}/{run.steps}"
     words = [Cell(printable(drill_words(run, now)), Kind.BAD if run.broken_guards else Kind.PLAIN)]
@@ -56,7 +56,7 @@ def _run(run: DrillView, now: float) -> Row:
             Cell(glyph, kind),
             Cell(printable(f"drill {run.drill}"), Kind.STRONG),
             Cell(printable(state), kind),
-            Cell(age(run.ran_s(now))),
+            Cell(age(run.clock_now(now) if state == "recovering" else run.ran_s(now))),
             Cell(left),
             Cell(),
             *words,

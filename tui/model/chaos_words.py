@@ -66,7 +66,7 @@ def drill_words(drill: DrillView, now: float) -> str:
     if drill.on:
         parts += [f"on: {words}" for words in drill.on]
     elif drill.clock is not None:
-        parts.append(f"recovering for {age(drill.clock_now(now))}: {clock_words(drill.clock)}")
+        parts.append(clock_words(drill.clock, drill.clock_now(now)))
     else:
         parts.append(drill.phase)
     if drill.next_at is not None:
@@ -74,16 +74,13 @@ def drill_words(drill: DrillView, now: float) -> str:
     return "; ".join(parts)
 
 
-def clock_words(clock: Clock) -> str:
-    """Return what is well again after how long, and what is still waited for."""
-    return ", ".join(
-        f"{what} {'...' if value is None else age(value)}"
-        for what, value in (
-            ("connected", clock.reconnect_s),
-            ("drained", clock.drained_s),
-            ("fresh", clock.fresh_s),
-        )
-    )
+def clock_words(clock: Clock, since_s: float | None) -> str:
+    """Return what is still waited for and for how long, and what is well again after how long."""
+    times = {"connected": clock.reconnect_s, "drained": clock.drained_s, "fresh": clock.fresh_s}
+    waits = [what for what, value in times.items() if value is None]
+    well = [f"{what} after {age(value)}" for what, value in times.items() if value is not None]
+    first = [f"waits for {', '.join(waits)}, for {age(since_s)}"] if waits else []
+    return "; ".join([*first, *well])
 
 
 def recoveries_words(recoveries: tuple[Recovery, ...]) -> str:

@@ -195,13 +195,14 @@ async def test_a_drill_is_seen_from_its_fault_to_its_verdict() -> None:
         allowed(face, drills=[note(standing(on=on))])
         await face.settle()
         assert row(face, "▶", "drill cut").split()[3:] == [
-            *("faults", "9.0", "s", "1/3", "on:", "cable:", "silence", "on", "uplink"),
+            *("1", "on", "9.0", "s", "1/3", "on:", "cable:", "silence", "on", "uplink"),
         ]
         assert "DRILL cut" in face.title
         clock = {"since_s": 1.5, "reconnect_s": 0.4, "drained_s": None, "fresh_s": None}
         allowed(face, drills=[note(standing(clock=clock, t_s=12.0))])
         await face.settle()
-        assert "recovering for 1.5 s: connected 0.4 s, drained ..., fresh ..." in row(face, "drill cut")
+        assert "waits for drained, fresh, for 1.5 s; connected after 0.4 s" in row(face, "drill cut")
+        assert row(face, "drill cut").split()[3:6] == ["recovering", "1.5", "s"], "the recovery clock"
         await face.press("home", "x")
         assert "that drill was started elsewhere" in face.status
         recovery = {
