@@ -123,10 +123,7 @@ class OperatorApp(App[int]):
     async def on_mount(self) -> None:
         """Begin: the keys, the pages, the Trio half beside, the painter's ticks, and what ends it from outside."""
         self.set_keymap(self.desk.keys)
-        for kind in PAGES:
-            page = Page(self.desk, kind.words, kind.view(self.desk))
-            self._pages[kind.name] = page
-            self.install_screen(page, kind.name)
+        self._page_called(HOME)
         if not self.is_headless:
             loop = asyncio.get_running_loop()
             for number, code in ENDED_BY.items():
@@ -176,7 +173,7 @@ class OperatorApp(App[int]):
 
     def on_view_sought(self, event: View.Sought) -> None:
         """The log of a site is wanted."""
-        log = self._pages[LOG].view
+        log = self._page_called(LOG).view
         assert isinstance(log, LogView)
         log.point(event.site)
         self._visit((LOG, "", ""))
@@ -391,7 +388,7 @@ class OperatorApp(App[int]):
 
     def _pace(self) -> None:
         """Tick as often as the page that is shown is painted."""
-        hz = self.desk.line.hz_for(self._pages[self._here()[0]].view.hz)
+        hz = self.desk.line.hz_for(self._page_called(self._here()[0]).view.hz)
         if hz != self._paced_hz and self._ticks is not None:
             self._ticks.stop()
             self._paced_hz = hz
@@ -400,6 +397,14 @@ class OperatorApp(App[int]):
     def _page(self) -> Page | None:
         """The page that is shown, when nothing lies over it."""
         return self.screen if isinstance(self.screen, Page) else None
+
+    def _page_called(self, name: str) -> Page:
+        """Return a page, made when it is first wanted."""
+        if name not in self._pages:
+            kind = next(kind for kind in PAGES if kind.name == name)
+            self._pages[name] = Page(self.desk, kind.words, kind.view(self.desk))
+            self.install_screen(self._pages[name], name)
+        return self._pages[name]
 
     def _here(self) -> Place:
         return self._history[self._at]
@@ -415,7 +420,7 @@ class OperatorApp(App[int]):
 
     def _show(self, place: Place) -> None:
         name, daemon, site = place
-        page = self._pages[name]
+        page = self._page_called(name)
         self._pace()
         if isinstance(page.view, SiteView):
             page.view.point(daemon, site)
@@ -433,12 +438,12 @@ class OperatorApp(App[int]):
             if why_not:
                 self._tell(why_not)
             return
-        meant = understand(text, self.desk.model, self.asking.here(targets))
+        meant = understand(text, self.desk.model, self.asking.known(targets))
         match meant.kind:
             case "page":
                 found = page_named(meant.words)
                 if found is not None:
-                    self._pages[found.name].view.called(meant.words)
+                    self._page_called(found.name).view.called(meant.words)
                     self._visit((found.name, "", ""))
             case "site":
                 self._visit((SITE, meant.daemon, meant.site))

@@ -1,20 +1,14 @@
 """The pages: their numbers, names and other names."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 from attrs import frozen
 
-from tui.app.alarms import AlarmsView
-from tui.app.audit import AuditView
-from tui.app.chaos import ChaosView
-from tui.app.commands import CommandsView
 from tui.app.desk import Desk
-from tui.app.heating import HeatingPage
 from tui.app.log import LogView
 from tui.app.overview import OverviewView
 from tui.app.site import SiteView
-from tui.app.team import TeamPage
-from tui.app.telemetry import TelemetryPage
 from tui.app.trace import TraceView
 from tui.app.view import View
 
@@ -32,6 +26,16 @@ class PageKind:
     aliases: tuple[str, ...] = ()
 
 
+def _later(module: str, name: str) -> Callable[[Desk], View]:
+    """Return what makes a view whose module is imported when it is first wanted: most pages are never looked at."""
+
+    def view(desk: Desk) -> View:
+        made: View = getattr(import_module(f"tui.app.{module}"), name)(desk)
+        return made
+
+    return view
+
+
 HOME = "overview"
 SITE = "site"
 LOG = "log"
@@ -39,13 +43,21 @@ TRACE = "trace"
 PAGES = (
     PageKind(HOME, "Overview", "1", OverviewView, ("o", "home", "sites")),
     PageKind(LOG, "Requests and errors", "2", LogView, ("l", "logs", "requests", "errors")),
-    PageKind("telemetry", "Telemetry", "3", TelemetryPage, ("tm", "car", "traces", "map")),
-    PageKind("heating", "Heating", "4", HeatingPage, ("he", "zones", "boiler")),
-    PageKind("commands", "Commands and dead letters", "5", CommandsView, ("cmd", "dead", "letters")),
-    PageKind("team", "Team", "6", TeamPage, ("te", "stints", "messages")),
-    PageKind("alarms", "Alarms", "7", AlarmsView, ("al", "health")),
-    PageKind("audit", "Audit", "8", AuditView, ("au", "who")),
-    PageKind("chaos", "Chaos", "9", ChaosView, ("ch", "faults", "drills")),
+    PageKind(
+        "telemetry", "Telemetry", "3", _later("telemetry", "TelemetryPage"), ("tm", "car", "traces", "map")
+    ),
+    PageKind("heating", "Heating", "4", _later("heating", "HeatingPage"), ("he", "zones", "boiler")),
+    PageKind(
+        "commands",
+        "Commands and dead letters",
+        "5",
+        _later("commands", "CommandsView"),
+        ("cmd", "dead", "letters"),
+    ),
+    PageKind("team", "Team", "6", _later("team", "TeamPage"), ("te", "stints", "messages")),
+    PageKind("alarms", "Alarms", "7", _later("alarms", "AlarmsView"), ("al", "health")),
+    PageKind("audit", "Audit", "8", _later("audit", "AuditView"), ("au", "who")),
+    PageKind("chaos", "Chaos", "9", _later("chaos", "ChaosView"), ("ch", "faults", "drills")),
     PageKind(SITE, "Site", "", SiteView),
     PageKind(TRACE, "Trace", "", TraceView),
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.widget import Widget
 
 from tui.app.desk import Desk
@@ -15,6 +16,7 @@ from tui.model.words import age
 __all__ = ["ServiceView", "coarse", "freshness"]
 
 OLD_S = 5.0
+SOON_S = 0.05
 
 Shown = TypeVar("Shown")
 
@@ -54,6 +56,13 @@ class ServiceView(View, Generic[Shown]):
         """Return what is shown only beside all panes."""
         return []
 
+    def is_whole(self) -> bool:
+        """Are all panes there? Those within others come last."""
+        try:
+            return all(pane.is_mounted for pane in (*self.panes(), *self.around()))
+        except NoMatches:
+            return False
+
     def paint_shown(self, shown: Shown) -> None:
         """Show it in the panes that are not the table."""
 
@@ -82,6 +91,9 @@ class ServiceView(View, Generic[Shown]):
 
     def paint(self) -> None:
         """Show how it stands now, or that nobody tells of it."""
+        if not self.is_whole():
+            self.set_timer(SOON_S, self.paint)
+            return
         shown = self.shown
         if self._had_any is not (shown is not None):
             self._had_any = shown is not None

@@ -1,14 +1,16 @@
 """What services tell besides how a daemon stands: telemetry, heating and team, each by the daemon and its own name."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, field
 
 from tui.model.checked import text
-from tui.model.heating import HeatingView, read_heating
-from tui.model.team import TeamView, read_team
-from tui.model.telemetry import TelemetryView, read_telemetry
+
+if TYPE_CHECKING:
+    from tui.model.heating import HeatingView
+    from tui.model.team import TeamView
+    from tui.model.telemetry import TelemetryView
 
 __all__ = ["SERVICES", "Measured"]
 
@@ -17,25 +19,32 @@ EACH_MAX = 64
 """Drivers, houses and teams, each: what a stranger may fill."""
 
 Of = tuple[str, str]
-View = TypeVar("View", TelemetryView, HeatingView, TeamView)
+View = TypeVar("View", "TelemetryView", "HeatingView", "TeamView")
 
 
 @define(eq=False)
 class Measured:
     """By (daemon, driver), (daemon, house) and (daemon, team)."""
 
-    telemetry: dict[Of, TelemetryView] = field(factory=dict, init=False)
-    heating: dict[Of, HeatingView] = field(factory=dict, init=False)
-    team: dict[Of, TeamView] = field(factory=dict, init=False)
+    telemetry: "dict[Of, TelemetryView]" = field(factory=dict, init=False)
+    heating: "dict[Of, HeatingView]" = field(factory=dict, init=False)
+    team: "dict[Of, TeamView]" = field(factory=dict, init=False)
 
     def take(self, daemon: str, service: str, told: Mapping[str, Any], now: float) -> None:
         """Take what a service of a daemon told just now. Raises ValueError for what is none, and then keeps nothing."""
+        # What reads them is imported when somebody tells them: most daemons do not, and the first picture need not wait.
         match service:
             case "telemetry":
+                from tui.model.telemetry import read_telemetry
+
                 _take(self.telemetry, read_telemetry, daemon, text(told, "driver"), told, now)
             case "heating":
+                from tui.model.heating import read_heating
+
                 _take(self.heating, read_heating, daemon, text(told, "house"), told, now)
             case "team":
+                from tui.model.team import read_team
+
                 _take(self.team, read_team, daemon, text(told, "team"), told, now)
             case _:
                 raise ValueError(f"{service!r} is none of {', '.join(SERVICES)}")
