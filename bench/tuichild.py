@@ -1,9 +1,7 @@
 """What `bench.tui` looks at, on a terminal: python -m bench.tuichild KIND SECONDS."""
 
 import json
-import math
 import os
-import random
 import sys
 import time
 from typing import Any
@@ -196,10 +194,15 @@ class Empty(App[None]):
         yield Label("nothing at all")
 
 
+class Pressed(Empty):
+    """Says that a key has come."""
+
+    def on_key(self) -> None:
+        os.write(int(os.environ[BENCH_FD]), b"k")
+
+
 def main(kind: str, seconds: float) -> None:
     clock = Clock(seconds)
-    random.seed(1)
-    assert math.isfinite(seconds)
     match kind:
         case "lines":
             Lines(clock, CellDriver).run()
@@ -207,6 +210,8 @@ def main(kind: str, seconds: float) -> None:
             Table(clock, None).run()
         case "race":
             run_app(Racing(clock))
+        case "key":
+            Pressed().run()
         case "sparklines":
             Sparklines(clock, None).run()
         case _:

@@ -11,9 +11,10 @@ import threading
 import time
 from pathlib import Path
 
+from bench.tuipty import Seat
 from tests.tui.app.terminal import Terminal
 
-__all__ = ["key_ways"]
+__all__ = ["empty_key_ways", "key_ways"]
 
 START_S = 30.0
 SETTLE_S = 0.4
@@ -60,6 +61,19 @@ class Relay:
                         far.sendall(data)
                     else:
                         near.sendall(data)
+
+
+def empty_key_ways(count: int) -> list[float]:
+    """Return how long a key takes to the handler of an empty Textual app, ms."""
+    took: list[float] = []
+    with Seat(sys.executable, "-m", "bench.tuichild", "key", "0", size=(80, 24)) as seat:
+        seat.see("nothing at all")
+        while len(took) < count:
+            at = seat.press("x")
+            took.append(1000 * (seat.read(lambda: len(seat.said) > len(took)) - at))
+            until = time.monotonic() + SETTLE_S / 4
+            seat.read(lambda until=until: time.monotonic() > until)  # type: ignore[misc]
+    return took
 
 
 def key_ways(count: int) -> list[float]:
