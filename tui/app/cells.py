@@ -214,7 +214,7 @@ class Picture:
                 style = styles[x]
             out.append(text)
             is_sure = _NARROW.issuperset(text)
-            at = x + (2 if cells[x + 1 : x + 2] == [""] else 1)
+            at = x + 1
         if style:
             out.append("\x1b[m")
         if clear < self.width:

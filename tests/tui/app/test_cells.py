@@ -99,6 +99,32 @@ def test_what_changes_is_what_is_sent(before: str, after: str, news: str) -> Non
     assert sent(before, after) == news
 
 
+def test_what_is_not_drawn_keeps_its_style() -> None:
+    """Between two changes stands something in another style, short enough to be written once more."""
+    plain, ours, picture = Eyes(20, 1), Eyes(20, 1), Picture(20, 1)
+    for first, last in (("1", "1"), ("2", "3")):
+        data = f"\x1b[1;1H{first}\x1b[1;31mab\x1b[0m{last}{'':16}\x1b[1;1H"
+        plain.feed(data)
+        picture.draw(data)
+        news = picture.news()
+        ours.feed(news)
+    assert news == "\x1b[1H2\x1b[2C3"
+    assert ours.shown == plain.shown
+
+
+@pytest.mark.parametrize(
+    ("at", "row"), [(1, "x 字b "), (2, " x字b "), (3, "漢x b "), (4, "漢 xb "), (5, "漢字x ")]
+)
+def test_of_a_wide_character_that_is_cut_nothing_is_left(at: int, row: str) -> None:
+    """As when something is drawn across it: no terminal shows half of it, and all of them are told so."""
+    picture, ours = Picture(6, 1), Eyes(6, 1)
+    picture.draw("\x1b[1;1H漢字b \x1b[1;1H")
+    ours.feed(picture.news())
+    picture.draw(f"\x1b[1;{at}Hx\x1b[1;1H")
+    ours.feed(picture.news())
+    assert ours.screen.display == [row]
+
+
 def test_what_terminals_do_not_agree_upon_is_drawn_with_all_its_row() -> None:
     """A sun with a selector is two cells for Textual and one for some terminals: no cell after it is taken for granted."""
     news = sent("☀\ufe0f 41 ms", "☀\ufe0f 42 ms")
