@@ -56,6 +56,8 @@ def understand(text: str, model: Model, here: Sequence[Control]) -> Spoken:
     if word in ("site", "s") and rest:
         return _site(rest, model)
     page = page_named(word)
+    if page is not None and page.name == "chaos" and rest:
+        return Spoken("unknown", "nothing is done: put the cursor on a daemon or a site that may be broken")
     if page is not None:
         return Spoken("page", word)
     found = _site(text.strip(), model)

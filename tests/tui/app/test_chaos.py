@@ -133,6 +133,8 @@ async def test_spoken_at_a_site_it_is_that_sites_link_and_a_taken_name_is_not_ta
         assert (asked["profile"], asked["lease_s"], "type" in asked) == ("lte-driving", 120.0, False)
         await face.press("z", "tab", "enter")
         assert face.world.asked[2][1:] == ("chaos.remove", {"name": "lte-driving.*"})
+        await face.press("8", "colon", *"chaos latency", "enter")
+        assert "put the cursor on a daemon" in face.status and len(face.world.asked) == 3
         await face.press("colon", *"chaos", "enter")
         assert face.title.startswith("pitlink Chaos"), "without more it is the page"
 
