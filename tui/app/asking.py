@@ -30,8 +30,10 @@ class Asking:
 
     def here(self, targets: Targets) -> list[Control]:
         """Return what can be done to what is shown, or tagged."""
-        if self._desk.why_not:
-            return []
+        return [] if self._desk.why_not else self.known(targets)
+
+    def known(self, targets: Targets) -> list[Control]:
+        """Return what could be done to it from somewhere."""
         return controls_of_all(self._desk.model, targets)
 
     def choose(self, targets: Targets) -> None:
@@ -50,6 +52,9 @@ class Asking:
 
     def begin(self, control: Control, typed: str = "") -> None:
         """Ask for what it needs, then whether to do it."""
+        if self._desk.why_not:
+            self._tell(self._desk.why_not)
+            return
         if control.asks and not typed:
             prompt = Prompt(f"{control.title}: {control.asks}", control.given, control.offers)
             self._app.push_screen(prompt, partial(self._typed, control))

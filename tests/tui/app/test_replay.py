@@ -154,7 +154,14 @@ def test_nothing_is_done_and_that_is_said(path: Path) -> None:
             await face.press(*":seek +30", "enter")
             await come_to(face, 30)
             was = state(player_of(face).model)
-            for keys in (["down", "c"], ["z"], ["7", "a"], ["s"]):
+            for keys in (
+                ["down", *":pause 5m", "enter"],
+                ["down", *":reconnect", "enter"],
+                ["down", "c"],
+                ["z"],
+                ["7", "a"],
+                ["s"],
+            ):
                 await face.press("1", *keys) if keys[0] != "s" else await face.press("7", *keys)
                 assert "this is a replay: nothing is done from here" in face.status, keys
                 face.app.desk.deeds.tell("")

@@ -49,6 +49,7 @@ def session(
     hub, pits = five_sites(), recorded("pits")
     yield 0.0, lambda model: model.watch("hub", BEGAN)
     yield 0.0, lambda model: model.watch("pit", BEGAN)
+    yield 0.0, lambda model: model.offered("hub", [{"name": "site.pause"}, {"name": "site.reconnect"}])
     audited = 0
     for step in range(int(seconds * hz)):
         at = step / hz
