@@ -69,6 +69,7 @@ class LineTable(LineWidget, can_focus=True):
         self._margin = 0 if is_taggable is None else 1
         self._tags: set[Key] = set()
         self._placed: tuple[Placed, ...] = ()
+        self._width = 0
         self._rows: tuple[Row, ...] = ()
         self._empty = empty
         self._cursor = 0
@@ -128,7 +129,8 @@ class LineTable(LineWidget, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay the columns out anew."""
-        self._placed = place(self._columns, event.size.width - self._margin)
+        self._width = event.size.width
+        self._placed = place(self._columns, self._width - self._margin)
         self._drawn = []
         self._settle()
         self.refresh()
@@ -237,15 +239,17 @@ class LineTable(LineWidget, can_focus=True):
         line = Runs(base)
         if self._margin:
             line.add(TAG if tagged else " ", Kind.STRONG.style + base if tagged else base)
+        last = self._placed[-1] if self._placed else None
         for placed in self._placed:
             cell = _at(cells, placed.index)
             text = _fitted(cell.text, placed.width, self._columns[placed.index].right)
+            between = "" if placed is last else _BETWEEN
             if heading or marked:
                 line.add(text, (HEADING if heading else cell.kind.style) + base)
-                line.add(_BETWEEN, base)
+                line.add(between, base)
             else:
-                line.add(f"{text}{_BETWEEN}", cell.kind.style)
-        return line.strip(self.size.width)
+                line.add(f"{text}{between}", cell.kind.style)
+        return line.strip(self._width)
 
 
 def _at(cells: tuple[Cell, ...], index: int) -> Cell:

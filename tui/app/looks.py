@@ -21,13 +21,11 @@ class Kind(Enum):
     BEST = "magenta"
     BAD = "bold red"
 
-    @property
-    def style(self) -> Style:
+    def __init__(self, words: str) -> None:
+        self.style = Style.parse(words)
         """As the widgets draw it."""
-        return _STYLES[self]
 
 
-_STYLES = {kind: Style.parse(kind.value) for kind in Kind}
 CURSOR = Style(reverse=True)
 HEADING = Style(bold=True)
 NO_STYLE = Style()

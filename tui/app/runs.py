@@ -31,7 +31,8 @@ class Runs:
         if width > self._x:
             self.add(" " * (width - self._x), self._base)
         self._end()
-        return Strip(self._segments, self._x).crop(0, width)
+        strip = Strip(self._segments, self._x)
+        return strip if self._x == width else strip.crop(0, width)
 
     def _end(self) -> None:
         if self._text:
