@@ -1,5 +1,5 @@
 # Makes .venv when it is missing or when pyproject.toml changed. Sourced by ./pitlink and ./test, which
-# set $extra to the extras they need ("" or "[dev]") and have changed into the project's folder.
+# set $extra to the extras they need ("[tui]" or "[dev]") and have changed into the project's folder.
 
 fail() { printf '%s\n' "pitlink: $*" >&2; exit 1; }
 
@@ -9,12 +9,13 @@ command -v "$python" >/dev/null 2>&1 ||
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "$("$python" --version) is too old: Python 3.11 or newer is needed (PITLINK_PYTHON names another one)"
 
-want="$(cksum < pyproject.toml) $("$python" -c 'import sys; print(sys.executable, sys.version_info[:3])') $extra"
+made="$(cksum < pyproject.toml) $("$python" -c 'import sys; print(sys.executable, sys.version_info[:3])')"
+want="$made $extra"
 have() { [ -x .venv/bin/python ] && [ -f .venv/made-for ] && grep -qxF -- "$1" .venv/made-for; }
 
 if ! have "$want"; then
     # An environment made with the dev extra serves ./pitlink as well.
-    if [ -n "$extra" ] || ! have "$want[dev]"; then
+    if [ "$extra" = "[dev]" ] || ! have "$made [dev]"; then
         printf '%s\n' "pitlink: making .venv (once; about 20 s)" >&2
         if command -v uv >/dev/null 2>&1; then
             [ -x .venv/bin/python ] || uv venv -q --python "$python" .venv || fail "uv could not make .venv"

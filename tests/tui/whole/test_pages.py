@@ -19,10 +19,10 @@ pytestmark = pytest.mark.process
 
 
 @asynccontextmanager
-async def demo(folder: Path) -> AsyncIterator[Path]:
-    """Run the demo; give the folder with the state folders of its cloud and pits."""
+async def demo(folder: Path, *more: str) -> AsyncIterator[Path]:
+    """Run the demo with these words; give the folder with the state folders of its cloud and pits."""
     environment = {**os.environ, "TMPDIR": str(folder)}
-    command = [str(ROOT / "pitlink"), "demo", "--speed", "4"]
+    command = [str(ROOT / "pitlink"), "demo", "--speed", "4", *more]
     async with trio.open_nursery() as nursery:
         run = partial(trio.run_process, command, stdout=DEVNULL, stderr=DEVNULL, env=environment, check=False)
         process = await nursery.start(run)
