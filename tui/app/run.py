@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run_app"]
 
+HUNG_UP = 129
+
 
 def run_app(
     backend: Backend,
@@ -45,5 +47,15 @@ def run_app(
         raise app.refused
     if app.last_screen:
         print("\n".join(app.last_screen))
+    if app.return_code == HUNG_UP:
+        _hush()
     sys.stdout.flush()
     return app.return_code or 0
+
+
+def _hush() -> None:
+    """Let what is still to be written vanish: a terminal that is gone fails of it, and so would our exit code."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
