@@ -82,6 +82,10 @@ class ChaosView(View):
             case "kind":
                 self._place_kind(key[1])
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In a replay nothing is placed: there its key is that of the pause."""
+        return action != "place" or self.desk.replay is None
+
     def action_place(self) -> None:
         """Ask for what to place, in the daemon of the row or the only one that takes any."""
         target = self.target

@@ -87,6 +87,14 @@ def test_its_keys_go_back_and_on_and_pause_and_turn(path: Path) -> None:
             await until(face, lambda: face.title.endswith("08:01:59 UTC end"))
             await face.press("p")
             assert face.title.endswith("08:01:59 UTC paused")
+            for page in "123456789":
+                await face.press(page, "p")
+                assert face.title.endswith("UTC end"), f"the keys are those of a replay on page {page} too"
+                await face.press("p", "comma")
+                await come_to(face, 109.5)
+                assert face.title.endswith("08:01:49 UTC paused")
+                await face.press("full_stop")
+                await come_to(face, 119.5)
 
     body()
 
