@@ -22,6 +22,7 @@ from tui.app.asking import Asking
 from tui.app.confirm import Confirm
 from tui.app.desk import Desk
 from tui.app.guest import Guest
+from tui.app.hangup import HUNG_UP, is_gone
 from tui.app.keys import KeyLine
 from tui.app.line import USUAL_HZ
 from tui.app.lists import Listing
@@ -48,7 +49,7 @@ GIVE_UP_S = 3.0
 ENDED_BY = {
     signal.SIGINT: 0,
     signal.SIGTERM: 143,
-    **({signal.SIGHUP: 129} if hasattr(signal, "SIGHUP") else {}),
+    **({signal.SIGHUP: HUNG_UP} if hasattr(signal, "SIGHUP") else {}),
 }
 
 Place = tuple[str, str, str]
@@ -150,7 +151,12 @@ class OperatorApp(App[int]):
         await self.guest.stop()
 
     def tick(self) -> None:
-        """Paint, if there is news and the terminal keeps up."""
+        """Paint, if there is news and the terminal keeps up; end when the terminal is gone."""
+        if not self.is_headless and is_gone(sys.__stdin__):
+            if self._ticks is not None:
+                self._ticks.stop()
+            self._end_soon(HUNG_UP)
+            return
         written = getattr(self._driver, "written", None)
         if written is not None:
             self.desk.line.meter.told(written, time.monotonic())

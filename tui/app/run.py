@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui.app.app import OperatorApp
 from tui.app.desk import Backend, Desk
+from tui.app.hangup import HUNG_UP
 from tui.app.line import COMPRESS, Line
 from tui.app.markers import Markers, markers_here
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from tui.record import Player, Recorder
 
 __all__ = ["run_app"]
-
-HUNG_UP = 129
 
 
 def run_app(

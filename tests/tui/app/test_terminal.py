@@ -38,6 +38,18 @@ def test_the_terminal_is_given_back(tmp_path: Path, how: str | signal.Signals, c
         assert terminal.is_restored
 
 
+def test_a_terminal_that_goes_while_its_shell_stays_is_noticed(tmp_path: Path) -> None:
+    """Of a hang-up the kernel tells the leader of the session: a shell that lives on tells nobody."""
+    code = tmp_path / "code"
+    script = f"trap : HUP; {sys.executable} -m tests.tui.app.child {tmp_path / 'number'}; echo $? > {code}"
+    with Terminal("bash", "-c", script) as terminal:
+        terminal.see("site00", "connected")
+        os.close(terminal.slave)
+        os.close(terminal.master)
+        terminal.process.wait(timeout=20)
+    assert code.read_text().strip() == "129"
+
+
 def test_a_crash_gives_it_back_and_shows_no_values(tmp_path: Path) -> None:
     with busy(tmp_path, "fails") as terminal:
         assert terminal.end() == 1
