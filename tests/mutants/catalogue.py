@@ -57,13 +57,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "no-dedupe", "nothing takes effect twice", _RELIABLE,
         (_IN, "        if seq != current.tail + 1:\n            return self._again",
          "        if seq > current.tail + 1:\n            return self._again"),
-        ("daemons/link/inbox.py", "                if first != last + 1:", "                if first > last + 1:"),
+        ("daemons/link/inbox.py", "    if number != due:", "    if number > due:"),
     ),
     mutant(
         "gaps-are-accepted", "nothing takes effect behind a gap", _RELIABLE,
         (_IN, "        if seq != current.tail + 1:\n            return self._again",
          "        if seq <= current.tail:\n            return self._again"),
-        ("daemons/link/inbox.py", "                if first != last + 1:", "                if first <= last:"),
+        ("daemons/link/inbox.py", "    if number != due:", "    if number < due:"),
     ),
     mutant(
         "mark-one-too-low", "effect and mark are one", _DURABLE,
