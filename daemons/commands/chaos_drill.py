@@ -45,6 +45,7 @@ from daemons.ops.groups import leaves
 __all__ = ["drill"]
 
 HEAL_WORD: Final = "heal"
+_NO_DRILL: Final = (CarrierError, RefusedToStart, Unreachable, AdminError)
 
 
 def drill(
@@ -95,7 +96,7 @@ def drill(
     asked = _Asked(found, seed, against, arm, heal, shlex.join(replay), as_json)
     try:
         record = trio.run(partial(_run, asked), restrict_keyboard_interrupt_to_checkpoints=True)
-    except BaseException as exc:
+    except (KeyboardInterrupt, BaseExceptionGroup, *_NO_DRILL) as exc:
         return _explain(exc)
     written = [] if report is None else _write(record, report)
     try:
@@ -130,7 +131,7 @@ def _write(record: Record, report: Path) -> Sequence[Path]:
 def _explain(exc: BaseException) -> int:
     """Say in words why there was no drill; what is no such reason is raised."""
     rest = [leaf for leaf in leaves(exc) if not isinstance(leaf, KeyboardInterrupt)]
-    if not all(isinstance(leaf, CarrierError | RefusedToStart | Unreachable | AdminError) for leaf in rest):
+    if not all(isinstance(leaf, _NO_DRILL) for leaf in rest):
         raise exc
     for leaf in rest:
         print(f"pitlink: {printable(str(leaf))}", file=sys.stderr)
