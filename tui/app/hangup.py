@@ -10,12 +10,12 @@ HUNG_UP: Final = 129
 """How a program ends whose terminal has hung up: 128 and the number of the signal."""
 
 
-def is_gone(terminal: TextIO) -> bool:
-    """Has the other end of this terminal gone? False where that cannot be asked, and for what never was a terminal.
+def is_gone(terminal: TextIO | None) -> bool:
+    """Has the other end of this terminal gone? False where that cannot be asked, for what never was one, and for None.
 
     Of a hang-up the kernel tells the leader of the session alone, a shell mostly: one that lives on tells nobody.
     """
-    if sys.platform == "win32":
+    if terminal is None or sys.platform == "win32":
         return False
     import termios
 
