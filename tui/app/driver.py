@@ -48,7 +48,8 @@ class CellDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.written = 0
         self._picture = Picture(style=without_colour) if os.environ.get("NO_COLOR") else Picture()
-        self._lock = threading.RLock()  # the thread that reads keys writes too: it asks the terminal for its size
+        # The thread that reads keys writes too: it asks the terminal for its size.
+        self._lock = threading.RLock()
         self._new_size: tuple[int, int] | None = None
         self._is_synced = False
         self._is_behind = False
