@@ -65,10 +65,20 @@ def understand(text: str, model: Model, here: Sequence[Control]) -> Spoken:
 
 
 def _site(name: str, model: Model) -> Spoken:
+    """Find the site of this name, or that alone begins so. A hub knows more of a site than the site itself."""
     keys = [key for key in model.sites if key[1] == name]
     keys = keys or [key for key in model.sites if name and key[1].lower().startswith(name.lower())]
+    if len({site for _, site in keys}) == 1:
+        at_hubs = [key for key in keys if _is_hub(key[0], model)]
+        keys = at_hubs or keys
     if len(keys) == 1:
         return Spoken("site", daemon=keys[0][0], site=keys[0][1])
-    return Spoken(
-        "unknown", f"{len(keys)} sites are called {name!r}" if keys else f"no site is called {name!r}"
-    )
+    if not keys:
+        return Spoken("unknown", f"no site is called {name!r}")
+    each = ", ".join(f"{site} at {daemon}" for daemon, site in sorted(keys))
+    return Spoken("unknown", f"{name!r} may be {each}: Enter on the overview opens one")
+
+
+def _is_hub(daemon: str, model: Model) -> bool:
+    view = model.daemons.get(daemon)
+    return view is not None and view.kind == "cloud"
