@@ -53,6 +53,12 @@ class Budget:
         self._idle = _Bucket(idle_saved, 1 / idle_interval_s, now)
         self._race_is_live = False
 
+    def begin(self, now: float) -> None:
+        """Have one request and nothing saved for a burst: another of us may have been killed a moment ago, with all of its
+        own spent. While that one was down at least one came in that nobody sent.
+        """
+        self._always.set(1.0, now)
+
     @property
     def race_is_live(self) -> bool:
         """Is the faster pace allowed?"""

@@ -202,6 +202,7 @@ class LocalOrigin:
         try:
             async with open_origin_http(self.url, connect_s=self.limits.fetch_s) as http:
                 async with trio.open_nursery() as nursery:
+                    self._budget.begin(trio.current_time())
                     self._is_running = True
                     task_status.started()
                     try:

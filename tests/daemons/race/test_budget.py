@@ -111,3 +111,18 @@ def test_setting_idle_while_idle_gives_nothing() -> None:
 def test_a_burst_that_leaves_no_room_is_refused() -> None:
     with pytest.raises(ValueError, match="burst"):
         Budget(0.0, burst=39)
+
+
+def test_one_that_begins_behind_one_that_was_killed_keeps_the_bound_with_it() -> None:
+    sent: list[float] = []
+    for begins_at, ends_at in ((0.0, 6.3), (6.6, 20.0)):
+        budget = Budget(0.0)
+        budget.set_race_is_live(True, 0.0)
+        now = begins_at
+        if begins_at:
+            budget.begin(now)
+        while (now := budget.free_at(now)) < ends_at:
+            budget.spend(now)
+            sent.append(now)
+    for first in sent:
+        assert sum(first <= at < first + 10 for at in sent) <= 40

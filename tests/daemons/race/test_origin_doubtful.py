@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from chaos.doubles.fpvtrackside import Quirks
-from daemons.race.origin import OriginState
+from daemons.race.origin import OriginLimits, OriginState
 from protocol.canonical import digest_of
 from protocol.errors import ErrorCode
 from tests.daemons.race.origins import (
@@ -61,7 +61,8 @@ async def test_a_write_under_way_is_waited_for() -> None:
     double = opened()
     old, new = b'[{"Laps": []}]', b'[{"Laps": [1]}]'
     double.tree.put(RACE, old)
-    async with beside(double) as origin, trio.open_nursery() as nursery:
+    limits = OriginLimits(requests_in_10_s=5000)
+    async with beside(double, limits) as origin, trio.open_nursery() as nursery:
         await origin.fetch(RACE)
         nursery.start_soon(lambda: double.tree.write(RACE, new, torn_s=0.08))
         await trio.testing.wait_all_tasks_blocked(0.001)

@@ -43,7 +43,7 @@ async def test_past_its_time_the_caller_gets_timeout_and_the_answer_is_read_to_i
 
 async def test_what_came_too_late_is_still_remembered() -> None:
     double = opened()
-    limits = OriginLimits(fetch_s=0.25, read_again_after_s=(0.01, 0.02))
+    limits = OriginLimits(fetch_s=0.25, read_again_after_s=(0.01, 0.02), requests_in_10_s=5000)
     async with beside(double, limits) as origin:
         double.freeze()
         await fails(origin, RACE, ErrorCode.TIMEOUT)
