@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from tui.model.moments import clock
 from tui.app.columns import Column
 from tui.app.linetable import LineTable
 from tui.app.looks import Cell, Key, Kind, Row
 from tui.app.oneline import OneLine
 from tui.app.panes import ServiceView, coarse, freshness
 from tui.model.heating import BoilerView, HeatingView, Sensor, ZoneView
+from tui.model.moments import clock
 from tui.model.words import UNKNOWN, age, count, printable
 
 __all__ = ["HeatingPage"]

@@ -23,6 +23,7 @@ from textual.widget import Widget
 from daemons.ops.errors import ConfigError, Problem
 from tui.app.app import OperatorApp
 from tui.app.keynames import named, why_not, written
+from tui.app.pages import import_all
 from tui.app.prompt import Prompt
 from tui.app.view import View
 
@@ -56,11 +57,14 @@ def own_keys(path: Path | None) -> dict[str, str]:
     """Return the keymap of an operator: of this file, or without one of the usual file if it is there. Raises ConfigError."""
     usual = keys_file(os.environ)
     found = path or usual
-    return {} if found is None else read_keys(found, all_bound(), is_needed=path is not None)
+    if found is None or (path is None and not found.exists()):
+        return {}
+    return read_keys(found, all_bound(), is_needed=path is not None)
 
 
 def all_bound() -> list[Bound]:
     """Return all bindings of the app, its screens and its widgets, those of the app first."""
+    import_all()
     found: dict[str, Bound] = {}
     owners: list[type[DOMNode]] = [OperatorApp, *dict.fromkeys(_own_widgets(Widget))]
     for owner in owners:

@@ -12,7 +12,7 @@ from tui.app.site import SiteView
 from tui.app.trace import TraceView
 from tui.app.view import View
 
-__all__ = ["HOME", "LOG", "PAGES", "SITE", "TRACE", "PageKind", "page_named"]
+__all__ = ["HOME", "LOG", "PAGES", "SITE", "TRACE", "PageKind", "import_all", "page_named"]
 
 
 @frozen
@@ -26,8 +26,12 @@ class PageKind:
     aliases: tuple[str, ...] = ()
 
 
+_LATER: list[str] = []
+
+
 def _later(module: str, name: str) -> Callable[[Desk], View]:
     """Return what makes a view whose module is imported when it is first wanted: most pages are never looked at."""
+    _LATER.append(module)
 
     def view(desk: Desk) -> View:
         made: View = getattr(import_module(f"tui.app.{module}"), name)(desk)
@@ -61,6 +65,12 @@ PAGES = (
     PageKind(SITE, "Site", "", SiteView),
     PageKind(TRACE, "Trace", "", TraceView),
 )
+
+
+def import_all() -> None:
+    """Have every page imported: for who wants to know what keys there are."""
+    for module in _LATER:
+        import_module(f"tui.app.{module}")
 
 
 def page_named(word: str) -> PageKind | None:

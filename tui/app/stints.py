@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from tui.model.moments import clock
 from tui.app.columns import Column
 from tui.app.looks import Cell, Kind, Row
+from tui.model.moments import clock
 from tui.model.team import Stint, TeamView
 from tui.model.words import printable
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from tui.model.moments import clock
 from tui.app.columns import Column
 from tui.app.linetable import LineTable
 from tui.app.looks import Cell, Key, Kind, Row
@@ -13,6 +12,7 @@ from tui.app.oneline import OneLine
 from tui.app.panes import ServiceView, freshness
 from tui.app.stints import COLUMNS as STINT_COLUMNS
 from tui.app.stints import FIXED, stint_rows
+from tui.model.moments import clock
 from tui.model.team import Handoff, MessageRow, Priority, TeamView
 from tui.model.words import age, printable
 

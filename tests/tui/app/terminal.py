@@ -89,7 +89,7 @@ class Terminal:
         """Type."""
         os.write(self.master, text.encode())
 
-    def read(self, until: Callable[[], bool], within_s: float = 10.0) -> None:
+    def read(self, until: Callable[[], bool], within_s: float = 30.0) -> None:
         """Read what it draws until something is true. AssertionError, with the screen, when it does not come true."""
         deadline = time.monotonic() + within_s
         while not until():
@@ -98,11 +98,11 @@ class Terminal:
             if select.select([self.master], [], [], min(left_s, 0.1))[0]:
                 self._take()
 
-    def see(self, *words: str, within_s: float = 10.0) -> None:
+    def see(self, *words: str, within_s: float = 30.0) -> None:
         """Read until these words stand on the screen."""
         self.read(lambda: all(word in self.text for word in words), within_s)
 
-    def end(self, within_s: float = 10.0) -> int:
+    def end(self, within_s: float = 30.0) -> int:
         """Read until the program has ended; return its exit code."""
         self.read(lambda: self.process.poll() is not None, within_s)
         while select.select([self.master], [], [], 0)[0]:
