@@ -1,6 +1,7 @@
 """A program in a real tmux, as an operator has it: keys by send-keys, the screen by capture-pane."""
 
 import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +16,6 @@ __all__ = ["Pane", "open_pane"]
 
 SEEN_S = 30.0
 LOOK_S = 0.05
-UNKNOWN_S = 3.0
 _NOT_OURS = (
     "NO_COLOR",
     "COLORTERM",
@@ -82,23 +82,17 @@ class Pane:
         return int(await self._tmux("display-message", "-p", "#{pane_pid}"))
 
     async def end(self, within_s: float = SEEN_S) -> int:
-        """Wait until the process has ended; return its exit code, below 0 the signal that ended it.
-
-        tmux 3.3 now and then never learns how a process ended that has: that counts as 0, so who must know asks elsewhere.
-        """
-        dead_at = float("inf")
+        """Wait until the process has ended; return its exit code, below 0 the signal that ended it."""
         with trio.fail_after(within_s):
             while True:
                 said = await self._tmux(
-                    "display-message", "-p", "#{pane_dead} #{pane_dead_status} #{pane_dead_signal}"
+                    "display-message", "-p", "#{pid} #{pane_dead} #{pane_dead_status} #{pane_dead_signal}"
                 )
-                dead, status, number = said.split(" ")
+                server, dead, status, number = said.split(" ")
                 if dead == "1" and (status or number):  # which come a moment later
                     return int(status) if status else -int(number)
-                if dead == "1":
-                    dead_at = min(dead_at, trio.current_time())
-                    if trio.current_time() > dead_at + UNKNOWN_S:
-                        return 0
+                if dead == "1":  # tmux 3.3 now and then misses that its child has ended, and leaves it a zombie
+                    os.kill(int(server), signal.SIGCHLD)
                 await trio.sleep(LOOK_S)
 
     async def mode(self, name: str) -> bool:
