@@ -15,7 +15,7 @@ from tui.plain import Changes, lines, snapshot
 if TYPE_CHECKING:
     from tui.record import Recorder
 
-__all__ = ["exit_code", "follow", "once", "print_line", "show", "until_signal"]
+__all__ = ["exit_code", "follow", "once", "print_aside", "print_line", "show", "until_signal"]
 
 FIRST_S = 10.0
 LOOK_S = 0.25
@@ -29,6 +29,11 @@ def print_line(line: str) -> None:
     data = f"{line}\n".encode(errors="replace")
     while data:
         data = data[os.write(STDOUT, data) :]
+
+
+async def print_aside(line: str) -> None:
+    """Write a line in a thread: a reader that does not read holds up nobody else. What a cancelled one has written stays."""
+    await trio.to_thread.run_sync(print_line, line, abandon_on_cancel=True)
 
 
 async def until_signal(work: Callable[[], Awaitable[int]]) -> int:
@@ -83,7 +88,7 @@ def show(
 
 
 async def follow(
-    feeds: Feeds, recorder: "Recorder | None" = None, *, say: Callable[[str], None] = print_line
+    feeds: Feeds, recorder: "Recorder | None" = None, *, say: Callable[[str], Awaitable[None]] = print_aside
 ) -> NoReturn:
     """Print what changes until cancelled. A reader that does not read holds up the lines, which then say the newest.
 
@@ -98,10 +103,10 @@ async def follow(
             if feeds.model.version != version or now - looked_at >= changes.figures_s:
                 version, looked_at = feeds.model.version, now
                 for line in changes.take(now):
-                    await trio.to_thread.run_sync(say, line, abandon_on_cancel=True)
+                    await say(line)
             if recorder is not None and recorder.failed and not is_over:
                 is_over = True
-                await trio.to_thread.run_sync(say, recorder.failed_words, abandon_on_cancel=True)
+                await say(recorder.failed_words)
             await trio.sleep(LOOK_S)
 
 

@@ -1,11 +1,11 @@
 """A recording without a screen: lines as they came then, or how everything stood at one moment."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import trio
 
-from tui.lineface import exit_code, print_line, show
+from tui.lineface import exit_code, print_aside, print_line, show
 from tui.plain import Changes
 from tui.record import Player, Recording, Reel
 
@@ -27,7 +27,7 @@ def replay_once(
     return exit_code(reel.model)
 
 
-async def replay(player: Player, *, say: Callable[[str], None] = print_line) -> int:
+async def replay(player: Player, *, say: Callable[[str], Awaitable[None]] = print_aside) -> int:
     """Print what changed, each line after the UTC of then, up to the end of the recording; return 0."""
     changes = Changes(player.model)
     async with trio.open_nursery() as nursery:
@@ -37,7 +37,7 @@ async def replay(player: Player, *, say: Callable[[str], None] = print_line) -> 
             then = datetime.fromtimestamp(player.utc(), UTC).strftime("%H:%M:%S")
             if player.goal is None:
                 for line in changes.take(now):
-                    await trio.to_thread.run_sync(say, f"{then} {line}", abandon_on_cancel=True)
+                    await say(f"{then} {line}")
             if is_over:
                 nursery.cancel_scope.cancel(reason="all is played")
                 return 0

@@ -12,6 +12,7 @@ import trio.testing
 from tests.tui.record.sessions import BEGAN, record, state
 from tests.tui.recorded import UTC
 from tui.record import Player, Recording, Reel
+from tui.replayface import replay
 
 
 @asynccontextmanager
@@ -142,3 +143,22 @@ async def test_times_of_day_and_times_since_the_beginning(tmp_path: Path) -> Non
         for text in ("", "12", "noon", "1:2:3:4", "+", "-1:00", "12:3x", "8:1:-1", "²:³"):
             with pytest.raises(ValueError, match="is no time: 12:30 or 12:30:05"):
                 player.find(text)
+
+
+async def test_without_a_screen_the_lines_come_as_then_with_their_time(
+    autojump_clock: Any, tmp_path: Path
+) -> None:
+    record(tmp_path / "r", 120)
+    said: list[str] = []
+
+    async def say(line: str) -> None:
+        """Without the thread that writes: the clock would jump while it does."""
+        await trio.lowlevel.checkpoint()
+        said.append(line)
+
+    with Recording.open(tmp_path / "r") as recording:
+        player = Player(recording)
+        assert await replay(player, say=say) == 0
+    lost = next(line for line in said if "ALARM" in line and "no answer in 5 s" in line)
+    assert lost.startswith("08:00:2") and any(line.startswith("08:01:5") for line in said)
+    assert any(line.partition(" ")[2].startswith("over: ALARM") for line in said)
