@@ -19,7 +19,7 @@ from daemons.race.rules import (
 )
 from daemons.race.times import read_zone, to_utc, utc_text
 
-__all__ = ["Board", "make_board"]
+__all__ = ["LAPS_MAX", "ROWS_MAX", "Board", "headline", "make_board", "row_json"]
 
 Board = dict[str, Any]
 
@@ -54,14 +54,15 @@ def make_board(
     return {
         "event": {"id": event.id, "name": event.name} if event is not None else None,
         "phase": race.state.value if race is not None else ("no_event" if event is None else "no_race"),
-        "headline": _headline(day, race),
+        "headline": headline(day, race),
         "race": _race(day, race, zone, kept_results) if race is not None else None,
         "previous": _race(day, previous, zone, kept_results) if previous is not None else None,
         "next": _race(day, following, zone, kept_results) if following is not None else None,
     }
 
 
-def _headline(day: Day, race: Race | None) -> str:
+def headline(day: Day, race: Race | None) -> str:
+    """Say in words where the event stands; `race`: the current one."""
     if day.event is None:
         return "Waiting for an event to be opened"
     if race is None:
@@ -92,11 +93,12 @@ def _race(day: Day, race: Race, zone: tzinfo | None, kept_results: frozenset[str
         "best_run_of": run_of or None,
         "official": race.state is State.DONE and bool(day.results.get(race.id)),
         "results_from_memory": race.id in kept_results,
-        "rows": [_row(row, run_of) for row in rows_of(day, race)[:ROWS_MAX]],
+        "rows": [row_json(row, run_of) for row in rows_of(day, race)[:ROWS_MAX]],
     }
 
 
-def _row(row: Row, run_of: int) -> dict[str, Any]:
+def row_json(row: Row, run_of: int) -> dict[str, Any]:
+    """Return one pilot of a race; `run_of`: of how many laps in a row the best run is."""
     flight = row.flight
     return {
         "id": row.pilot_id,
