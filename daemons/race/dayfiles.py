@@ -20,7 +20,7 @@ from daemons.race.files import (
     read_results,
     read_rounds,
 )
-from daemons.race.model import Day, Race, State
+from daemons.race.model import Day, Race, Result, State
 from daemons.race.paths import CURRENT, File, Kind, file_of, race_file
 
 __all__ = ["DayFiles"]
@@ -30,13 +30,16 @@ _log = structlog.stdlib.get_logger("pitlink.race")
 
 @define(eq=False)
 class DayFiles:
-    """What is known of the open event. `has_current`: does this FPVTrackside tell which race is selected?"""
+    """What is known of the open event. `has_current`: does this FPVTrackside tell which race is selected?
+    `kept_results`: races whose results turned empty and are shown as they last were; `missing_results`: those that were
+    empty when they were first read, so that only `recall` can bring the last good ones."""
 
     day: Day = field(factory=Day, init=False)
     event_id: str | None = field(default=None, init=False)
     selected: str | None = field(default=None, init=False)
     has_current: bool = field(default=True, init=False)
     kept_results: frozenset[str] = field(default=frozenset(), init=False)
+    missing_results: frozenset[str] = field(default=frozenset(), init=False)
     _digests: dict[str, bytes] = field(factory=dict, init=False)
 
     def concerns(self, path: str) -> bool:
@@ -51,6 +54,16 @@ class DayFiles:
             return False
         if self._take(file, path, fetched):
             self._digests[path] = fetched.digest
+        return True
+
+    def recall(self, race_id: str, results: tuple[Result, ...]) -> bool:
+        """Take the last good results of this flight of a race, as an earlier run of this program saw them; return whether
+        they were wanted."""
+        if race_id not in self.missing_results or not results:
+            return False
+        self.missing_results -= {race_id}
+        self.kept_results |= {race_id}
+        self.day = evolve(self.day, results={**self.day.results, race_id: results})
         return True
 
     def no_current(self) -> None:
@@ -88,7 +101,7 @@ class DayFiles:
         _log.info("event.opened", event_id=event_id)
         self.event_id = event_id
         self.day = Day(channels=self.day.channels)
-        self.selected, self.kept_results = None, frozenset()
+        self.selected, self.kept_results, self.missing_results = None, frozenset(), frozenset()
         for path in [path for path in self._digests if path.startswith("/events/") or path == CURRENT]:
             del self._digests[path]
 
@@ -117,6 +130,7 @@ class DayFiles:
         """The race is flown again, or further: results read before are those of another flight."""
         self._digests.pop(race_file(file.event_id, race.id, Kind.RESULT), None)
         self.kept_results -= {race.id}
+        self.missing_results -= {race.id}
         others = {key: results for key, results in self.day.results.items() if key != race.id}
         self.day = evolve(self.day, results=others)
 
@@ -127,7 +141,10 @@ class DayFiles:
             return False
         if results:
             self.kept_results -= {race_id}
+            self.missing_results -= {race_id}
             self.day = evolve(self.day, results={**self.day.results, race_id: results})
         elif self.day.results.get(race_id):
             self.kept_results |= {race_id}
+        else:
+            self.missing_results |= {race_id}
         return True

@@ -20,7 +20,7 @@ from daemons.race.dayfiles import DayFiles
 from daemons.race.fetched import Fetched
 from daemons.race.files import BadFile
 from daemons.race.haste import Haste
-from daemons.race.model import Day, Race, State
+from daemons.race.model import Day, Race, Result, State
 from daemons.race.paths import CURRENT, HOME, Kind, race_file
 from daemons.race.plan import Outlook, plan_watches
 from daemons.race.rules import current_race
@@ -136,6 +136,16 @@ class BoardKeeper:
             self._refresh()
         elif path == self.current_path and error.code is not ErrorCode.BUSY:
             self._set_race_trouble(_RACE_TROUBLE)
+
+    def recall(self, race_id: str, results: tuple[Result, ...]) -> bool:
+        """Take the last good results of a race, as an earlier run of this program saw them; return whether the board is
+        another one now. They are wanted for the races of `missing_results` alone."""
+        return self._files.recall(race_id, results) and self._refresh()
+
+    @property
+    def missing_results(self) -> frozenset[str]:
+        """Finished races whose results are empty, and of which no good ones were read yet."""
+        return self._files.missing_results
 
     def confirm(self, as_of: float, paths: Collection[str]) -> None:
         """Take note that at `as_of` (UTC, seconds) the files at these paths were still as they are here.
