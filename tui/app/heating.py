@@ -78,7 +78,7 @@ def _row(house: HeatingView, zone: ZoneView, now: float) -> Row:
     age_s = house.age_now(zone.age_s, now)
     is_old = age_s is not None and age_s > OLD_S
     glyph, kind = _sign(zone, is_old=is_old)
-    utc = None if house.utc_ahead_s is None else now + house.utc_ahead_s
+    utc = house.utc(now)
     over, after = zone.override, ""
     if zone.next_utc is not None:
         after = f"{clock(zone.next_utc, house.offset_s, day_of=utc)} {_degrees(zone.next_setpoint)}"

@@ -69,7 +69,7 @@ class Page(Screen[None]):
         left = [Cell("pitlink", Kind.STRONG), Cell(self.words, Kind.STRONG), Cell(self.view.heading())]
         left.insert(1, self._production())
         left.append(Cell(self.view.tags_words(), Kind.STRONG))
-        loud = [a for a in model.alarms if not a.is_acknowledged and a.shelved_until is None]
+        loud = [alarm for alarm in model.alarms if not alarm.is_quiet]
         if loud:
             left.append(Cell(f"! {len(loud)} alarm{'s' * (len(loud) > 1)}"))
         if chaos := chaos_words(model, self.desk.now()):

@@ -61,10 +61,14 @@ class Alarm:
     shelved_until: float | None = None
 
     @property
+    def is_quiet(self) -> bool:
+        """Has this operator acknowledged or shelved it?"""
+        return self.is_acknowledged or self.shelved_until is not None
+
+    @property
     def order(self) -> tuple[object, ...]:
         """Not acknowledged ones first, then what is at stake, then how bad, then the oldest."""
-        is_quiet = self.is_acknowledged or self.shelved_until is not None
-        return (is_quiet, self.kind, _SEVERITIES.index(self.severity), self.since, self.key)
+        return (self.is_quiet, self.kind, _SEVERITIES.index(self.severity), self.since, self.key)
 
 
 def find_alarms(
@@ -124,7 +128,9 @@ class AlarmBook:
     """The alarms that hold, and what this operator has said to them."""
 
     _found: dict[tuple[str, str, str], Alarm] = field(factory=dict, init=False)
-    _acknowledged: dict[tuple[str, str, str], str] = field(factory=dict, init=False)  # → its severity then
+    _acknowledged: dict[tuple[str, str, str], Severity] = field(
+        factory=dict, init=False
+    )  # → its severity then
     _shelved: dict[tuple[str, str, str], float] = field(factory=dict, init=False)
 
     def update(self, found: Iterable[Alarm], now: float) -> None:
@@ -175,5 +181,5 @@ class AlarmBook:
         return sorted(marked, key=lambda alarm: alarm.order)
 
 
-def _is_worse(severity: str, than: str) -> bool:
-    return list(Severity).index(Severity(severity)) < list(Severity).index(Severity(than))
+def _is_worse(severity: Severity, than: Severity) -> bool:
+    return _SEVERITIES.index(severity) < _SEVERITIES.index(than)

@@ -9,6 +9,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from tui.model.passing import grown, run_down
+
 __all__ = ["HERE", "ChaosView", "Clock", "DrillView", "FaultKind", "FaultView", "Playable", "Recovery"]
 
 HERE = ""
@@ -34,11 +36,11 @@ class FaultView:
 
     def on_now(self, now: float) -> float | None:
         """Return for how long it has been on."""
-        return None if self.on_s is None else self.on_s + max(0.0, now - self.at)
+        return grown(self.on_s, self.at, now)
 
     def left_now(self, now: float) -> float | None:
         """Return in how many seconds it ends by itself."""
-        return None if self.left_s is None else max(0.0, self.left_s - max(0.0, now - self.at))
+        return run_down(self.left_s, self.at, now)
 
 
 @frozen
@@ -130,7 +132,7 @@ class DrillView:
 
     def clock_now(self, now: float) -> float | None:
         """Return for how long the recovery has been waited for."""
-        return None if self.clock is None else self.clock.since_s + max(0.0, now - self.at)
+        return None if self.clock is None else grown(self.clock.since_s, self.at, now)
 
     def ran_s(self, now: float) -> float:
         """Return for how long it has run, or ran."""

@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
-__all__ = ["flag", "items", "maps", "maybe", "moment", "number", "numbers", "part", "text", "whole"]
+__all__ = ["choice", "flag", "items", "maps", "maybe", "moment", "number", "numbers", "part", "text", "whole"]
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 TEXT_MAX = 500
 MOMENT_MAX = 1e11
@@ -41,6 +44,14 @@ def text(told: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{key}: {value!r} is no text")
     return value[:TEXT_MAX]
+
+
+def choice(told: Mapping[str, Any], key: str, usual: Choice) -> Choice:
+    """Return one of an enumeration's words; the usual one when none is told."""
+    kind, value = type(usual), text(told, key) or usual
+    if value not in list(kind):
+        raise ValueError(f"{key}: {value!r} is none of {', '.join(kind)}")
+    return kind(value)
 
 
 def flag(told: Mapping[str, Any], key: str) -> bool:

@@ -9,7 +9,9 @@ from typing import Any
 
 from attrs import frozen
 
-from tui.model.checked import flag, maps, moment, number, part, text, whole
+from tui.model.checked import choice, flag, maps, moment, number, part, text, whole
+from tui.model.moments import ByOwnClocks, utc_ahead
+from tui.model.passing import grown
 
 __all__ = ["BoilerView", "HeatingView", "Override", "Sensor", "ZoneView", "read_heating"]
 
@@ -70,14 +72,10 @@ class BoilerView:
 
 
 @frozen(kw_only=True)
-class HeatingView:
-    """One house. `utc_ahead_s`: its UTC less the monotonic moment `at`; `offset_s`: its clocks' time less UTC, now."""
+class HeatingView(ByOwnClocks):
+    """One house."""
 
-    daemon: str
     house: str
-    at: float
-    utc_ahead_s: float | None = None
-    offset_s: float = 0.0
     zones: tuple[ZoneView, ...] = ()
     boiler: BoilerView | None = None
     outdoor: float | None = None
@@ -85,18 +83,17 @@ class HeatingView:
 
     def age_now(self, age_s: float | None, now: float) -> float | None:
         """Return how old something is now that was so old when it was told."""
-        return None if age_s is None else age_s + max(0.0, now - self.at)
+        return grown(age_s, self.at, now)
 
 
 def read_heating(before: HeatingView | None, daemon: str, told: Mapping[str, Any], now: float) -> HeatingView:
     """Return a house as it was told: whole each time. Raises ValueError for what cannot be."""
-    utc = moment(told, "now")
     boiler = part(told, "boiler")
     return HeatingView(
         daemon=daemon,
         house=text(told, "house"),
         at=now,
-        utc_ahead_s=None if utc is None else utc - now,
+        utc_ahead_s=utc_ahead(told, now),
         offset_s=number(told, "utc_offset_s") or 0.0,
         zones=tuple(map(_zone, maps(told, "zones", ZONES_MAX))),
         boiler=None if boiler is None else _boiler(boiler),
@@ -107,9 +104,6 @@ def read_heating(before: HeatingView | None, daemon: str, told: Mapping[str, Any
 
 def _zone(told: Mapping[str, Any]) -> ZoneView:
     override = part(told, "override")
-    sensor = text(told, "sensor") or Sensor.GOOD
-    if sensor not in list(Sensor):
-        raise ValueError(f"sensor: {sensor!r} is none of {', '.join(Sensor)}")
     return ZoneView(
         id=text(told, "id"),
         name=text(told, "name") or text(told, "id"),
@@ -119,7 +113,7 @@ def _zone(told: Mapping[str, Any]) -> ZoneView:
         is_calling=flag(told, "calling"),
         cause=text(told, "cause"),
         mode=text(told, "mode"),
-        sensor=Sensor(sensor),
+        sensor=choice(told, "sensor", Sensor.GOOD),
         age_s=number(told, "age_s"),
         override=None
         if override is None

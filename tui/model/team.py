@@ -6,7 +6,8 @@ from typing import Any
 
 from attrs import frozen
 
-from tui.model.checked import flag, maps, moment, number, part, text, whole
+from tui.model.checked import choice, flag, maps, moment, number, part, text, whole
+from tui.model.moments import ByOwnClocks, utc_ahead
 
 __all__ = ["Handoff", "MessageRow", "Priority", "Step", "Stint", "TeamView", "read_team"]
 
@@ -67,32 +68,24 @@ class Handoff:
 
 
 @frozen(kw_only=True)
-class TeamView:
-    """One team. `utc_ahead_s`: its UTC less the monotonic moment `at`; `ends_utc`: when the race ends."""
+class TeamView(ByOwnClocks):
+    """One team. `ends_utc`: when the race ends."""
 
-    daemon: str
     team: str
-    at: float
-    utc_ahead_s: float | None = None
     ends_utc: float | None = None
-    offset_s: float = 0.0
     messages: tuple[MessageRow, ...] = ()
     stints: tuple[Stint, ...] = ()
     handoff: Handoff | None = None
 
-    def utc(self, now: float) -> float | None:
-        """Return the team's UTC at the monotonic moment `now`."""
-        return None if self.utc_ahead_s is None else now + self.utc_ahead_s
-
 
 def read_team(before: TeamView | None, daemon: str, told: Mapping[str, Any], now: float) -> TeamView:
     """Return a team as it was told: whole each time. Raises ValueError for what cannot be."""
-    utc, handoff = moment(told, "now"), part(told, "handoff")
+    handoff = part(told, "handoff")
     return TeamView(
         daemon=daemon,
         team=text(told, "team"),
         at=now,
-        utc_ahead_s=None if utc is None else utc - now,
+        utc_ahead_s=utc_ahead(told, now),
         ends_utc=moment(told, "ends"),
         offset_s=number(told, "utc_offset_s") or 0.0,
         messages=tuple(map(_message, maps(told, "messages", MESSAGES_MAX))),
@@ -102,9 +95,7 @@ def read_team(before: TeamView | None, daemon: str, told: Mapping[str, Any], now
 
 
 def _message(told: Mapping[str, Any]) -> MessageRow:
-    priority, at_utc = text(told, "priority") or Priority.NORMAL, moment(told, "at")
-    if priority not in list(Priority):
-        raise ValueError(f"priority: {priority!r} is none of {', '.join(Priority)}")
+    at_utc = moment(told, "at")
     if at_utc is None:
         raise ValueError("a message without its moment")
     return MessageRow(
@@ -112,7 +103,7 @@ def _message(told: Mapping[str, Any]) -> MessageRow:
         sender=text(told, "from"),
         words=text(told, "words"),
         at_utc=at_utc,
-        priority=Priority(priority),
+        priority=choice(told, "priority", Priority.NORMAL),
         is_read=flag(told, "read"),
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from tui.model.checked import flag, items, maps, maybe, number, numbers, part, text, whole
+from tui.model.passing import grown
 from tui.model.samples import CHANNELS, SAMPLES_MAX, Samples
 
 __all__ = [
@@ -126,7 +127,7 @@ class TelemetryView:
         """Return the age of the newest sample at the monotonic moment `now`."""
         if self.samples_at is None:
             return None
-        return (self.age_s or 0.0) + max(0.0, now - self.samples_at)
+        return grown(self.age_s or 0.0, self.samples_at, now)
 
 
 def read_telemetry(

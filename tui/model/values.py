@@ -10,6 +10,8 @@ from typing import Any
 
 from attrs import field, frozen
 
+from tui.model.passing import grown, run_down
+
 __all__ = [
     "AuditRow",
     "CacheView",
@@ -161,15 +163,15 @@ class SiteView:
 
     def age_now(self, now: float) -> float | None:
         """Return the age of what is shown of the site at the monotonic moment `now`."""
-        return None if self.age_s is None else self.age_s + max(0.0, now - self.at)
+        return grown(self.age_s, self.at, now)
 
     def paused_left_now(self, now: float) -> float | None:
         """Return in how many seconds its pause ends by itself; None for one that does not, or none."""
-        return None if self.paused_left_s is None else max(0.0, self.paused_left_s - max(0.0, now - self.at))
+        return run_down(self.paused_left_s, self.at, now)
 
     def gone_now(self, now: float) -> float | None:
         """Return for how long it has been gone."""
-        return None if self.gone_s is None else self.gone_s + max(0.0, now - self.at)
+        return grown(self.gone_s, self.at, now)
 
 
 @frozen
