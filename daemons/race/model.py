@@ -20,9 +20,16 @@ __all__ = [
     "Pilot",
     "Race",
     "Result",
+    "RollOver",
     "Round",
     "Seat",
+    "Stage",
+    "Standings",
+    "StandingsRow",
     "State",
+    "Summary",
+    "TimeKind",
+    "Timing",
 ]
 
 
@@ -48,6 +55,21 @@ class State(Enum):
     DONE = "done"
 
 
+class Timing(StrEnum):
+    """Where the lap gate stands: behind the start, so that the first pass is the holeshot, or at the end of a lap."""
+
+    HOLESHOT = "Holeshot"
+    END_OF_LAP = "EndOfLap"
+
+
+class TimeKind(StrEnum):
+    """Which time a stage ranks by: laps in a row (PBLaps or Laps of the event), or a whole race."""
+
+    PB = "PB"
+    EVENT_LAP = "EventLap"
+    RACE_TIME = "RaceTime"
+
+
 @frozen
 class Channel:
     """A video channel. `frequency_mhz` 0 when unknown."""
@@ -58,8 +80,20 @@ class Channel:
 
 
 @frozen
+class Seat:
+    """A pilot's place in a race or an event: who flies on which channel, held back by how much."""
+
+    pilot_id: str
+    channel_id: str
+    handicap_s: float = 0.0
+
+
+@frozen
 class Event:
-    """The open event. `channels`, `channel_colours` and `channel_names` as the operator ordered them."""
+    """The open event. `channels`, `channel_colours` and `channel_names` as the operator ordered them.
+
+    `seats`: who is registered; `removed`: who no longer is. `race_length_s` 0: no limit.
+    """
 
     id: str
     name: str
@@ -71,6 +105,11 @@ class Event:
     channel_colours: tuple[str, ...] = ()
     channel_names: tuple[str | None, ...] = ()
     time_zone: str | None = None
+    seats: tuple[Seat, ...] = ()
+    removed: frozenset[str] = frozenset()
+    race_length_s: float = 0.0
+    timing: Timing = Timing.HOLESHOT
+    start: datetime | None = None
 
 
 @frozen
@@ -82,8 +121,23 @@ class Pilot:
 
 
 @frozen
+class Summary:
+    """What is ranked after some rounds, and how. `points` False: points are not what counts there."""
+
+    points: bool = False
+    rollover: bool = False
+    drop_worst: bool = False
+    time: TimeKind | None = None
+    all_rounds: bool = False
+    lap_count: bool = False
+
+
+@frozen
 class Round:
-    """A round. `order` is the real order of running, `number` counts per event type."""
+    """A round. `order` is the real order of running, `number` counts per event type.
+
+    `summary`: in files from before August 2025, which know no stages, a round with one ends a block of rounds.
+    """
 
     id: str
     name: str
@@ -91,14 +145,10 @@ class Round:
     type: EventType
     order: int
     valid: bool
-
-
-@frozen
-class Seat:
-    """A pilot's place in a race: who flies on which channel."""
-
-    pilot_id: str
-    channel_id: str
+    stage_id: str = ""
+    scheduled: datetime | None = None
+    handicapped: bool = False
+    summary: Summary | None = None
 
 
 @frozen
@@ -136,6 +186,8 @@ class Race:
     seats: tuple[Seat, ...]
     detections: tuple[Detection, ...]
     laps: tuple[Lap, ...]
+    paused_s: float = 0.0
+    timing: Timing = Timing.HOLESHOT
 
     @property
     def state(self) -> State:
@@ -151,6 +203,49 @@ class Result:
     pilot_id: str
     position: int
     dnf: bool
+    points: int = 0
+    time_s: float | None = None
+    laps: int | None = None
+
+
+@frozen
+class RollOver:
+    """Points that a pilot takes from the end of some rounds into the stage behind; `round_id` is the last of them."""
+
+    pilot_id: str
+    round_id: str
+    points: int
+    position: int
+
+
+@frozen
+class StandingsRow:
+    """A row as FPVTrackside ranked it. `pilot_id` None: it does not say, as before 2026-05."""
+
+    pilot_id: str | None
+    name: str
+    values: tuple[str, ...]
+
+
+@frozen
+class Standings:
+    """A ranking that FPVTrackside has worked out itself: a row has a value a heading."""
+
+    headings: tuple[str, ...]
+    rows: tuple[StandingsRow, ...]
+
+
+@frozen
+class Stage:
+    """Some rounds that are ranked together. `type` is FPVTrackside's own word (Default, DoubleElimination, ...)."""
+
+    id: str
+    name: str
+    type: str
+    order: int
+    valid: bool
+    summary: Summary
+    standings: Standings | None = None
 
 
 @frozen
@@ -163,3 +258,5 @@ class Day:
     channels: Mapping[str, Channel] = field(factory=dict)
     races: Mapping[str, Race] = field(factory=dict)
     results: Mapping[str, tuple[Result, ...]] = field(factory=dict)
+    stages: Mapping[str, Stage] = field(factory=dict)
+    rollovers: tuple[RollOver, ...] = ()

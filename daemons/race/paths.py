@@ -11,7 +11,7 @@ HOME = "/"
 CURRENT = "/current"
 CHANNELS = "/httpfiles/Channels.json"
 
-_EVENT_FILE = re.compile(r"/events/([0-9a-f-]{36})/(Event|Pilots|Rounds)\.json")
+_EVENT_FILE = re.compile(r"/events/([0-9a-f-]{36})/(Event|Pilots|Rounds|Stages|Results)\.json")
 _RACE_FILE = re.compile(r"/events/([0-9a-f-]{36})/([0-9a-f-]{36})/(Race|Result)\.json")
 
 
@@ -24,6 +24,8 @@ class Kind(Enum):
     EVENT = "Event"
     PILOTS = "Pilots"
     ROUNDS = "Rounds"
+    STAGES = "Stages"
+    RESULTS = "Results"
     RACE = "Race"
     RESULT = "Result"
 
@@ -38,7 +40,7 @@ class File:
 
 
 def event_file(event_id: str, kind: Kind) -> str:
-    """Return the path of an event's Event, Pilots or Rounds file."""
+    """Return the path of an event's Event, Pilots, Rounds, Stages or Results file."""
     return f"/events/{event_id}/{kind.value}.json"
 
 

@@ -1,7 +1,7 @@
 """FPVTrackside's written form of time.
 
 A DateTime is local time without a zone, the hour not padded, the fraction without trailing zeros
-(`2025/09/05 3:31:56.33`); "none" is the first day of the year 1.
+(`2025/09/05 3:31:56.33`); "none" is the first day of the year 1. A TimeSpan is `[-][d.]hh:mm:ss[.fffffff]`.
 Source: FPVTracksideCore `DB/JSON`, as gathered in the domain notes.
 """
 
@@ -9,11 +9,12 @@ import re
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-__all__ = ["read_datetime", "read_zone", "to_utc", "utc_text"]
+__all__ = ["event_zone", "read_datetime", "read_timespan", "read_zone", "to_utc", "utc_text"]
 
 _DATETIME = re.compile(
     r"([0-9]{4})[/-]([0-9]{1,2})[/-]([0-9]{1,2})[ T]([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
 )
+_TIMESPAN = re.compile(r"(-)?(?:([0-9]{1,8})\.)?([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2}(?:\.[0-9]{1,9})?))?")
 _FIRST_REAL_YEAR = 1900
 _ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 
@@ -29,6 +30,21 @@ def read_datetime(text: str) -> datetime | None:
         return None
     micros = int((match[7] or "0").ljust(6, "0")[:6])
     return datetime(year, month, day, hour, minute, second, micros)
+
+
+def read_timespan(text: str) -> float:
+    """Read a TimeSpan, in seconds. ValueError when it is none."""
+    match = _TIMESPAN.fullmatch(text)
+    if match is None:
+        raise ValueError("not a length of time")
+    minus, days, hours, minutes, seconds = match.groups()
+    total = int(days or 0) * 86_400 + int(hours) * 3_600 + int(minutes) * 60 + float(seconds or 0)
+    return -total if minus else total
+
+
+def event_zone(time_zone: str | None, site_zone: tzinfo | None) -> tzinfo | None:
+    """Return the zone of an event's times: the one it names, else the site's. Before 2025-10-15 none is named."""
+    return read_zone(time_zone) or site_zone
 
 
 def read_zone(name: str | None) -> tzinfo | None:
