@@ -8,10 +8,9 @@ from cyclopts import Parameter
 from daemons.commands.place import At, CaFile, TokenFile, ask_daemon, client_at, printable
 from daemons.ops.client import AdminClient
 from daemons.ops.errors import ConfigError, Problem
+from daemons.ops.typed import read_typed
 
 __all__ = ["ctl"]
-
-_FLAGS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
 
 def ctl(
@@ -49,24 +48,8 @@ async def _act(client: AdminClient, action: str, params: tuple[str, ...]) -> Any
         name, is_pair, value = text.partition("=")
         if not is_pair:
             raise ConfigError([Problem(text, "is no parameter", "write name=value")])
-        given[name] = _read(name, kinds.get(name, "any"), value)
+        given[name] = read_typed(kinds.get(name, "any"), value)
     return await client.act(action, **given)
-
-
-def _read(name: str, kind: str, text: str) -> Any:
-    """Return a parameter as the action wants it. What cannot be read so, the daemon refuses in its own words."""
-    match kind:
-        case "text":
-            return text
-        case "list":
-            return [part.strip() for part in text.split(",") if part.strip()]
-        case "flag" if text.lower() in _FLAGS:
-            return _FLAGS[text.lower()]
-        case _:
-            try:
-                return json.loads(text)
-            except ValueError:
-                return text
 
 
 def _listed(actions: list[dict[str, Any]]) -> list[str]:

@@ -1,10 +1,10 @@
 """Anything that a daemon lets be done, typed as `pitlink ctl` takes it: for what has no control of its own."""
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from daemons.ops.typed import read_typed
 from tui.app.control import Control, Question
 from tui.app.deeds import Deed
 from tui.model import DaemonView, Model, SiteView
@@ -12,7 +12,6 @@ from tui.model.words import printable
 
 __all__ = ["command_controls"]
 
-_FLAGS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 _WHY_NOT = "what undoes it is another command, which only you know"
 
 
@@ -57,7 +56,7 @@ def _params(action: Mapping[str, Any], given: list[str]) -> dict[str, Any]:
         if not is_pair or name not in kinds or name == action.get("site"):
             takes = ", ".join(name for name in kinds if name != action.get("site")) or "nothing"
             raise ValueError(f"{text!r}: write name=value; {action['name']} takes {takes}")
-        found[name] = _read(str(kinds[name].get("kind", "any")), value)
+        found[name] = read_typed(str(kinds[name].get("kind", "any")), value)
     missing = [
         name for name, param in kinds.items()
         if param.get("required") and name not in found and name != action.get("site")
@@ -65,18 +64,3 @@ def _params(action: Mapping[str, Any], given: list[str]) -> dict[str, Any]:
     if missing:
         raise ValueError(f"{action['name']} also needs {', '.join(f'{name}=' for name in missing)}")
     return found
-
-
-def _read(kind: str, text: str) -> Any:
-    match kind:
-        case "text":
-            return text
-        case "list":
-            return [part.strip() for part in text.split(",") if part.strip()]
-        case "flag" if text.lower() in _FLAGS:
-            return _FLAGS[text.lower()]
-        case _:
-            try:
-                return json.loads(text)
-            except ValueError:
-                return text  # the daemon says in its own words what is wrong with it

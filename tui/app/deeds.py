@@ -1,6 +1,5 @@
 """What an operator has daemons do: keys put deeds on a channel, the Trio half does them and notes what came of it."""
 
-import json
 import math
 import shlex
 import time
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
+from daemons.ops.typed import written
 from tui.model.words import age, printable
 
 if TYPE_CHECKING:
@@ -83,20 +83,10 @@ def command_line(deed: Deed, place: str) -> str:
     if deed.command:
         return shlex.join(deed.command)
     parts = ["pitlink", "ctl", deed.action]
-    parts += [f"{name}={_written(value)}" for name, value in deed.params.items()]
+    parts += [f"{name}={written(value)}" for name, value in deed.params.items()]
     if place:
         parts += ["--at", place]
     return shlex.join(parts)
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, Mapping):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 if TYPE_CHECKING:
