@@ -16,6 +16,7 @@ from textual.events import Resize
 from textual.message import Message
 
 from tui.app.cells import Picture, is_drawing, without_colour
+from tui.app.keyboard import read_keys
 from tui.app.painter import LAG, waiting_writes
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ class CellDriver(LinuxDriver):
         """Begin, or go on after another program had the terminal."""
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self.draw_anew()
+
+    def run_input_thread(self) -> None:
+        """Hand on keys, in a thread of Textual's."""
+        read_keys(self.fileno, self.exit_event, self.process_message)
 
     def process_message(self, message: Message) -> None:
         """Take what the terminal says; a terminal that tells its size itself sends no signal."""
