@@ -7,6 +7,7 @@ them.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum, StrEnum
+from functools import cached_property
 
 from attrs import field, frozen
 
@@ -194,6 +195,21 @@ class Race:
         if self.start is None:
             return State.PENDING
         return State.LIVE if self.end is None else State.DONE
+
+    @cached_property
+    def valid_laps(self) -> Mapping[str, tuple[Lap, ...]]:
+        """The laps that count, the holeshot too, by pilot and in order of their number.
+
+        Those that took time and whose detection is valid. Worked out once: a race at rest is asked after every lap
+        of another one.
+        """
+        passes = {detection.id: detection.pilot_id for detection in self.detections if detection.valid}
+        laps: dict[str, list[Lap]] = {}
+        for lap in sorted(self.laps, key=lambda lap: lap.number):
+            pilot_id = passes.get(lap.detection_id)
+            if pilot_id is not None and lap.length_s > 0:
+                laps.setdefault(pilot_id, []).append(lap)
+        return {pilot_id: tuple(own) for pilot_id, own in laps.items()}
 
 
 @frozen

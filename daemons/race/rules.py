@@ -6,7 +6,7 @@ the laps in real files hang on detections that were ruled out), and a position i
 the order of gate passes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from attrs import frozen
@@ -15,9 +15,11 @@ from daemons.race.model import Channel, Day, EventType, Race, Result, Seat, Stat
 
 __all__ = [
     "Flight",
+    "Label",
     "Row",
     "best_consecutive",
     "channel_colours",
+    "channel_label",
     "current_race",
     "flight_of",
     "last_finished",
@@ -25,6 +27,7 @@ __all__ = [
     "ordered_races",
     "positions_of",
     "race_name",
+    "race_time",
     "race_type",
     "rows_of",
     "unknown_ids",
@@ -59,8 +62,17 @@ class Flight:
 
 
 @frozen
+class Label:
+    """How a channel is shown. `frequency_mhz` 0: unknown."""
+
+    name: str | None
+    frequency_mhz: int
+    colour: str | None
+
+
+@frozen
 class Row:
-    """One pilot of a race as the board shows him. `position` None: not placed (yet)."""
+    """One pilot of a race as the board shows him. `position` None: not placed (yet); `points` None: not official."""
 
     pilot_id: str
     pilot: str
@@ -70,6 +82,7 @@ class Row:
     position: int | None
     dnf: bool
     flight: Flight
+    points: int | None = None
 
 
 def race_type(day: Day, race: Race) -> EventType:
@@ -151,6 +164,14 @@ def channel_colours(day: Day) -> dict[str, str]:
     return colours
 
 
+def channel_label(day: Day, channel_id: str, colours: Mapping[str, str] | None = None) -> Label:
+    """Return how a channel is shown; `colours` from `channel_colours`, for who asks for many."""
+    channel = day.channels.get(channel_id)
+    known = channel_colours(day) if colours is None else colours
+    mhz = channel.frequency_mhz if channel is not None else 0
+    return Label(_channel_name(day, channel_id), mhz, known.get(channel_id))
+
+
 def _channel_name(day: Day, channel_id: str) -> str | None:
     event = day.event
     if event is not None and channel_id in event.channels:
@@ -162,18 +183,9 @@ def _channel_name(day: Day, channel_id: str) -> str | None:
     return channel.name if channel is not None else None
 
 
-def _valid_passes(race: Race) -> dict[str, str]:
-    """Detection id → pilot id, of the detections that count."""
-    return {d.id: d.pilot_id for d in race.detections if d.valid}
-
-
 def flight_of(race: Race, type_: EventType, pilot_id: str) -> Flight:
-    """Return what a pilot has flown: laps that took time and whose detection is his and valid, by number."""
-    passes = _valid_passes(race)
-    laps = sorted(
-        (lap for lap in race.laps if lap.length_s > 0 and passes.get(lap.detection_id) == pilot_id),
-        key=lambda lap: lap.number,
-    )
+    """Return what a pilot has flown: his valid laps, by number."""
+    laps = race.valid_laps.get(pilot_id, ())
     holeshots = [lap.length_s for lap in laps if lap.number == 0]
     flown = [lap for lap in laps if lap.number > 0]
     over = sum(lap.number > race.target_laps for lap in flown) if type_ is EventType.RACE else 0
@@ -185,6 +197,16 @@ def best_consecutive(laps_s: Sequence[float], count: int) -> float | None:
     if count < 1 or len(laps_s) < count:
         return None
     return min(sum(laps_s[i : i + count]) for i in range(len(laps_s) - count + 1))
+
+
+def race_time(flight: Flight, laps: int) -> float | None:
+    """Return the time of a whole race of so many laps, from the start: the holeshot, if there was one, and the laps.
+
+    None when fewer were flown. FPVTracksideCore `RaceLib/LapRecordManager.cs`, GetBestRaceTime.
+    """
+    if laps < 1 or len(flight.laps_s) < laps:
+        return None
+    return (flight.holeshot_s or 0.0) + sum(flight.laps_s[:laps])
 
 
 def positions_of(race: Race, type_: EventType) -> dict[str, int]:
@@ -238,7 +260,7 @@ def _row(
     computed: dict[str, int],
 ) -> Row:
     pilot = day.pilots.get(seat.pilot_id)
-    channel = day.channels.get(seat.channel_id)
+    label = channel_label(day, seat.channel_id, colours)
     flight = flight_of(race, type_, seat.pilot_id)
     result = official.get(seat.pilot_id)
     if result is not None:
@@ -249,12 +271,13 @@ def _row(
     return Row(
         pilot_id=seat.pilot_id,
         pilot=pilot.name if pilot is not None else "",
-        channel=_channel_name(day, seat.channel_id),
-        frequency_mhz=channel.frequency_mhz if channel is not None else 0,
-        colour=colours.get(seat.channel_id),
+        channel=label.name,
+        frequency_mhz=label.frequency_mhz,
+        colour=label.colour,
         position=position,
         dnf=dnf,
         flight=flight,
+        points=result.points if result is not None else None,
     )
 
 
