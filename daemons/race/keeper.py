@@ -8,7 +8,7 @@ version, not per viewer.
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import tzinfo
 
 import structlog
@@ -20,10 +20,11 @@ from daemons.race.dayfiles import DayFiles
 from daemons.race.fetched import Fetched
 from daemons.race.files import BadFile
 from daemons.race.haste import Haste
-from daemons.race.model import Day, Race, Result, State
+from daemons.race.model import Day, Race, State
 from daemons.race.paths import CURRENT, HOME, Kind, race_file
 from daemons.race.plan import Outlook, plan_watches
 from daemons.race.rules import current_race
+from daemons.race.treekeeper import TreeKeeper
 from daemons.race.watches import Watch
 from protocol.errors import ErrorCode, RequestError
 
@@ -71,11 +72,13 @@ class BoardKeeper:
 
     `site_zone` is for events that do not name their time zone; `live_s` the wanted period of the live
     race's file. `version` counts boards, `serial` counts everything that a viewer must be told, `encodings`
-    how often a board was turned into bytes, `bad_files` the files that did not parse.
+    how often a board was turned into bytes, `bad_files` the files that did not parse. `tree` has all that is shown of
+    the event, of which the board is the part that overlays need.
     """
 
     site_zone: tzinfo | None = None
     live_s: float = 0.5
+    tree: TreeKeeper = field(factory=TreeKeeper, init=False)
     version: int = field(default=0, init=False)
     serial: int = field(default=0, init=False)
     encodings: int = field(default=0, init=False)
@@ -137,10 +140,10 @@ class BoardKeeper:
         elif path == self.current_path and error.code is not ErrorCode.BUSY:
             self._set_race_trouble(_RACE_TROUBLE)
 
-    def recall(self, race_id: str, results: tuple[Result, ...]) -> bool:
-        """Take the last good results of a race, as an earlier run of this program saw them; return whether the board is
-        another one now. They are wanted for the races of `missing_results` alone."""
-        return self._files.recall(race_id, results) and self._refresh()
+    def recall(self, race_id: str, results: bytes, races: Sequence[bytes]) -> bool:
+        """Take the last good results of a race, as `DayFiles.recall` says; return whether the board is another one now.
+        They are wanted for the races of `missing_results` alone."""
+        return self._files.recall(race_id, results, races) and self._refresh()
 
     @property
     def missing_results(self) -> frozenset[str]:
@@ -182,10 +185,12 @@ class BoardKeeper:
             if path is not None and self._read_at.get(path, 0.0) < newest - OLD_NEWS_S:
                 self._haste.add(path)
         self._haste.look(files.event_id, files.day, self._current)
+        self.tree.look_at(files.day, files.selected, self.site_zone, files.kept_results)
         board = make_board(
             files.day, files.selected, site_zone=self.site_zone, kept_results=files.kept_results
         )
         if board == self._board:
+            self._tell()  # of a race that is not on the board, the tree may be another one
             return False
         self._board = board
         self._encoded = b""

@@ -35,7 +35,7 @@ class Entry:
     of the file's bytes as they were kept; `number`: 1, 2, 3 … of this history."""
 
     at: str
-    bytes: int
+    size: int
     number: int
     path: str
     prev: str
@@ -54,7 +54,7 @@ class Entry:
 def next_entry(last: Entry | None, *, at: str, path: str, sha256: str, size: int) -> Entry:
     """Return the entry that follows `last` (None: it is the first)."""
     number, prev = (1, FIRST) if last is None else (last.number + 1, last.hash)
-    return Entry(at=at, bytes=size, number=number, path=path, prev=prev, sha256=sha256)
+    return Entry(at=at, size=size, number=number, path=path, prev=prev, sha256=sha256)
 
 
 @frozen
@@ -102,14 +102,14 @@ def _read(line: bytes) -> tuple[Entry, str]:
         told = json.loads(canonicalize(line))
     except ValueError:
         raise ValueError("a line that is not JSON") from None
-    match told:
-        case {"hash": str(hash_), **fields} if _is_entry(fields) and _HASH.fullmatch(hash_):
-            return Entry(**fields), hash_
-    raise ValueError("a line that is no entry of a history")
+    hash_ = told.pop("hash", None) if isinstance(told, dict) else None
+    if not isinstance(hash_, str) or not _HASH.fullmatch(hash_) or not _is_entry(told):
+        raise ValueError("a line that is no entry of a history")
+    return Entry(**told), hash_
 
 
 def _is_entry(fields: dict[str, Any]) -> bool:
-    kinds = {"at": str, "bytes": int, "number": int, "path": str, "prev": str, "sha256": str}
+    kinds = {"at": str, "size": int, "number": int, "path": str, "prev": str, "sha256": str}
     return fields.keys() == kinds.keys() and all(type(fields[name]) is kind for name, kind in kinds.items())
 
 

@@ -93,7 +93,7 @@ def test_a_history_made_anew_does_not_hold_what_was_noted() -> None:
     for entry in entries:
         sha256 = FIRST if entry.number == 2 else entry.sha256
         last = anew[-1] if anew else None
-        anew.append(next_entry(last, at=entry.at, path=entry.path, sha256=sha256, size=entry.bytes))
+        anew.append(next_entry(last, at=entry.at, path=entry.path, sha256=sha256, size=entry.size))
     verdict = verify(lines(anew), entries[-1].hash)
     assert not verdict.broken
     assert verdict.noted is None
