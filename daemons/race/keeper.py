@@ -185,12 +185,13 @@ class BoardKeeper:
             if path is not None and self._read_at.get(path, 0.0) < newest - OLD_NEWS_S:
                 self._haste.add(path)
         self._haste.look(files.event_id, files.day, self._current)
-        self.tree.look_at(files.day, files.selected, self.site_zone, files.kept_results)
+        is_other = self.tree.look_at(files.day, files.selected, self.site_zone, files.kept_results)
         board = make_board(
             files.day, files.selected, site_zone=self.site_zone, kept_results=files.kept_results
         )
         if board == self._board:
-            self._tell()  # of a race that is not on the board, the tree may be another one
+            if is_other:  # in what is not on the board
+                self._tell()
             return False
         self._board = board
         self._encoded = b""
