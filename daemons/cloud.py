@@ -2,6 +2,7 @@
 
 cloud
 ├── members                       the sites that may come: fetches, watches, board, commands of each
+├── memory                        every version of their race files
 ├── authority changes             who may do what is another now: links, streams and limits follow
 ├── watchman, store care          what nobody tells of; a failing disk is told, backups are made
 ├── admin socket                  status, log, actions
@@ -48,13 +49,15 @@ from daemons.ops.storecare import StoreCare
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.ops.watchman import Watchman
 from daemons.race import cache as cache_tables
-from daemons.race import desk, record
+from daemons.race import desk, memorytables, record
 from daemons.race.api import api_routes
 from daemons.race.cache import SqliteCache
 from daemons.race.config import CloudConfig, FetchBounds
 from daemons.race.hubactions import HubOffice
 from daemons.race.hubfigures import HubFigures
 from daemons.race.members import Members
+from daemons.race.memory import Memory, SiteMemory
+from daemons.race.memoryroutes import memory_routes
 from daemons.race.pages import race_routes
 from daemons.race.ranks import rank_of
 from daemons.race.sitedoor import SiteDoor
@@ -73,6 +76,7 @@ MIGRATIONS = (
     *cache_tables.MIGRATIONS,
     *record.MIGRATIONS,
     *desk.MIGRATIONS,
+    *memorytables.MIGRATIONS,
 )
 
 
@@ -99,6 +103,7 @@ class Cloud:
     sign_in: SignIn = field(init=False)
     admission: Admission = field(init=False)
     changes: AuthorityChanges = field(init=False)
+    memory: Memory = field(init=False)
     members: Members = field(init=False)
     door: SiteDoor = field(init=False)
     watchman: Watchman = field(init=False)
@@ -126,9 +131,10 @@ class Cloud:
             authority, self.hub, NonceBook(environment.urandom), self.authoriser.identify
         )
         self.changes = AuthorityChanges(authority, self.tokens)
+        self.memory = Memory(self.store, config.memory, utc_now)
         self.members = Members(
             config, environment, self.store, self.cache, self.tokens, self.admission, trail, self.limits,
-            self.fetch_bounds, on_unread=self.changes.tell_again, hazards=self.hazards,
+            self.fetch_bounds, self.memory, on_unread=self.changes.tell_again, hazards=self.hazards,
         )  # fmt: skip
         self.fetch_bounds.on_change.append(self.members.bounds_changed)
         self.changes.told += [
@@ -150,7 +156,8 @@ class Cloud:
             limits, (SOFTWARE, PROTOCOL), config.production,
         )  # fmt: skip
         self.figures = HubFigures(
-            self.hub, utc_now, common, self.members, self.cache, self.door, self.authoriser, self.watchman, looks
+            self.hub, utc_now, common, self.members, self.cache, self.door, self.authoriser, self.watchman, looks,
+            self.memory,
         )  # fmt: skip
         chaos = ChaosOffice(self.hazards)
         self.admin = AdminOffice(
@@ -175,6 +182,7 @@ class Cloud:
             tls = tls_context(config.tls_cert, config.tls_key, config.tls_client_ca)
         listeners = await open_listeners(config.listen.host, config.listen.port)
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.memory.run)
             await nursery.start(self.members.run)
             nursery.start_soon(self.changes.run)
             nursery.start_soon(self.lapses.run)
@@ -208,10 +216,14 @@ class Cloud:
         """Return what the log is to say when it serves."""
         return {"ports": self.front.ports if self.front else [], "sites": sorted(self.members)}
 
+    def _memory_of(self, site: str) -> SiteMemory | None:
+        return self.memory.of(site) if site in self.members else None
+
     def _routes(self, assets: Assets) -> list[BaseRoute]:
         utc_now, figures = self.environment.utc_now, self.figures
         return [
             *race_routes(self.members.boards, assets, utc_now=utc_now, news=self.members.news),
+            *memory_routes(self._memory_of),
             *api_routes(
                 self.members,
                 authoriser=self.authoriser,

@@ -3,6 +3,7 @@
 pits
 ├── origin                        the one request in flight to FPVTrackside
 ├── watches                       what is read again, how often; feeds the local board and the hub
+├── memory                        every version of the race files
 ├── teller, commands, sweep       reliable traffic and its housekeeping
 ├── watchman, store care          what nobody tells of; a failing disk is told, backups are made
 ├── admin socket                  status, log, actions; the audit's head is told to the hub
@@ -44,7 +45,7 @@ from daemons.ops.metrics import metrics_route
 from daemons.ops.offload import inline, threaded
 from daemons.ops.storecare import StoreCare
 from daemons.ops.watchman import Watchman
-from daemons.race import executor
+from daemons.race import executor, memorytables
 from daemons.race.config import FetchBounds, PitsConfig, link_limits
 from daemons.race.executor import CommandExecutor, Controls
 from daemons.race.fetched import Fetched
@@ -52,6 +53,8 @@ from daemons.race.follow import Follower
 from daemons.race.hints import HintEndpoint
 from daemons.race.hubactions import RULES
 from daemons.race.keeper import BoardKeeper
+from daemons.race.memory import Memory, SiteMemory, observe
+from daemons.race.memoryroutes import memory_routes
 from daemons.race.origin import LocalOrigin, OriginLimits
 from daemons.race.pages import race_routes
 from daemons.race.ranks import rank_of
@@ -73,7 +76,7 @@ from daemons.web.pages import serve_pages
 from protocol.errors import RequestError
 from protocol.topics import Publisher
 
-MIGRATIONS = (*schema.MIGRATIONS, *executor.MIGRATIONS)
+MIGRATIONS = (*schema.MIGRATIONS, *executor.MIGRATIONS, *memorytables.MIGRATIONS)
 SWEEP_S = 60.0
 NOTIFY_PATH = "/notify"
 """Where FPVTrackside's NotificationURL is to point: http://<this machine>:<port>/notify."""
@@ -105,6 +108,7 @@ class Pits:
     watches: Watches = field(init=False)
     hints: HintEndpoint = field(init=False)
     keeper: BoardKeeper = field(init=False)
+    memory: Memory = field(init=False)
     durable: DurableChannels = field(init=False)
     teller: EventTeller = field(init=False)
     service: SiteService = field(init=False)
@@ -148,7 +152,7 @@ class Pits:
         )  # fmt: skip
         self.figures = SiteFigures(
             config.site, utc_now, common, self.origin, self.keeper, self.service, self.peer, self.hints,
-            self.teller, self.watchman, looks,
+            self.teller, self.watchman, looks, self.memory,
         )  # fmt: skip
         chaos = ChaosOffice(self.hazards)
         self.admin = AdminOffice(
@@ -179,6 +183,7 @@ class Pits:
         self.watches = Watches(self.origin.own)
         self.hints = HintEndpoint(lambda hint: self.watches.nudge())
         self.keeper = BoardKeeper(site_zone=read_zone(config.time_zone or None))
+        self.memory = Memory(self.store, config.memory, utc_now)
 
     def _make_link(self) -> None:
         """Make what answers the hub, whether one is configured or not."""
@@ -265,6 +270,10 @@ class Pits:
             await nursery.start(self.origin.run)
             Follower(self.keeper, self.watches).start()
             self.watches.observe(self._on_read)
+            self.watches.observe(
+                observe(self.memory.of(self.config.site), self.keeper, self.service.outgoing)
+            )
+            nursery.start_soon(self.memory.run)
             nursery.start_soon(self.watches.run)
             if self.dialer is not None:
                 nursery.start_soon(self.teller.run)
@@ -306,10 +315,14 @@ class Pits:
         utc_now, figures = self.environment.utc_now, self.figures
         return [
             *race_routes(lambda: {self.config.site: self.keeper}, assets, utc_now=utc_now),
+            *memory_routes(self._memory_of, share_private=self.config.share_private),
             self.hints.route(NOTIFY_PATH),
             *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=False),
             metrics_route(figures.readings),
         ]
+
+    def _memory_of(self, site: str) -> SiteMemory | None:
+        return self.memory.of(site) if site == self.config.site else None
 
     async def _sweep(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from daemons.ops.limits import HubLimits, SiteLimits
 from daemons.ops.logs import LogLevel
 from daemons.ops.options import Address, Secret, option, section
 from daemons.ops.storage import BackupConfig, StorageConfig
+from daemons.race.memoryconfig import MemoryConfig
 from daemons.web.config import FrontConfig
 from protocol.frames import Limits
 from protocol.pathgate import DEFAULT_RULES, PathGate, Rule
@@ -149,6 +150,7 @@ class PitsConfig:
     )
     storage: StorageConfig = section(StorageConfig, help="How databases are kept.")
     backup: BackupConfig = section(BackupConfig, help="When backups are made.")
+    memory: MemoryConfig = section(MemoryConfig, help="How long versions of race files are kept.")
     chaos: ChaosConfig = section(ChaosConfig, help="Faults on purpose.")
 
     def ttl_of(self) -> Callable[[str], float]:
@@ -202,6 +204,7 @@ class CloudConfig:
     )
     storage: StorageConfig = section(StorageConfig, help="How databases are kept.")
     backup: BackupConfig = section(BackupConfig, help="When backups are made.")
+    memory: MemoryConfig = section(MemoryConfig, help="How long versions of race files are kept.")
     chaos: ChaosConfig = section(ChaosConfig, help="Faults on purpose.")
 
     def problems(self) -> Iterable[Problem]:

@@ -12,6 +12,7 @@ from daemons.ops.watchman import Watchman
 from daemons.race.cache import SqliteCache
 from daemons.race.hubactions import member_status
 from daemons.race.members import Members
+from daemons.race.memory import Memory
 from daemons.race.readings import cache_readings, command_readings, hub_readings
 from daemons.race.sitedoor import SiteDoor
 from daemons.web.figures import DaemonFigures
@@ -33,6 +34,7 @@ class HubFigures:
     authoriser: Authoriser
     watchman: Watchman
     looks: LinkLooks
+    memory: Memory
     _labels: SiteLabels = field(factory=SiteLabels, init=False)
 
     def is_ready(self) -> tuple[bool, str]:
@@ -80,6 +82,7 @@ class HubFigures:
         yield Reading("site_links_limited", words, self.door.paced, is_counter=True)
         yield from identity_readings(self.authoriser)
         yield from cache_readings(self.cache.statistics())
+        yield from self.memory.readings()
         peers = self.members.peers()
         yield from state_readings(
             [Status.LOST if peer.connection is None else Status.READY for peer in peers]

@@ -36,6 +36,7 @@ from daemons.race.desk import CommandDesk
 from daemons.race.hub import HubSite
 from daemons.race.issuing import note_result
 from daemons.race.keeper import BoardKeeper
+from daemons.race.memory import Memory, observe
 from daemons.race.record import EventRecord
 from daemons.race.remote import RemoteOrigin
 from daemons.race.stream import BoardFeed, SiteNews
@@ -77,6 +78,7 @@ class Members(Mapping[str, Member]):
     trail: AuditTrail
     limits: LimitTable[HubLimits]
     fetch_bounds: LimitTable[FetchBounds]
+    memory: Memory
     on_unread: Callable[[], None]
     hazards: Hazards | None = None
     news: SiteNews = field(factory=SiteNews, init=False)
@@ -239,7 +241,10 @@ class Members(Mapping[str, Member]):
         commands.on_purged = lambda prefix: nursery.start_soon(
             patiently, partial(site.purge, prefix), "a purge"
         )
+        remembers = self.memory.of(name)
+        site.remote.observe(observe(remembers, site.keeper))
         await site.load()
+        remembers.help(site.keeper)
         nursery.start_soon(site.run)
         nursery.start_soon(commands.run)
         nursery.start_soon(heads.run, peer)

@@ -17,11 +17,11 @@ import trio
 from attrs import define, field, frozen
 
 from daemons.ops.metrics import Reading
-from daemons.ops.options import option
 from daemons.ops.storecare import patiently
 from daemons.race.fetched import Fetched
 from daemons.race.keeper import BoardKeeper
 from daemons.race.memorychain import Entry
+from daemons.race.memoryconfig import MemoryConfig
 from daemons.race.memorytables import (
     Seen,
     Size,
@@ -37,7 +37,7 @@ from daemons.race.paths import file_of
 from daemons.store import StorageError, Store
 from protocol.errors import RequestError
 
-__all__ = ["Memory", "MemoryConfig", "SiteMemory", "observe", "subject_of"]
+__all__ = ["Memory", "SiteMemory", "observe", "subject_of"]
 
 _log = structlog.stdlib.get_logger("pitlink.race")
 
@@ -56,24 +56,6 @@ GATHER_S = 1.0
 LEAVE_S = 2.0
 SWEEP_S = 600.0
 LATEST_MAX = 4096
-
-
-@frozen
-class MemoryConfig:
-    """How long versions of race files are kept, and how many bytes of them."""
-
-    days: float = option(
-        30.0,
-        minimum=0.0,
-        maximum=3660.0,
-        help="Days without a change after which a race's versions go; 0: none are kept.",
-    )
-    max_bytes: int = option(
-        256 * 1024 * 1024,
-        minimum=1024 * 1024,
-        maximum=2**40,
-        help="What versions may take, packed; past it the contents of the oldest go, their hashes stay.",
-    )
 
 
 def subject_of(path: str) -> str:
@@ -216,12 +198,12 @@ class Memory:
 
     def readings(self) -> Iterator[Reading]:
         """Yield the figures for /metrics."""
-        yield Reading("memory_versions", "Versions of race files that are kept.", self.size.versions)
-        yield Reading("memory_bytes", "What their contents take, packed.", self.size.bytes)
+        yield Reading("versions_kept", "Versions of race files that are kept.", self.size.versions)
+        yield Reading("versions_bytes", "What their contents take, packed.", self.size.bytes)
         words = "Versions that were not kept: the disk was slower than they came, or they were too long."
-        yield Reading("memory_dropped", words, self.dropped, is_counter=True)
+        yield Reading("versions_dropped", words, self.dropped, is_counter=True)
         words = "Contents that went before their time because there were too many bytes."
-        yield Reading("memory_forgotten", words, self.forgotten, is_counter=True)
+        yield Reading("versions_forgotten", words, self.forgotten, is_counter=True)
 
 
 def _record(seen: Sequence[Seen], conn: apsw.Connection) -> int:
@@ -268,12 +250,20 @@ class SiteMemory:
             return None
 
 
-def observe(memory: SiteMemory, keeper: BoardKeeper) -> Callable[[str, Fetched | RequestError], None]:
-    """Return an observer that keeps what is read and then helps the board, which must have seen it before."""
+def observe(
+    memory: SiteMemory,
+    keeper: BoardKeeper,
+    may_leave: Callable[[str, Fetched], Fetched] = lambda path, fetched: fetched,
+) -> Callable[[str, Fetched | RequestError], None]:
+    """Return an observer that keeps what is read, then helps the board, which must have seen it before.
+
+    `may_leave(path, fetched)` takes out what is private, or raises RequestError: then nothing is kept.
+    """
 
     def on_read(path: str, result: Fetched | RequestError) -> None:
-        if not isinstance(result, RequestError):
-            memory.on_read(result)
+        if not isinstance(result, RequestError) and subject_of(path):
+            with suppress(RequestError):
+                memory.on_read(may_leave(path, result))
         memory.help(keeper)
 
     return on_read

@@ -47,7 +47,7 @@ RECENT_S = 2.0
 class SiteService:
     """The handlers of a site's link, and the topic that tells the hub what changed.
 
-    Everything that leaves goes through `_outgoing`: the gate before the origin is asked, the privacy filter after.
+    Everything that leaves goes through `outgoing`: the gate before the origin is asked, the privacy filter after.
     """
 
     origin: Origin
@@ -85,8 +85,11 @@ class SiteService:
             raise RequestError(ErrorCode.PAUSED, "an operator has paused this site's answers")
         return self.gate.check(method, path)
 
-    def _outgoing(self, path: str, fetched: Fetched) -> Fetched:
-        """Return what may cross the link of what the origin said. Unchanged bytes are not looked through again."""
+    def outgoing(self, path: str, fetched: Fetched) -> Fetched:
+        """Return what may leave the site of what the origin said. Unchanged bytes are not looked through again.
+
+        Raises RequestError for what cannot be understood.
+        """
         if self.share_private:
             return fetched
         key = (path, fetched.digest)
@@ -137,7 +140,7 @@ class SiteService:
         young = self._young.get(path)
         if young is not None and 0 <= self.utc_now() - young.fetched_at < ttl_s:
             return young
-        fetched = self._outgoing(path, await self.origin.fetch(path))
+        fetched = self.outgoing(path, await self.origin.fetch(path))
         if ttl_s > 0:
             self._young[path] = fetched
             while len(self._young) > YOUNG_MAX:
@@ -314,7 +317,7 @@ class SiteService:
             self._allow("GET", path)
             if isinstance(result, RequestError):
                 raise result
-            fetched = self._outgoing(path, result)
+            fetched = self.outgoing(path, result)
         except RequestError as exc:
             self._read_at[path] = None
             until = self.pause_ends_at() if exc.code is ErrorCode.PAUSED else None

@@ -12,6 +12,7 @@ from daemons.ops.metrics import Reading
 from daemons.ops.watchman import Watchman
 from daemons.race.hints import HintEndpoint
 from daemons.race.keeper import BoardKeeper
+from daemons.race.memory import Memory
 from daemons.race.origin import LocalOrigin, OriginState
 from daemons.race.readings import hint_readings, origin_readings, site_readings
 from daemons.race.site import SiteService
@@ -37,6 +38,7 @@ class SiteFigures:
     teller: EventTeller
     watchman: Watchman
     looks: LinkLooks
+    memory: Memory
     dialer: Dialer | None = field(default=None, init=False)
 
     def is_ready(self) -> tuple[bool, str]:
@@ -76,6 +78,7 @@ class SiteFigures:
         yield from origin_readings(self.origin.statistics(), self.origin.state)
         yield from hint_readings(self.hints.statistics())
         yield from site_readings(self.service)
+        yield from self.memory.readings()
         if self.keeper.as_of is not None:
             age_s = max(0.0, self.utc_now() - self.keeper.as_of)
             yield Reading("origin_age_seconds", "Age of what is shown at the field.", age_s)

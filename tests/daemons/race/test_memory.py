@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from daemons.race.keeper import BoardKeeper
-from daemons.race.memory import GATHER_S, WAITING_MAX, Memory, MemoryConfig, observe, subject_of
+from daemons.race.memory import GATHER_S, WAITING_MAX, Memory, observe, subject_of
 from daemons.race.memorychain import verify
+from daemons.race.memoryconfig import MemoryConfig
 from daemons.race.memoryroutes import memory_routes
 from daemons.race.memorytables import (
     MIGRATIONS,
