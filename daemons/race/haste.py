@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from attrs import define, field
 
-from daemons.race.model import Day, Race, State
+from daemons.race.model import Day, Race, Result, State
 from daemons.race.paths import CHANNELS, Kind, event_file, race_file
 from daemons.race.rules import next_race, unknown_ids
 
@@ -28,6 +28,7 @@ class Haste:
     _tries: dict[str, int] = field(factory=dict, init=False)
     # In order: the order of a set is another in each process.
     _urgent: dict[str, None] = field(factory=dict, init=False)
+    _results: tuple[str, tuple[Result, ...]] | None = field(default=None, init=False)
 
     def look(self, event_id: str | None, day: Day, current: Race | None) -> None:
         """Find what is missing now. A path with a newly missing id becomes urgent."""
@@ -41,6 +42,15 @@ class Haste:
         for path in self._tries.keys() - missing.keys():
             del self._tries[path]
         self._missing = {path: frozenset(keys) for path, keys in missing.items()}
+        self._look_at_standings(event_id, day, current)
+
+    def _look_at_standings(self, event_id: str | None, day: Day, current: Race | None) -> None:
+        """Have the standings that FPVTrackside works out read anew when the current race's results are others."""
+        if event_id is None or current is None or current.id not in day.results:
+            return
+        before, self._results = self._results, (current.id, day.results[current.id])
+        if before != self._results and any(stage.standings for stage in day.stages.values()):
+            self._urgent[event_file(event_id, Kind.STAGES)] = None
 
     def was_read(self, path: str) -> None:
         """Count a read, whatever came of it."""

@@ -31,6 +31,12 @@ LIST_S = 20.0
 IDLE_LIST_S = 60.0
 NO_CURRENT_LIST_S = 120.0
 CHANNELS_S = 300.0
+STAGES_S = 120.0
+"""They change with the results, which have us read them at once; by themselves only when somebody edits them."""
+
+ROLLOVERS_S = 600.0
+"""Written once a day, if ever; most events have no such file."""
+
 WAITING_RACE_S = 120.0
 MAY_START_S = 30.0
 MAY_START_MAX = 8
@@ -88,6 +94,8 @@ def _wishes(outlook: Outlook, live_s: float) -> Iterator[Watch]:
         yield Watch(event_file(event_id, kind), lists_s, WARM)
     yield Watch(HOME, lists_s, WARM)
     yield Watch(CHANNELS, CHANNELS_S, WARM)
+    yield Watch(event_file(event_id, Kind.STAGES), STAGES_S, COOL)
+    yield Watch(event_file(event_id, Kind.RESULTS), ROLLOVERS_S, COLD)
     last = last_finished(day)
     if last is not None:
         # A hint looks at it at once; but one that is not there costs the origin three reads to be sure of it.
