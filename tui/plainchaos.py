@@ -59,7 +59,7 @@ def drills_snapshot(model: Model, now: float) -> list[dict[str, Any]]:
 def fault_lines(model: Model, daemon: str, now: float) -> Iterator[str]:
     """Yield the faults of a daemon."""
     view, at = model.chaos.views.get(daemon), called(model.daemons.get(daemon), daemon)
-    for fault in view.faults if view is not None else ():
+    for fault in model.chaos.faults_of(daemon):
         yield printable(f"  fault at {at}: {fault_words(fault, now)}")
     if view is None and (count := model.chaos.faults_on(daemon)):
         yield printable(f"  faults at {at}: {count} on")

@@ -128,6 +128,7 @@ def _number(level: str) -> int:
 
 
 PROCESS_RING: Final = LogRing()
+"""Logging is one a process, and so is what it last said: `configure_logs` fills this one."""
+
 RING: Final = ContextVar("pitlink_log_ring", default=PROCESS_RING)
 """Where this task's lines go. A process that holds several daemons gives each a ring of its own before it begins."""
-"""Logging is one a process, and so is what it last said: `configure_logs` fills this one."""

@@ -7,13 +7,12 @@ from textual.binding import Binding, BindingType
 
 from tui.app.columns import Column
 from tui.app.looks import Cell, Key, Kind, Row
+from tui.app.overview_rows import SEVERITY_KINDS
 from tui.app.view import View
-from tui.model import Alarm, Severity
+from tui.model import Alarm
 from tui.model.words import age, printable
 
 __all__ = ["AlarmsView"]
-
-_KINDS = {Severity.FAILING: Kind.BAD, Severity.DEGRADED: Kind.NOTICE, Severity.NOTICE: Kind.PLAIN}
 
 
 class AlarmsView(View):
@@ -92,7 +91,7 @@ class AlarmsView(View):
 
 
 def _row(alarm: Alarm, now: float) -> Row:
-    quiet, kind, glyph = "", _KINDS[alarm.severity], "!"
+    quiet, kind, glyph = "", SEVERITY_KINDS[alarm.severity], "!"
     if alarm.shelved_until is not None:
         quiet, kind, glyph = f"shelved for {age(alarm.shelved_until - now)}: ", Kind.DIM, "z"
     elif alarm.is_acknowledged:

@@ -100,7 +100,7 @@ class OperatorApp(App[int]):
         self.painter = Painter(desk.version, lambda: waiting_writes(self._driver))
         self.asking = Asking(self, desk, self._tell)
         self.keys = KeyLine(self, super().on_event)
-        self.takeaway = Takeaway(self._write_past, self._say)
+        self.takeaway = Takeaway(self._write_past, self._tell)
         self.last_screen: list[str] = []
         self.refused: ConfigError | RefusedToStart | None = None
         self._pages: dict[str, Page] = {}
@@ -468,10 +468,6 @@ class OperatorApp(App[int]):
         if self._driver is not None:
             self._driver.write(data)
 
-    def _say(self, words: str, is_good: bool) -> None:
+    def _tell(self, words: str, is_good: bool = False) -> None:
         self.desk.deeds.tell(words, is_good=is_good)
-        self.tick()
-
-    def _tell(self, words: str) -> None:
-        self.desk.deeds.tell(words)
         self.tick()

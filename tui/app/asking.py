@@ -12,7 +12,7 @@ from tui.app.deeds import command_line
 from tui.app.desk import Desk
 from tui.app.lists import Listing
 from tui.app.prompt import Prompt
-from tui.model.words import printable
+from tui.model.words import daemon_name, printable
 
 __all__ = ["Asking"]
 
@@ -74,9 +74,7 @@ class Asking:
             if question is not None:
                 self._desk.deeds.ask(*question.deeds, title=question.title)
 
-        question = join(questions, what)
-        alert = self._alert(question)
-        self._app.push_screen(Confirm(question, self._commands, self._desk.deeds.look, alert), answered)
+        self._ask(join(questions, what), answered)
 
     def undo(self) -> None:
         """Ask whether to undo what was done last; or say why that cannot be."""
@@ -100,22 +98,24 @@ class Asking:
                 Question(undo, (f"This undoes: {deed.title}.", f"What is done: {undo.title}."), "Undo")
                 for deed, undo in undoing
             ]
-            question = join(questions, "deeds")
 
             def answered(question: Question | None) -> None:
                 if question is not None:
                     deeds.take_last()
                     deeds.ask(*question.deeds, title=f"undo: {done.title}", is_undoing=True)
 
-            self._app.push_screen(
-                Confirm(question, self._commands, deeds.look, self._alert(question)), answered
-            )
+            self._ask(join(questions, "deeds"), answered)
+
+    def _ask(self, question: Question, answered: Callable[[Question | None], None]) -> None:
+        """Put a question, over the page."""
+        confirm = Confirm(question, self._commands, self._desk.deeds.look, self._alert(question))
+        self._app.push_screen(confirm, answered)
 
     def _alert(self, question: Question) -> str:
         """Return what is said in red: that it is not a rehearsal."""
         daemons = self._desk.model.daemons
         names = [
-            printable(f"{view.kind} {view.called}")
+            daemon_name(view)
             for name in dict.fromkeys(deed.daemon for deed in question.deeds)
             if (view := daemons.get(name)) is not None and view.is_production
         ]

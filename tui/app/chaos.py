@@ -14,7 +14,7 @@ from tui.app.view import View
 from tui.model import DaemonView
 from tui.model.chaos_values import DrillView, FaultView
 from tui.model.chaos_words import drill_words, fault_words, recovery_words
-from tui.model.words import printable
+from tui.model.words import daemon_name, printable
 
 __all__ = ["ChaosView"]
 
@@ -138,8 +138,8 @@ class ChaosView(View):
         ]
 
     def _fault(self, key: Key) -> FaultView | None:
-        faults = self.desk.model.chaos.faults()
-        return next((fault for fault in faults if (fault.daemon, fault.name) == key[1:]), None)
+        _, daemon, name = key
+        return next((one for one in self.desk.model.chaos.faults_of(daemon) if one.name == name), None)
 
     def _place_kind(self, name: str) -> None:
         kind = kinds_of_all(self.desk.model).get(name)
@@ -169,7 +169,7 @@ class ChaosView(View):
         if len(found) == 1:
             chosen("0")
         else:
-            rows = [(printable(f"{view.kind} {view.called}"), printable(view.daemon)) for view in found]
+            rows = [(daemon_name(view), printable(view.daemon)) for view in found]
             self.app.push_screen(Listing("Where (Enter, Esc)", rows, first=30, is_choice=True), chosen)
 
     def _play(self, which: str) -> None:

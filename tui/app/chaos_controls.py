@@ -11,7 +11,7 @@ from tui.app.control import LIFETIMES_S, Control, Lasting, Question, seconds
 from tui.app.deeds import Deed
 from tui.model import DaemonView, Model, SiteView
 from tui.model.chaos_values import HERE, FaultKind, FaultView, Playable
-from tui.model.words import age, printable
+from tui.model.words import age, daemon_name, printable
 
 __all__ = ["chaos_controls", "drill_deed", "end_deed", "heal_deed", "lift_deed", "place_control"]
 
@@ -23,7 +23,7 @@ _OWN = ("stream", "toxicity", "site", "name")
 def chaos_controls(model: Model, view: DaemonView, site: SiteView | None) -> Iterator[tuple[str, Control]]:
     """Yield the controls of faults inside of a daemon; at a hub's site, of the link with that one."""
     yield "chaos.place", place_control(model, view, site)
-    faults = [fault for fault in model.chaos.faults() if fault.daemon == view.daemon]
+    faults = model.chaos.faults_of(view.daemon)
     if not faults:
         return
     made = _Chaos(model, view, None)
@@ -89,7 +89,11 @@ class _Chaos:
 
     @property
     def name(self) -> str:
-        return printable(f"{self.view.kind} {self.view.called}")
+        return daemon_name(self.view)
+
+    @property
+    def faults(self) -> tuple[FaultView, ...]:
+        return self.model.chaos.faults_of(self.view.daemon)
 
     def place(self, typed: str) -> Question:
         """Raises ValueError, in words."""
@@ -108,9 +112,8 @@ class _Chaos:
     def _place(self, params: Mapping[str, Any], lease_s: float | None) -> Question:
         what = str(params.get("type") or params.get("profile"))
         given = str(params.get("name") or what)
-        taken = {fault.name.partition(".")[0] for fault in self.model.chaos.faults()} | {
-            fault.name for fault in self.model.chaos.faults() if fault.daemon == self.view.daemon
-        }
+        taken = {fault.name.partition(".")[0] for fault in self.model.chaos.faults()}
+        taken |= {fault.name for fault in self.faults}
         name = next(
             one
             for number in range(1, 1000)
@@ -147,8 +150,7 @@ class _Chaos:
 
     def lift(self, typed: str) -> Question:
         name = typed.strip()
-        faults = [fault for fault in self.model.chaos.faults() if fault.daemon == self.view.daemon]
-        fault = next((fault for fault in faults if fault.name == name), None)
+        fault = next((fault for fault in self.faults if fault.name == name), None)
         if fault is None:
             raise ValueError(f"no fault of {self.name} is called {name!r}")
         title = f"lift {printable(name)} in {self.name}"
@@ -157,7 +159,7 @@ class _Chaos:
         return Question(self._deed("chaos.remove", title, {"name": name}, why_not), lines, "Lift")
 
     def heal(self, typed: str) -> Question:
-        faults = [fault for fault in self.model.chaos.faults() if fault.daemon == self.view.daemon]
+        faults = self.faults
         names = ", ".join(printable(fault.name) for fault in faults)
         lines = [f"{len(faults)} fault{'s' * (len(faults) != 1)} end: {names}."]
         if any(fault.name.startswith("drill.") for fault in faults):

@@ -7,7 +7,7 @@ from tui.app.looks import Cell, Kind, Row
 from tui.model import Model
 from tui.model.chaos_values import DrillView, FaultKind, FaultView, Playable
 from tui.model.chaos_words import countdown, drill_words
-from tui.model.words import age, printable
+from tui.model.words import age, daemon_name, printable
 
 __all__ = ["COLUMNS", "chaos_rows", "kinds_of_all"]
 
@@ -49,7 +49,6 @@ def _run(run: DrillView, now: float) -> Row:
         state = f"{len(run.on)} on" if run.on else "recovering" if run.clock is not None else run.phase
     else:
         glyph, kind, state, left = "?", Kind.NOTICE, "unheard", f"{run.played}/{run.steps}"
-    words = [Cell(printable(drill_words(run, now)), Kind.BAD if run.broken_guards else Kind.PLAIN)]
     return Row(
         ("run", run.run),
         (
@@ -59,7 +58,7 @@ def _run(run: DrillView, now: float) -> Row:
             Cell(age(run.clock_now(now) if state == "recovering" else run.ran_s(now))),
             Cell(left),
             Cell(),
-            *words,
+            Cell(printable(drill_words(run, now)), Kind.BAD if run.broken_guards else Kind.PLAIN),
         ),
     )
 
@@ -88,7 +87,7 @@ def _daemons(model: Model, now: float) -> Iterator[Row]:
             ("daemon", name),
             (
                 Cell(glyph, kind),
-                Cell(printable(f"{view.kind} {view.called}"), Kind.STRONG),
+                Cell(daemon_name(view), Kind.STRONG),
                 Cell(state, kind),
                 Cell(),
                 Cell(),
@@ -96,7 +95,7 @@ def _daemons(model: Model, now: float) -> Iterator[Row]:
                 Cell(printable(words)),
             ),
         )
-        yield from (_fault(fault, now) for fault in (chaos.faults if chaos is not None else ()))
+        yield from (_fault(fault, now) for fault in model.chaos.faults_of(name))
 
 
 def _fault(fault: FaultView, now: float) -> Row:

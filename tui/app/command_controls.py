@@ -8,7 +8,7 @@ from daemons.ops.typed import read_typed
 from tui.app.control import Control, Question
 from tui.app.deeds import Deed
 from tui.model import DaemonView, Model, SiteView
-from tui.model.words import printable
+from tui.model.words import daemon_name, printable
 
 __all__ = ["command_controls"]
 
@@ -26,7 +26,7 @@ def command_controls(model: Model, view: DaemonView, site: SiteView | None) -> I
     if not known:
         return
     names = {name.removeprefix("site.") if at_site else name: name for name in sorted(known)}
-    on = printable(f"site {at_site}" if at_site else f"{view.kind} {view.called}")
+    on = printable(f"site {at_site}") if at_site else daemon_name(view)
 
     def question(typed: str) -> Question:
         try:

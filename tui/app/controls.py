@@ -11,7 +11,6 @@ from tui.app.command_controls import command_controls
 from tui.app.control import Control, Question, join
 from tui.app.daemon_controls import daemon_controls
 from tui.app.limit_controls import limit_controls
-from tui.app.row_controls import offers
 from tui.app.site_controls import site_controls
 from tui.model import DaemonView, Model, SiteView
 
@@ -29,7 +28,7 @@ def controls(model: Model, daemon: str, site: str) -> list[Control]:
         return []
     of = model.sites.get((daemon, site))
     found = (pair for kind in KINDS for pair in kind(model, view, of))
-    return [control for action, control in found if offers(model, daemon, action)]
+    return [control for action, control in found if model.offers(daemon, action)]
 
 
 def controls_of_all(model: Model, targets: Sequence[tuple[str, str]]) -> list[Control]:

@@ -8,7 +8,7 @@ from attrs import frozen
 from tui.app.control import LIFETIMES_S, Control, Lasting, Question, seconds, until_words
 from tui.app.deeds import Deed
 from tui.model import DaemonView, Model, SiteView
-from tui.model.words import printable
+from tui.model.words import daemon_name
 
 __all__ = ["daemon_controls"]
 
@@ -36,7 +36,7 @@ class _Daemon:
 
     @property
     def name(self) -> str:
-        return printable(f"{self.view.kind} {self.view.called}")
+        return daemon_name(self.view)
 
     def deed(self, action: str, title: str, **more: Any) -> Deed:
         """Make a deed on this daemon. `more`: parameters, and `undo` or `why_not`."""

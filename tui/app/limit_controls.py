@@ -9,7 +9,7 @@ from attrs import frozen
 from tui.app.control import LIFETIMES_S, Control, Lasting, Question, seconds, until_words
 from tui.app.deeds import Deed
 from tui.model import DaemonView, Limit, Model, SiteView
-from tui.model.words import printable
+from tui.model.words import daemon_name
 
 __all__ = ["limit_control", "limit_controls", "limit_words"]
 
@@ -42,7 +42,7 @@ class _Limits:
 
     @property
     def name(self) -> str:
-        return printable(f"{self.view.kind} {self.view.called}")
+        return daemon_name(self.view)
 
     def typed(self, typed: str) -> Question:
         """Raises ValueError, in words."""

@@ -12,7 +12,7 @@ from tui.app.view import View
 from tui.model import LogRow
 from tui.model.words import log_line, log_text, printable
 
-__all__ = ["LogView", "log_kind", "log_record", "record_lines"]
+__all__ = ["LogView", "log_kind", "log_record", "log_said", "record_lines"]
 
 LEVELS = ("debug", "info", "warning", "error")
 _SEVERE = {"critical": "error"}
@@ -84,7 +84,7 @@ class LogView(View):
 
     def said(self, row: Row) -> str:
         found = self._row_of(row.key)
-        return super().said(row) if found is None else f"{log_line(found)} daemon={found.daemon}"
+        return super().said(row) if found is None else log_said(found)
 
     def record(self, row: Row) -> Mapping[str, Any]:
         found = self._row_of(row.key)
@@ -113,6 +113,11 @@ class LogView(View):
 def log_kind(row: LogRow) -> Kind:
     """Return how a line looks."""
     return _KINDS.get(row.level, Kind.NOTICE if row.is_failed_fetch else Kind.PLAIN)
+
+
+def log_said(row: LogRow) -> str:
+    """Return a line of a log as it is copied and saved."""
+    return f"{log_line(row)} daemon={row.daemon}"
 
 
 def log_record(row: LogRow) -> Mapping[str, Any]:

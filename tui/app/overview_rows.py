@@ -3,9 +3,9 @@
 from tui.app.columns import Column
 from tui.app.looks import Cell, Kind, Row
 from tui.model import DaemonView, FeedState, Model, Severity, SiteState, SiteView
-from tui.model.words import age, count, feed_words, ms, printable, site_state, size
+from tui.model.words import age, count, daemon_name, feed_words, ms, printable, site_state, size
 
-__all__ = ["COLUMNS", "overview_rows", "state_cell"]
+__all__ = ["COLUMNS", "SEVERITY_KINDS", "overview_rows", "state_cell"]
 
 COLUMNS = (
     Column("", 1),
@@ -38,7 +38,7 @@ GLYPHS = {
     SiteState.NEVER: ("○", Kind.DIM),
     SiteState.UNKNOWN: ("?", Kind.NOTICE),
 }
-_SEVERITY_KINDS = {Severity.FAILING: Kind.BAD, Severity.DEGRADED: Kind.NOTICE, Severity.NOTICE: Kind.PLAIN}
+SEVERITY_KINDS = {Severity.FAILING: Kind.BAD, Severity.DEGRADED: Kind.NOTICE, Severity.NOTICE: Kind.PLAIN}
 
 
 def overview_rows(model: Model, now: float) -> list[Row]:
@@ -62,7 +62,7 @@ def state_cell(site: SiteView, now: float, *, is_stale: bool) -> tuple[Cell, Cel
 
 def _daemon_row(model: Model, daemon: str, now: float) -> Row:
     view, feed = model.daemons.get(daemon), model.feeds[daemon]
-    name = printable(f"{view.kind} {view.called}" if view is not None else daemon)
+    name = daemon_name(view) if view is not None else printable(daemon)
     if feed.state is not FeedState.LIVE or view is None:
         lost = feed.state in (FeedState.LOST, FeedState.REFUSED)
         kind = Kind.BAD if lost else Kind.NOTICE
@@ -72,7 +72,7 @@ def _daemon_row(model: Model, daemon: str, now: float) -> Row:
     if view.is_draining:
         state = (Cell("‖", Kind.NOTICE), Cell("draining", Kind.NOTICE))
     elif view.is_ready and view.worst is not None and view.worst.severity is not Severity.NOTICE:
-        kind = _SEVERITY_KINDS[view.worst.severity]
+        kind = SEVERITY_KINDS[view.worst.severity]
         state = (Cell("!", kind), Cell(f"ready, {view.worst.severity}", kind))
     elif view.is_ready:
         state = (Cell("■", Kind.GOOD), Cell("ready", Kind.GOOD))
@@ -94,7 +94,7 @@ def _health(view: DaemonView) -> Cell:
         return Cell("no warnings", Kind.DIM)
     more = f" (+{len(view.warnings) - 1})" if len(view.warnings) > 1 else ""
     return Cell(
-        printable(f"{view.worst.severity}: {view.worst.words}{more}"), _SEVERITY_KINDS[view.worst.severity]
+        printable(f"{view.worst.severity}: {view.worst.words}{more}"), SEVERITY_KINDS[view.worst.severity]
     )
 
 

@@ -8,12 +8,7 @@ from tui.app.deeds import Deed
 from tui.model import CommandRow, DeadLetter, Model, Rule
 from tui.model.words import printable, size
 
-__all__ = ["dead_deeds", "offers", "rule_deed", "withdraw_deeds"]
-
-
-def offers(model: Model, daemon: str, action: str) -> bool:
-    """Does the daemon let this operator do that?"""
-    return any(offered["name"] == action for offered in model.actions.get(daemon, ()))
+__all__ = ["dead_deeds", "rule_deed", "withdraw_deeds"]
 
 
 def rule_deed(model: Model, daemon: str, site: str, rule: Rule) -> Question | None:
@@ -23,7 +18,7 @@ def rule_deed(model: Model, daemon: str, site: str, rule: Rule) -> Question | No
         return None
     at_hub = view.kind != "pits"
     action = "site.allowlist.switch" if at_hub else "allowlist.switch"
-    if not offers(model, daemon, action):
+    if not model.offers(daemon, action):
         return None
     to, pattern = not rule.is_enabled, printable(rule.pattern)
 
@@ -43,7 +38,7 @@ def dead_deeds(model: Model, letters: Iterable[DeadLetter], *, requeue: bool) ->
     for letter in letters:
         view = model.daemons.get(letter.daemon)
         action = "dead.requeue" if requeue else "dead.drop"
-        if view is None or not offers(model, letter.daemon, action):
+        if view is None or not model.offers(letter.daemon, action):
             continue
         of = {} if view.kind == "pits" else {"site": letter.site}
         on = f"dead letter {letter.id} of site {printable(letter.site)}"
@@ -63,7 +58,7 @@ def withdraw_deeds(model: Model, commands: Iterable[CommandRow]) -> list[Questio
     """Return what has sites not run commands that they have not run yet; of what is decided there is nothing to withdraw."""
     found = []
     for command in commands:
-        if command.decided_utc is not None or not offers(model, command.daemon, "site.withdraw"):
+        if command.decided_utc is not None or not model.offers(command.daemon, "site.withdraw"):
             continue
         do, site = printable(str(command.action.get("do", "")))[:24], printable(command.site)
         on = f"command {printable(command.id[:12])} ({do}) to site {site}"

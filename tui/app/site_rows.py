@@ -6,7 +6,18 @@ from tui.app.columns import Column
 from tui.app.looks import Cell, Kind, Row
 from tui.app.overview_rows import state_cell
 from tui.model import CommandRow, DaemonView, Model, Severity, SiteView
-from tui.model.words import age, count, feed_words, left, limit_line, ms, printable, size, versions_words
+from tui.model.words import (
+    age,
+    count,
+    daemon_name,
+    feed_words,
+    left,
+    limit_line,
+    ms,
+    printable,
+    size,
+    versions_words,
+)
 
 __all__ = ["COLUMNS", "site_rows"]
 
@@ -86,7 +97,7 @@ def _site(model: Model, site: SiteView, now: float) -> Iterator[Row]:
 
 
 def _daemon(view: DaemonView, now: float) -> Iterator[Row]:
-    yield _heading(f"{view.kind} {view.called}", "")
+    yield _heading(daemon_name(view), "")
     if view.is_production:
         yield _fact("for", "! PRODUCTION: what is done here is done to a race", Kind.BAD)
     if view.software:

@@ -5,12 +5,12 @@ from typing import Any
 
 from tui.app.columns import Column
 from tui.app.desk import Desk
-from tui.app.log import log_kind, log_record, record_lines
+from tui.app.log import log_kind, log_record, log_said, record_lines
 from tui.app.looks import Cell, Key, Kind, Row
 from tui.app.view import View
 from tui.model import FeedState, LogRow
 from tui.model.tracebook import FETCH, Leg, in_order, legs
-from tui.model.words import log_line, log_text, ms, printable
+from tui.model.words import log_text, ms, printable
 
 __all__ = ["TraceView"]
 
@@ -67,7 +67,7 @@ class TraceView(View):
 
     def said(self, row: Row) -> str:
         found = self._rows_of(row.key) if row.key[0] == "line" else []
-        return f"{log_line(found[0])} daemon={found[0].daemon}" if found else super().said(row)
+        return log_said(found[0]) if found else super().said(row)
 
     def record(self, row: Row) -> Mapping[str, Any]:
         found = self._rows_of(row.key) if row.key[0] == "line" else []

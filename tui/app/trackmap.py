@@ -105,8 +105,7 @@ class TrackMap(LineWidget, can_focus=True):
             for x in old.keys() | new.keys()
             if old.get(x) != new.get(x)
         ]
-        if dirty:
-            self.refresh(*dirty)
+        self.refresh_all(dirty)
 
     def _placed(self) -> list[dict[int, tuple[str, Style]]]:
         """Return what stands over the track: in each row, by column, a letter and its style."""

@@ -56,11 +56,11 @@ class ChaosLook:
             is_due = self._is_wanted or any(self._stands_now())
             # What is over is asked for once more: how a drill ended is not in the status.
             is_over, self._is_other = self._is_other and not is_due, False
-            if (is_due or is_over) and self._offers(LIST):
+            if (is_due or is_over) and self.model.offers(self.name, LIST):
                 try:
                     told = await client.act(LIST)
                     self.model.chaos_told(self.name, told, self.now())
-                    if self._is_wanted and not kinds_asked and self._offers(KINDS):
+                    if self._is_wanted and not kinds_asked and self.model.offers(self.name, KINDS):
                         kinds_asked = True
                         self.model.chaos_kinds_told(self.name, await client.act(KINDS))
                 except AdminError:
@@ -70,6 +70,3 @@ class ChaosLook:
 
     def _stands_now(self) -> tuple[object, ...]:
         return (self.model.chaos.faults_on(self.name), self.model.chaos.drills_on(self.name))
-
-    def _offers(self, action: str) -> bool:
-        return any(offered["name"] == action for offered in self.model.actions.get(self.name, ()))

@@ -20,6 +20,7 @@ import trio
 from attrs import define, field
 
 from daemons.ops.client import AdminClient, AdminError, Unreachable
+from daemons.ops.groups import leaves
 from tui.feed.chaoslook import ChaosLook
 from tui.feed.sources import Source
 from tui.feed.tracelook import TraceLook
@@ -142,12 +143,12 @@ class Feed:
             async with self.source.open() as client:
                 await self._live(client)
         except* (_Ended, Unreachable, AdminError, ValueError, OSError) as group:
-            ended = self._ended(_first(group))
+            ended = self._ended(leaves(group)[0])
         finally:
             self._client = None
         return ended.words, ended.is_refused
 
-    def _ended(self, exc: Exception) -> _Ended:
+    def _ended(self, exc: BaseException) -> _Ended:
         if isinstance(exc, _Ended):
             return exc
         if isinstance(exc, AdminError):
@@ -167,7 +168,7 @@ class Feed:
             nursery.start_soon(self._chaos.run, client)
             nursery.start_soon(self._trace.run, client)
 
-    # --- the four tasks ------------------------------------------------------------------------------------------
+    # --- its tasks -----------------------------------------------------------------------------------------------
 
     async def _keep_status(self, client: AdminClient) -> None:
         while True:
@@ -257,10 +258,3 @@ class _Sieve:
             if number <= self._number and str(told["line"].get("at", "")) > self._at_text:
                 self._number = 0  # said later, numbered lower: another process, whose numbers begin anew
         return number > self._number
-
-
-def _first(exc: Exception) -> Exception:
-    """Return what ended a connection: the first of what a group gathers."""
-    while isinstance(exc, ExceptionGroup):
-        exc = exc.exceptions[0]
-    return exc

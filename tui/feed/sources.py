@@ -21,7 +21,7 @@ class Source(Protocol):
     def open(self) -> AbstractAsyncContextManager[AdminClient]:
         """Give a client for the length of the block. Raises Unreachable, in words. Cancelling leaves nothing behind."""
 
-    def words(self, exc: Exception) -> str:
+    def words(self, exc: BaseException) -> str:
         """Say in words what went wrong while it was open."""
 
 
@@ -38,5 +38,5 @@ class Direct:
         async with self.client.kept() as client:
             yield client
 
-    def words(self, exc: Exception) -> str:
+    def words(self, exc: BaseException) -> str:
         return str(exc)

@@ -81,7 +81,7 @@ class SshTunnel:
     def place(self) -> str:
         return f"{self.host}:{self.folder}" if self.folder else self.host
 
-    def words(self, exc: Exception) -> str:
+    def words(self, exc: BaseException) -> str:
         """Say what ssh said, where it said anything: it knows better than who found a closed socket."""
         said = _last_line(self._said).removeprefix(f"{self.host}: ")
         if said.startswith("channel ") and "open failed" in said:

@@ -47,6 +47,11 @@ class ChaosBook:
         """Return the faults of all daemons."""
         return [fault for view in self.views.values() for fault in view.faults]
 
+    def faults_of(self, daemon: str) -> tuple[FaultView, ...]:
+        """Return the faults of one daemon, as far as it has told them."""
+        view = self.views.get(daemon)
+        return () if view is None else view.faults
+
     def running(self, now: float) -> list[DrillView]:
         """Return the drills that run, the newest first."""
         return [run for run in self._newest() if run.is_running(now)]

@@ -89,6 +89,10 @@ class Model:
         """Return the sites that one daemon tells of, by name."""
         return [site for (of, _), site in sorted(self.sites.items()) if of == daemon]
 
+    def offers(self, daemon: str, action: str) -> bool:
+        """Does a daemon let this operator do that?"""
+        return any(offered["name"] == action for offered in self.actions.get(daemon, ()))
+
     def is_stale(self, daemon: str) -> bool:
         """Is what is shown of a daemon only what it last said?"""
         return self.feeds[daemon].state is not FeedState.LIVE

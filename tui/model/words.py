@@ -9,6 +9,7 @@ from tui.model.values import DaemonView, FeedState, Limit, LogRow, SiteState, Si
 __all__ = [
     "age",
     "count",
+    "daemon_name",
     "feed_words",
     "left",
     "limit_line",
@@ -84,6 +85,11 @@ def _short(number: float, step: int, units: tuple[str, ...]) -> str:
         if number < 999.5 or unit == units[-1]:
             break
     return f"{number:.1f}{unit}" if number < 9.95 else f"{number:.0f}{unit}"
+
+
+def daemon_name(view: DaemonView) -> str:
+    """Return what a daemon is called: what it is, and its own name."""
+    return printable(f"{view.kind} {view.called}")
 
 
 def site_state(site: SiteView, now: float) -> str:
