@@ -59,6 +59,8 @@ from daemons.race.members import Members
 from daemons.race.memory import Memory, SiteMemory
 from daemons.race.memoryroutes import memory_routes
 from daemons.race.pages import race_routes
+from daemons.race.pocketbase.realtime import Realtime
+from daemons.race.pocketbase.routes import pocketbase_routes
 from daemons.race.ranks import rank_of
 from daemons.race.sitedoor import SiteDoor
 from daemons.store import Store, open_store
@@ -230,6 +232,9 @@ class Cloud:
                 trail=self.admin.trail,
                 utc_now=utc_now,
                 fetch_s=lambda: self.fetch_bounds.now.timeout_s + 1.0,
+            ),
+            *pocketbase_routes(
+                Realtime(self.members.boards, utc_now, self.environment.urandom, self.members.news)
             ),
             *login_routes(self.sign_in, self.authoriser),
             *self.admin.routes(self.authoriser),

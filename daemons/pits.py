@@ -57,6 +57,8 @@ from daemons.race.memory import Memory, SiteMemory, observe
 from daemons.race.memoryroutes import memory_routes
 from daemons.race.origin import LocalOrigin, OriginLimits
 from daemons.race.pages import race_routes
+from daemons.race.pocketbase.realtime import Realtime
+from daemons.race.pocketbase.routes import pocketbase_routes
 from daemons.race.ranks import rank_of
 from daemons.race.site import SiteService
 from daemons.race.siteactions import SiteOffice, answer_rules, note_command
@@ -316,6 +318,9 @@ class Pits:
         return [
             *race_routes(lambda: {self.config.site: self.keeper}, assets, utc_now=utc_now),
             *memory_routes(self._memory_of, share_private=self.config.share_private),
+            *pocketbase_routes(
+                Realtime(lambda: {self.config.site: self.keeper}, utc_now, self.environment.urandom)
+            ),
             self.hints.route(NOTIFY_PATH),
             *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=False),
             metrics_route(figures.readings),

@@ -39,7 +39,7 @@ from daemons.race.keeper import BoardKeeper
 from daemons.race.memory import Memory, observe
 from daemons.race.record import EventRecord
 from daemons.race.remote import RemoteOrigin
-from daemons.race.stream import BoardFeed, SiteNews
+from daemons.race.stream import SiteNews
 from daemons.race.watchrows import WATCH_TOPIC
 from daemons.store import StorageError, Store
 from protocol.topics import Subscriber
@@ -158,7 +158,7 @@ class Members(Mapping[str, Member]):
 
     # --- how they stand ------------------------------------------------------------------------------------------
 
-    def boards(self) -> dict[str, BoardFeed]:
+    def boards(self) -> dict[str, BoardKeeper]:
         """Return the boards that are shown, by site."""
         return {name: member.site.keeper for name, member in self.items()}
 

@@ -1,0 +1,1 @@
+"""PocketBase's read API."""
