@@ -39,7 +39,7 @@ from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.authority.users import Passwords
 from daemons.ops.environment import Environment
 from daemons.ops.errors import RefusedToStart
-from daemons.ops.faultsinside import ChaosOffice, warn_of_faults
+from daemons.ops.faultsinside import ChaosOffice
 from daemons.ops.health import Health, health_routes
 from daemons.ops.lapses import Lapses
 from daemons.ops.lifecycle import run_process
@@ -172,9 +172,7 @@ class Cloud:
             *backup_actions(self.care),
             *chaos.actions(),
         )
-        if self.hazards is not None:
-            self.hazards.on_change = partial(warn_of_faults, self.health, self.hazards)
-            self.hazards.on_change()
+        chaos.keep_told(self.health)
 
     async def run(self, *, task_status: trio.TaskStatus["Cloud"] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Started: pages, API and link answer."""

@@ -36,7 +36,7 @@ from daemons.ops.authority.file import AuthorityFile, open_authority
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.environment import Environment
-from daemons.ops.faultsinside import ChaosOffice, warn_of_faults
+from daemons.ops.faultsinside import ChaosOffice
 from daemons.ops.health import Health, health_routes
 from daemons.ops.lapses import Lapses
 from daemons.ops.lifecycle import run_process
@@ -167,9 +167,7 @@ class Pits:
             *backup_actions(self.care),
             *chaos.actions(),
         )
-        if self.hazards is not None:
-            self.hazards.on_change = partial(warn_of_faults, self.health, self.hazards)
-            self.hazards.on_change()
+        chaos.keep_told(self.health)
         if config.cloud_url:
             self.dialer = self.figures.dialer = self._make_dialer()
 

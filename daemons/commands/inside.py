@@ -1,12 +1,13 @@
 """Daemons whose config allows faults: the one place where a daemon and what breaks it on purpose are bound together."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 import attrs
 
-from chaos.inside.inside import Inside, open_inside
+from chaos.inside.inside import open_inside
 from daemons.cloud import Cloud, open_cloud
 from daemons.ops.environment import Environment
 from daemons.ops.lifecycle import run_process
@@ -15,39 +16,32 @@ from daemons.race.config import CloudConfig, PitsConfig
 
 __all__ = ["open_fragile_cloud", "open_fragile_pits", "run_cloud", "run_pits"]
 
+Daemon = TypeVar("Daemon")
 
-@asynccontextmanager
-async def open_fragile_pits(
+
+def open_fragile_pits(
     config: PitsConfig, environment: Environment | None = None
-) -> AsyncIterator[Pits]:
+) -> AbstractAsyncContextManager[Pits]:
     """Open a site that an admin may put faults into; otherwise as `open_pits`."""
-    async with (
-        _open_inside("site", environment) as (inside, believed),
-        open_pits(config, environment=believed, hazards=inside) as pits,
-    ):
-        yield pits
+    return _open_fragile("site", partial(open_pits, config), environment or Environment())
 
 
-@asynccontextmanager
-async def open_fragile_cloud(
+def open_fragile_cloud(
     config: CloudConfig, environment: Environment | None = None
-) -> AsyncIterator[Cloud]:
+) -> AbstractAsyncContextManager[Cloud]:
     """Open a hub that an admin may put faults into; otherwise as `open_cloud`."""
-    async with (
-        _open_inside("hub", environment) as (inside, believed),
-        open_cloud(config, environment=believed, hazards=inside) as cloud,
-    ):
-        yield cloud
+    return _open_fragile("hub", partial(open_cloud, config), environment or Environment())
 
 
 @asynccontextmanager
-async def _open_inside(
-    side: str, environment: Environment | None
-) -> AsyncIterator[tuple[Inside, Environment]]:
-    """Give what the faults are put into, and the world as a daemon under them believes it."""
-    environment = environment or Environment()
+async def _open_fragile(
+    side: str, open_daemon: Callable[..., AbstractAsyncContextManager[Daemon]], environment: Environment
+) -> AsyncIterator[Daemon]:
+    """Open a daemon over what the faults are put into, in the world as one under them believes it."""
     async with open_inside(side, environment.utc_now, environment.urandom(8).hex()) as inside:
-        yield inside, attrs.evolve(environment, utc_now=inside.utc_now)
+        believed = attrs.evolve(environment, utc_now=inside.utc_now)
+        async with open_daemon(environment=believed, hazards=inside) as daemon:
+            yield daemon
 
 
 def run_pits(config: PitsConfig) -> int:

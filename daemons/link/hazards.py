@@ -18,9 +18,7 @@ LookUp = Callable[[str], Awaitable[None]]
 
 
 class Hazards(FaultsInside, Protocol):
-    """What breaks one daemon. `on_change` is called when what is in force has changed."""
-
-    on_change: Callable[[], None]
+    """What breaks one daemon."""
 
     def wrapper(self, site: str) -> StreamWrapper:
         """Return what wraps each connection of the link with `site`."""

@@ -5,6 +5,7 @@ break the daemon from outside say here how they stand: that is allowed everywher
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from attrs import field, frozen
@@ -15,7 +16,7 @@ from daemons.ops.drillnotes import DrillNotes
 from daemons.ops.health import Health, Severity
 from daemons.ops.options import option
 
-__all__ = ["ChaosConfig", "ChaosOffice", "FaultsInside", "warn_of_faults"]
+__all__ = ["ChaosConfig", "ChaosOffice", "FaultsInside"]
 
 LEASE_S = 60.0
 NOTE_S = 15.0
@@ -38,7 +39,9 @@ class ChaosConfig:
 
 
 class FaultsInside(Protocol):
-    """The port to what carries faults. Nothing here blocks."""
+    """The port to what carries faults. Nothing here blocks. `on_change` is called when what is in force has changed."""
+
+    on_change: Callable[[], None]
 
     def kinds(self) -> dict[str, Any]:
         """Return what can be begun: "faults", each with its attributes, and "profiles", each with its parts."""
@@ -91,6 +94,12 @@ class ChaosOffice:
 
     inside: FaultsInside | None
     notes: DrillNotes = field(factory=DrillNotes)
+
+    def keep_told(self, health: Health) -> None:
+        """Have the daemon's health say that faults may be put in and which are in force, now and at each change."""
+        if self.inside is not None:
+            self.inside.on_change = partial(_warn_of_faults, health, self.inside)
+            self.inside.on_change()
 
     def status(self) -> dict[str, Any]:
         """Return what every operator is to know at once."""
@@ -236,10 +245,7 @@ def _wanted(inside: FaultsInside, params: Mapping[str, Any]) -> list[_Wanted]:
     ]
 
 
-def warn_of_faults(health: Health, inside: FaultsInside | None) -> None:
-    """Say that faults may be put in, and which are in force now. To be called again when that changes."""
-    if inside is None:
-        return
+def _warn_of_faults(health: Health, inside: FaultsInside) -> None:
     health.set(
         "chaos", Severity.NOTICE, "faults may be put into this daemon: [chaos] allow is on, not for a race"
     )
