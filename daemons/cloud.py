@@ -45,6 +45,7 @@ from daemons.ops.lapses import Lapses
 from daemons.ops.lifecycle import run_process
 from daemons.ops.limits import HubLimits, LimitTable
 from daemons.ops.metrics import metrics_route
+from daemons.ops.offload import inline, threaded
 from daemons.ops.storecare import StoreCare
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.ops.watchman import Watchman
@@ -63,6 +64,7 @@ from daemons.race.pocketbase.realtime import Realtime
 from daemons.race.pocketbase.routes import pocketbase_routes
 from daemons.race.ranks import rank_of
 from daemons.race.sitedoor import SiteDoor
+from daemons.race.treeready import TreeAnswers
 from daemons.store import Store, open_store
 from daemons.web.admin import AdminOffice
 from daemons.web.assets import Assets, read_assets
@@ -108,6 +110,7 @@ class Cloud:
     memory: Memory = field(init=False)
     members: Members = field(init=False)
     door: SiteDoor = field(init=False)
+    trees: TreeAnswers = field(init=False)
     watchman: Watchman = field(init=False)
     figures: HubFigures = field(init=False)
     admin: AdminOffice = field(init=False)
@@ -147,6 +150,8 @@ class Cloud:
             partial(warn_of_bearers, self.tokens, self.health),
             self.members.recheck,
         ]
+        offload = inline if self.inline else threaded
+        self.trees = TreeAnswers(self.members.boards, utc_now, offload)
         self.door = SiteDoor(config, self.admission, self.members, self.limits)
         looks = LinkLooks(self.store, self.health, self.members.peers)
         self.watchman = Watchman(
@@ -196,7 +201,7 @@ class Cloud:
             serve = partial(
                 serve_pages, listeners, self._routes(assets), assets,
                 environment=self.environment, config=config.http, guard=self.guard,
-                on_control=self.door.answer, tls=tls,
+                on_control=self.door.answer, tls=tls, ready=self.trees.ready,
             )  # fmt: skip
             self.front = self.figures.common.front = await nursery.start(serve)
             task_status.started(self)
@@ -222,7 +227,9 @@ class Cloud:
     def _routes(self, assets: Assets) -> list[BaseRoute]:
         utc_now, figures = self.environment.utc_now, self.figures
         return [
-            *race_routes(self.members.boards, assets, utc_now=utc_now, news=self.members.news),
+            *race_routes(
+                self.members.boards, assets, utc_now=utc_now, news=self.members.news, trees=self.trees
+            ),
             *memory_routes(self._memory_of),
             *api_routes(
                 self.members,

@@ -66,6 +66,7 @@ from daemons.race.sitefigures import SiteFigures
 from daemons.race.sitehealth import note_link, note_origin, warn_of_bearer
 from daemons.race.telling import EventTeller
 from daemons.race.times import read_zone
+from daemons.race.treeready import TreeAnswers
 from daemons.race.watches import Watches
 from daemons.race.watchrows import WATCH_TOPIC
 from daemons.store import StorageError, Store, open_store
@@ -110,6 +111,7 @@ class Pits:
     watches: Watches = field(init=False)
     hints: HintEndpoint = field(init=False)
     keeper: BoardKeeper = field(init=False)
+    trees: TreeAnswers = field(init=False)
     memory: Memory = field(init=False)
     durable: DurableChannels = field(init=False)
     teller: EventTeller = field(init=False)
@@ -183,6 +185,8 @@ class Pits:
         self.watches = Watches(self.origin.own)
         self.hints = HintEndpoint(lambda hint: self.watches.nudge())
         self.keeper = BoardKeeper(site_zone=read_zone(config.time_zone or None))
+        offload = inline if self.inline else threaded
+        self.trees = TreeAnswers(lambda: {config.site: self.keeper}, utc_now, offload)
         self.memory = Memory(self.store, config.memory, utc_now)
 
     def _make_link(self) -> None:
@@ -290,6 +294,7 @@ class Pits:
             serve = partial(
                 serve_pages, listeners, self._routes(assets), assets,
                 environment=self.environment, config=self.config.http, guard=self.guard,
+                ready=self.trees.ready,
             )  # fmt: skip
             self.front = self.figures.common.front = await nursery.start(serve)
             if self.dialer is not None:
@@ -314,7 +319,7 @@ class Pits:
     def _routes(self, assets: Assets) -> list[BaseRoute]:
         utc_now, figures = self.environment.utc_now, self.figures
         return [
-            *race_routes(lambda: {self.config.site: self.keeper}, assets, utc_now=utc_now),
+            *race_routes(self.trees.boards, assets, utc_now=utc_now, trees=self.trees),
             *memory_routes(self._memory_of, share_private=self.config.share_private),
             *pocketbase_routes(
                 Realtime(lambda: {self.config.site: self.keeper}, utc_now, self.environment.urandom)

@@ -13,7 +13,7 @@ from daemons.race.cache import SqliteCache
 from daemons.race.hubactions import member_status
 from daemons.race.members import Members
 from daemons.race.memory import Memory
-from daemons.race.readings import cache_readings, command_readings, hub_readings
+from daemons.race.readings import cache_readings, command_readings, hub_readings, tree_readings
 from daemons.race.sitedoor import SiteDoor
 from daemons.web.figures import DaemonFigures
 from protocol.linkstatus import Status
@@ -92,6 +92,7 @@ class HubFigures:
             if member is None:
                 continue
             yield from hub_readings(member.site, label, self.utc_now())
+            yield from tree_readings(member.site.keeper.tree, label)
             yield from command_readings(member.desk, label)
             yield from link_readings(member.site.peer)
         words = "Sites without series of their own, because there are too many."

@@ -1,19 +1,21 @@
-"""The race's pages: the live page, the board as JSON, and the stream that keeps the page up to date.
+"""The race's pages: the live page, the tree and the board as JSON, and the stream that keeps the page up to date.
 
 The same code on the site, which has one board, and on the hub, which has one for every site.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from daemons.ops.offload import threaded
 from daemons.race.keeper import Freshness
-from daemons.race.stream import BoardFeed, BoardStream, SiteNews, freshness_json
+from daemons.race.stream import BoardFeed, SiteNews, TreeStream, Viewing, freshness_json
 from daemons.race.times import utc_text
+from daemons.race.treeready import TreeAnswers
 from daemons.web.assets import Assets, is_known
 from daemons.web.refusals import json_response
 
@@ -24,37 +26,67 @@ Boards = Callable[[], Mapping[str, BoardFeed]]
 
 
 def race_routes(
-    boards: Boards, assets: Assets, *, utc_now: Callable[[], float], news: SiteNews | None = None
+    boards: Boards,
+    assets: Assets,
+    *,
+    utc_now: Callable[[], float],
+    news: SiteNews | None = None,
+    trees: TreeAnswers | None = None,
 ) -> list[BaseRoute]:
-    """Return the routes of the pages. `news` tells that `boards` returns others than before.
+    """Return the routes of the pages. `news` tells that `boards` returns others than before; `trees` is given where
+    the front has it answer most of the requests for trees.
 
-    `/` the live page (`?site=name` where there are several) · `/events` its stream (the same) · `/api/board`
-    and `/api/sites/{site}/board` the board as JSON, its weak ETag not changing with its age · `/static/…`.
+    The pages of `daemons.web.assets` (`?site=name` where there are several) · `/events` their stream (the same), which is
+    `/api/v1/sites/{site}/stream` too · `/api/v1/sites/{site}/tree` · `/api/board` and `/api/sites/{site}/board` the
+    board as JSON, its weak ETag not changing with its age · `/static/…`.
     """
+    viewing = Viewing(boards, utc_now, news or SiteNews())
+    answers = trees or TreeAnswers(boards, utc_now, threaded)
 
     async def page(request: Request) -> Response:
         return assets.answer(request, "index.html")
 
     async def events(request: Request) -> Response:
         site = request.query_params.get("site") or None
-        return BoardStream(boards, site, request.headers.get("last-event-id"), utc_now=utc_now, news=news)
+        return TreeStream(viewing, site, _version(request), with_board=True)
+
+    async def stream(request: Request) -> Response:
+        site = request.path_params["site"]
+        return TreeStream(viewing, site, _version(request)) if site in boards() else _no_site(site, boards())
+
+    async def tree(request: Request) -> Response:
+        site = request.path_params["site"]
+        feed = boards().get(site)
+        return await answers.answer(request, feed) if feed is not None else _no_site(site, boards())
 
     async def board(request: Request) -> Response:
         known = boards()
         site = request.path_params.get("site", next(iter(known)) if len(known) == 1 else None)
         keeper = known.get(site) if site is not None else None
         if keeper is None:
-            words = f"there is no site {site!r} here" if site is not None else "name one: /api/sites/…/board"
-            return json_response(404, {"code": "NO_SITE", "words": words, "sites": sorted(known)})
+            return _no_site(site, known)
         return _board(request, keeper, keeper.freshness(utc_now()))
 
     return [
         Route("/", page, methods=["GET"]),
         Route("/events", events, methods=["GET"]),
+        Route("/api/v1/sites/{site}/stream", stream, methods=["GET"]),
+        Route("/api/v1/sites/{site}/tree", tree, methods=["GET"]),
         Route("/api/board", board, methods=["GET"]),
         Route("/api/sites/{site}/board", board, methods=["GET"]),
         *assets.routes(),
     ]
+
+
+def _version(request: Request) -> str:
+    """The version of the tree that the client has. A browser that comes back by itself still asks as it first did."""
+    named = request.headers.get("last-event-id") or request.query_params.get("after", "")
+    return named.removeprefix("W/").strip('"')
+
+
+def _no_site(site: str | None, known: Iterable[str]) -> Response:
+    words = f"there is no site {site!r} here" if site is not None else "name one: /api/sites/…/board"
+    return json_response(404, {"code": "NO_SITE", "words": words, "sites": sorted(known)})
 
 
 def _board(request: Request, keeper: BoardFeed, fresh: Freshness) -> Response:

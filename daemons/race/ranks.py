@@ -1,12 +1,13 @@
 """How well each request to a hub or a site can wait when too many come: what is live goes before what is past."""
 
+from daemons.web.assets import PAGES
 from daemons.web.guard import Rank
 from daemons.web.head import Head
 
 __all__ = ["rank_of"]
 
 _ESSENTIAL = frozenset({"/healthz", "/readyz", "/metrics", "/api/login", "/api/refresh", "/api/logout"})
-_LIVE = frozenset({"/", "/events", "/api/board", "/api/sites", "/notify"})
+_LIVE = frozenset({*PAGES, "/events", "/api/board", "/api/sites", "/notify"})
 
 
 def rank_of(head: Head) -> Rank:
@@ -15,4 +16,5 @@ def rank_of(head: Head) -> Rank:
     if path in _ESSENTIAL or path.startswith("/admin/"):
         return Rank.ESSENTIAL
     is_board = path.startswith("/api/sites/") and path.endswith("/board")
-    return Rank.LIVE if path in _LIVE or is_board or path.startswith("/static/") else Rank.OTHER
+    is_page = is_board or path.startswith(("/static/", "/api/v1/"))
+    return Rank.LIVE if is_page or path in _LIVE else Rank.OTHER

@@ -12,6 +12,7 @@ from daemons.race.hub import HubSite
 from daemons.race.originlimits import OriginStatistics
 from daemons.race.originstate import OriginState
 from daemons.race.site import SiteService
+from daemons.race.treekeeper import TreeKeeper
 from protocol.errors import ErrorCode
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "hub_readings",
     "origin_readings",
     "site_readings",
+    "tree_readings",
 ]
 
 _ORIGIN = {
@@ -107,6 +109,16 @@ def _errors(errors: "dict[ErrorCode, int]", labels: Labels) -> Iterator[Reading]
     for code in ErrorCode:  # all of them, so that the first one is seen as a rise
         pair = (*labels, ("code", code.value))
         yield Reading("fetch_errors", "Fetches that failed.", errors.get(code, 0), pair, is_counter=True)
+
+
+def tree_readings(tree: TreeKeeper, labels: Labels = ()) -> Iterator[Reading]:
+    """Yield what showing a site's event costs: encodings are made for all viewers, however many there are."""
+    words = "Versions of what is shown of an event."
+    yield Reading("race_tree_versions", words, tree.made, labels, is_counter=True)
+    words = "How often it was made into bytes: what changed, the whole for streams, the whole packed."
+    for what, count in tree.encodings.items():
+        pair = (*labels, ("what", what))
+        yield Reading("race_tree_encodings", words, count, pair, is_counter=True)
 
 
 def command_readings(desk: CommandDesk, labels: Labels) -> Iterator[Reading]:

@@ -14,7 +14,7 @@ from daemons.race.hints import HintEndpoint
 from daemons.race.keeper import BoardKeeper
 from daemons.race.memory import Memory
 from daemons.race.origin import LocalOrigin, OriginState
-from daemons.race.readings import hint_readings, origin_readings, site_readings
+from daemons.race.readings import hint_readings, origin_readings, site_readings, tree_readings
 from daemons.race.site import SiteService
 from daemons.race.siteactions import channels_status, rules_status
 from daemons.race.telling import EventTeller
@@ -78,6 +78,7 @@ class SiteFigures:
         yield from origin_readings(self.origin.statistics(), self.origin.state)
         yield from hint_readings(self.hints.statistics())
         yield from site_readings(self.service)
+        yield from tree_readings(self.keeper.tree)
         yield from self.memory.readings()
         if self.keeper.as_of is not None:
             age_s = max(0.0, self.utc_now() - self.keeper.as_of)

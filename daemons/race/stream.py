@@ -1,20 +1,21 @@
-"""The page's event stream (server-sent events, WHATWG HTML §9.2): boards as they change, and their age.
+"""The pages' event stream (server-sent events, WHATWG HTML §9.2): a site's tree as it changes, and its age.
 
-Events: `sites` {sites, site}: which fields there are and whose board follows (null: choose) · `board`: the
-whole board, its id being the name of its content, so that who comes back with it (Last-Event-ID) is not
-sent it again · `age` {age_s, stale_after_s, stale, why}: how old it is by the server's clock, the only
-clock that counts. Age is sent every few seconds whatever happens and so also keeps the connection from
-idling; a page that hears nothing for longer knows that it is cut off, which it could not know from
-comments, that no page gets to see.
+Events: `sites` {sites, site}: which fields there are and whose tree follows (null: choose) · `tree`: all of it · `patch`:
+what has changed, as a merge patch (RFC 7396); the id of both is the name of the version that the viewer then has, and
+who comes back with it (Last-Event-ID, or `after` in the query) is sent what came since · `age` {age_s, stale_after_s,
+stale, why, now}: how old it is by the server's clock, the only clock that counts. Age is sent every few seconds whatever
+happens and so also keeps the connection from idling; a page that hears nothing for longer knows that it is cut off, which
+it could not know from comments, that no page gets to see.
 
-A viewer who reads slowly misses versions, never the newest: nothing is queued but what is being sent. The
-front ends one who does not read at all, by its write deadline.
+A viewer who reads slowly misses versions, never the newest: nothing is queued but what is being sent, and then he is
+sent one patch that joins what he missed. The front ends one who does not read at all, by its write deadline.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import trio
 from attrs import define, field
@@ -22,17 +23,26 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from daemons.race.keeper import Freshness
+from daemons.race.times import utc_text
+from daemons.race.treebytes import to_json
+from daemons.race.treekeeper import TreeKeeper
+from daemons.web import sse
+from daemons.web.asgi import CHUNKS
 
-__all__ = ["BoardFeed", "BoardStream", "SiteNews", "freshness_json"]
+__all__ = ["BoardFeed", "SiteNews", "TreeStream", "Viewing", "freshness_json"]
 
 LIVE_AGE_S = 2.0
 IDLE_AGE_S = 5.0
 RETRY_MS = 1000
 
+SHARED_S = 0.02
+"""For so long the same bytes are sent to all: an age is wrong by as much at most."""
+
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),  # nginx would hold events back
+    (b"access-control-allow-origin", b"*"),  # what is public here, clubs show on pages of their own
 ]
 
 
@@ -46,19 +56,15 @@ def freshness_json(fresh: Freshness) -> dict[str, Any]:
     }
 
 
-def _event(kind: str, data: bytes) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (kind.encode(), data)
-
-
-def _json_event(kind: str, value: object) -> bytes:
-    return _event(kind, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-
-
 class BoardFeed(Protocol):
-    """The port between whoever keeps a board and those who show it; `BoardKeeper` is its half inside one process.
+    """The port between whoever keeps what is shown of a site and those who show it; `BoardKeeper` is its half inside
+    one process.
 
-    `serial` counts everything that a viewer must be told, `etag` names the content of `encoded()`.
+    `serial` counts everything that a viewer may have to be told, `etag` names the content of `encoded()`.
     """
+
+    @property
+    def tree(self) -> TreeKeeper: ...
 
     @property
     def serial(self) -> int: ...
@@ -102,37 +108,74 @@ class SiteNews:
             self._wakes.discard(wake)
 
 
-class BoardStream(Response):
-    """One viewer's stream. Ends when the viewer leaves, when the server drains, or when cancelled."""
+@define(eq=False)
+class _Moment:
+    """What there is to tell of one site for the next `SHARED_S`. `news` by the version that the viewer has."""
 
-    def __init__(
-        self,
-        boards: Callable[[], Mapping[str, BoardFeed]],
-        site: str | None,
-        last_event_id: str | None,
-        *,
-        utc_now: Callable[[], float],
-        news: SiteNews | None = None,
-    ) -> None:
+    at: float
+    serial: int
+    why: str | None
+    age: bytes
+    news: dict[str, bytes] = field(factory=dict, init=False)
+
+
+@define(eq=False)
+class Viewing:
+    """What all streams share: which sites there are, and the bytes that viewers who lack the same are sent."""
+
+    boards: Callable[[], Mapping[str, BoardFeed]]
+    utc_now: Callable[[], float]
+    sites: SiteNews = field(factory=SiteNews)
+    _moments: "WeakKeyDictionary[BoardFeed, _Moment]" = field(factory=WeakKeyDictionary, init=False)
+
+    def moment(self, feed: BoardFeed) -> _Moment:
+        """Return what there is to tell of a site now."""
+        now, found = self.utc_now(), self._moments.get(feed)
+        if found is None or found.serial != feed.serial or not 0 <= now - found.at < SHARED_S:
+            fresh = feed.freshness(now)
+            age = {**freshness_json(fresh), "now": utc_text(datetime.fromtimestamp(now, UTC))}
+            found = _Moment(now, feed.serial, fresh.why, sse.event("age", to_json(age)))
+            self._moments[feed] = found
+        return found
+
+    def news(self, feed: BoardFeed, moment: _Moment, after: str) -> bytes:
+        """Return the events that bring who has the version `after` up to date, as one chunk."""
+        after = after if feed.tree.is_known(after) else ""
+        found = moment.news.get(after)
+        if found is None:
+            found = moment.news[after] = sse.chunk(feed.tree.event(after) + moment.age)
+        return found
+
+
+class TreeStream(Response):
+    """One viewer's stream. Ends when the viewer leaves, when the server drains, or when cancelled.
+
+    `site`: the one asked for, None for the only one; `after`: the version that the viewer has, "" for none.
+    """
+
+    def __init__(self, viewing: Viewing, site: str | None, after: str, *, with_board: bool = False) -> None:
         super().__init__()
-        self._news_of_sites = news or SiteNews()
-        self._boards = boards
+        self._viewing = viewing
         self._asked = site
-        self._utc_now = utc_now
         self._site: str | None = None
-        self._told_board = last_event_id
+        self._told_tree = after
+        self._told_board = ""
+        self._told_why: str | None = None
         self._told_sites: tuple[list[str], str | None] | None = None
+        self._with_board = with_board
         self._over = False
-        self._woken = False  # since the boards were last looked at
+        self._woken = False  # since the sites were last looked at
         self._waiting = trio.CancelScope()
+        self._takes_chunks = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream. Never raises for a viewer who is gone."""
+        self._takes_chunks = CHUNKS in scope.get("extensions", ())
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, receive)
             try:
-                with self._news_of_sites.heard_by(self._wake):
+                with self._viewing.sites.heard_by(self._wake):
                     await self._send_all(send)
             except OSError:  # ASGI 2.4: the viewer is gone, or has not read for the write deadline
                 pass
@@ -149,49 +192,67 @@ class BoardStream(Response):
         self._waiting.cancel(reason="there is something new")
 
     async def _send_all(self, send: Send) -> None:
-        chunk = b"retry: %d\n\n" % RETRY_MS
+        chunks = [sse.chunk(b"retry: %d\n\n" % RETRY_MS)]
+        feed: BoardFeed | None = None
+        age_at = trio.current_time()
         while not self._over:
-            self._woken = False
-            keeper = self._choose()
-            serial = keeper.serial if keeper is not None else 0
-            chunk += self._news(keeper)
-            if chunk:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            chunk = b""
-            await self._wait(keeper, serial)
+            is_due = trio.current_time() >= age_at
+            if is_due or self._woken:
+                self._woken = False
+                feed = self._choose(chunks)
+            serial = feed.serial if feed is not None else 0
+            if self._news(feed, chunks, is_due=is_due):
+                is_live = feed is not None and feed.is_live
+                age_at = trio.current_time() + (LIVE_AGE_S if is_live else IDLE_AGE_S)
+            if chunks:
+                await self._send(send, chunks)
+                chunks = []
+            await self._wait(feed, serial, age_at)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _wait(self, keeper: BoardFeed | None, serial: int) -> None:
-        age_s = LIVE_AGE_S if keeper is not None and keeper.is_live else IDLE_AGE_S
-        with trio.move_on_after(age_s) as self._waiting:
+    async def _send(self, send: Send, chunks: list[bytes]) -> None:
+        if self._takes_chunks:
+            await send({"type": CHUNKS, "chunk": b"".join(chunks)})  # of one alone it makes no copy
+        else:
+            body = b"".join(map(sse.data_of, chunks))
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def _wait(self, feed: BoardFeed | None, serial: int, until: float) -> None:
+        with trio.move_on_at(until) as self._waiting:
             if self._woken:
                 return
-            if keeper is None:
+            if feed is None:
                 await trio.sleep_forever()
             else:
-                await keeper.wait_change(serial)
+                await feed.wait_change(serial)
 
-    def _choose(self) -> BoardFeed | None:
-        """Return the board to show: the one asked for, else the only one, for as long as it is there."""
-        boards, before = self._boards(), self._site
+    def _choose(self, chunks: list[bytes]) -> BoardFeed | None:
+        """Return the site to show: the one asked for, else the only one, for as long as it is there."""
+        boards, before = self._viewing.boards(), self._site
         if self._asked is not None:
             self._site = self._asked if self._asked in boards else None
         elif self._site not in boards:
             self._site = next(iter(boards)) if len(boards) == 1 else None
         if self._site != before and self._told_sites is not None:
-            self._told_board = None  # in between the page showed something else
-        return boards[self._site] if self._site is not None else None
-
-    def _news(self, keeper: BoardFeed | None) -> bytes:
-        """Return the events that bring the viewer up to date."""
-        news = b""
-        sites = (sorted(self._boards()), self._site)
+            self._told_tree = self._told_board = ""  # in between the page showed something else
+        sites = (sorted(boards), self._site)
         if sites != self._told_sites:
             self._told_sites = sites
-            news += _json_event("sites", {"sites": sites[0], "site": sites[1]})
-        if keeper is None:
-            return news or b": nothing yet\n\n"
-        if keeper.etag != self._told_board:
-            self._told_board = keeper.etag
-            news += b"id: %s\n" % keeper.etag.encode() + _event("board", keeper.encoded())
-        return news + _json_event("age", freshness_json(keeper.freshness(self._utc_now())))
+            chunks.append(sse.chunk(sse.event("sites", to_json({"sites": sites[0], "site": sites[1]}))))
+        return boards[self._site] if self._site is not None else None
+
+    def _news(self, feed: BoardFeed | None, chunks: list[bytes], *, is_due: bool) -> bool:
+        """Add the events that bring the viewer up to date; return False when nothing is new and no age is due."""
+        if feed is None:
+            if is_due and not chunks:
+                chunks.append(sse.chunk(b": nothing yet\n\n"))
+            return is_due
+        moment, newest = self._viewing.moment(feed), feed.tree.newest().id
+        if not is_due and newest == self._told_tree and moment.why == self._told_why:
+            return False
+        chunks.append(self._viewing.news(feed, moment, self._told_tree))
+        self._told_tree, self._told_why = newest, moment.why
+        if self._with_board and feed.etag != self._told_board:
+            self._told_board = feed.etag
+            chunks.append(sse.chunk(sse.event("board", feed.encoded())))
+        return True

@@ -54,10 +54,11 @@ class _Source:
 
 @define(eq=False)
 class TreeKeeper:
-    """Versions of a tree. `made` counts them; `encodings`, by what was encoded: `patch`, `snapshot`."""
+    """Versions of a tree. `made` counts them; `encodings`, by what was encoded: `patch`, `snapshot` and, by
+    who serves it, `packed`."""
 
     made: int = field(default=0, init=False)
-    encodings: Counter[str] = field(factory=lambda: Counter(patch=0, snapshot=0), init=False)
+    encodings: Counter[str] = field(factory=lambda: Counter(patch=0, snapshot=0, packed=0), init=False)
     _maker: TreeMaker = field(factory=TreeMaker, init=False)
     _encoder: TreeEncoder = field(factory=TreeEncoder, init=False)
     _source: _Source = field(factory=lambda: _Source(Day(), None, None, frozenset()), init=False)

@@ -18,6 +18,8 @@ from attrs import frozen
 from daemons.web.head import Head, HttpError, PeerGone
 from daemons.web.http1 import HttpConnection
 
+CHUNKS = "pitlink.chunks"
+
 Message = MutableMapping[str, Any]
 ASGIApp = Callable[
     [
@@ -61,7 +63,7 @@ def scope_of(head: Head, ends: Endpoints) -> dict[str, Any]:
         "headers": list(head.headers),
         "client": ends.client,
         "server": ends.server,
-        "extensions": {},
+        "extensions": {CHUNKS: {}} if head.version == "1.1" and head.method != "HEAD" else {},
     }
 
 
@@ -85,6 +87,7 @@ class Exchange:
         self._response = _Response.DUE
         self._held: h11.Response | None = None
         self._has_content = True
+        self._is_chunked = False
         self._body_read = not head.has_body
         self._told_body = False
         self._over = trio.Event()
@@ -168,6 +171,8 @@ class Exchange:
             await self._begin(message)
         elif kind == "http.response.body" and self._response in (_Response.HELD, _Response.BEGUN):
             await self._continue(message.get("body", b""), message.get("more_body", False))
+        elif kind == CHUNKS and self._response is _Response.BEGUN and self._is_chunked:
+            await self._write_chunks(message["chunk"])
         else:
             raise RuntimeError(f"{kind} is not due: the response is {self._response.name}")
 
@@ -184,6 +189,7 @@ class Exchange:
         self._response = _Response.HELD
         if b"content-length" not in names and self._has_content:
             # A stream: its first event may be long in coming, and an EventSource opens with the head.
+            self._is_chunked = self._head.version == "1.1"
             await self._write()
 
     async def _continue(self, body: bytes, more: bool) -> None:
@@ -197,6 +203,17 @@ class Exchange:
             self._response = _Response.DONE
             self._over.set()
         elif self._http.draining:
+            self._over.set()
+        else:
+            self._watch()
+
+    async def _write_chunks(self, chunks: bytes) -> None:
+        try:
+            await self._http.write_raw([chunks])
+        except PeerGone as exc:
+            self._lost()
+            raise ConnectionError(f"the client is gone: {exc}") from exc
+        if self._http.draining:
             self._over.set()
         else:
             self._watch()

@@ -12,6 +12,7 @@ from daemons.ops.trace import traced
 from daemons.store import StorageError
 from daemons.web.assets import Assets
 from daemons.web.config import FrontConfig
+from daemons.web.connection import Ready
 from daemons.web.front import Front, serve_http
 from daemons.web.guard import Guard
 from daemons.web.ready import ready_answers
@@ -31,14 +32,16 @@ async def serve_pages(  # noqa: ASYNC114
     guard: Guard,
     on_control: OnControl | None = None,
     tls: ssl.SSLContext | None = None,
+    ready: Ready | None = None,
     task_status: trio.TaskStatus[Front] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve these routes until drained or cancelled; see `serve_http`."""
+    """Serve these routes until drained or cancelled; see `serve_http`. `ready` is asked before the files of the pages."""
+    files = ready_answers(assets, environment.utc_now)
     app = Starlette(routes=routes, exception_handlers={StorageError: answer_storage_error})
     await serve_http(
         listeners,
         traced(app, environment.urandom),
-        ready=ready_answers(assets, environment.utc_now),
+        ready=files if ready is None else lambda head: ready(head) or files(head),
         on_control=on_control,
         guard=guard,
         config=config,

@@ -5,12 +5,12 @@ is answered is what `Assets.answer` answers; the application keeps its routes fo
 """
 
 from collections.abc import Callable
-from email.utils import formatdate
 from http import HTTPStatus
 
 from daemons.web.assets import PAGES, Asset, Assets, is_known
 from daemons.web.connection import Ready
 from daemons.web.head import Head
+from daemons.web.httpdate import HttpDate
 
 __all__ = ["ready_answers"]
 
@@ -20,7 +20,7 @@ _STATIC = "/static/"
 def ready_answers(assets: Assets, utc_now: Callable[[], float]) -> Ready:
     """Return the front's `ready`: files under /static/, and the pages."""
     prepared: dict[tuple[str, bool, bool, bool], bytes] = {}
-    date = _Date(utc_now)
+    date = HttpDate(utc_now)
 
     def ready(head: Head) -> bytes | None:
         if head.method not in ("GET", "HEAD"):
@@ -60,18 +60,3 @@ def _head_bytes(assets: Assets, asset: Asset, *, is_pinned: bool, is_same: bool,
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
     return ("\r\n".join(lines) + "\r\nDate: ").encode("latin-1")
-
-
-class _Date:
-    """The Date header's value, made once a second."""
-
-    def __init__(self, utc_now: Callable[[], float]) -> None:
-        self._utc_now = utc_now
-        self._second = -1
-        self._text = b""
-
-    def text(self) -> bytes:
-        second = int(self._utc_now())
-        if second != self._second:
-            self._second, self._text = second, formatdate(second, usegmt=True).encode("ascii")
-        return self._text

@@ -15,6 +15,7 @@ from daemons.web.head import Head
         ("/events?site=a", Rank.LIVE),
         ("/api/sites/a/board", Rank.LIVE),
         ("/static/live.js", Rank.LIVE),
+        ("/api/v1/sites/a/stream?after=x", Rank.LIVE),
         ("/api/sites/a/origin/events/x", Rank.OTHER),
         ("/api/sites/a/commands", Rank.OTHER),
         ("/administer", Rank.OTHER),

@@ -62,7 +62,7 @@ def test_who_lacks_one_version_gets_a_patch_and_all_the_same_bytes() -> None:
     after = show(keeper, with_race(day, flying(9.0, 8.5)))
     events = {id(keeper.event(before)) for _ in range(1000)}
     assert len(events) == 1
-    assert keeper.encodings == {"patch": 1, "snapshot": 0}
+    assert keeper.encodings == {"patch": 1, "snapshot": 0, "packed": 0}
     kind, name, patch = read(keeper.event(before))
     assert (kind, name) == ("patch", after)
     assert apply(tree, patch) == keeper.newest().tree
