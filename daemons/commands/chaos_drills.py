@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from daemons.commands.place import printable
+from daemons.ops.drillfolder import RECORDS
 
 if TYPE_CHECKING:
     from chaos.drills.drill import Drill
 
-__all__ = ["RECORDS", "drills"]
+__all__ = ["drills"]
 
 INDENT = "    "
 WIDTH_MAX = 110
-RECORDS = "reports"
-"""Of a folder with drills: the folder with the records of those that were played from `pitlink tui`."""
-
 RECORDS_MAX = 50
 RECORD_BYTES_MAX = 50_000_000
 

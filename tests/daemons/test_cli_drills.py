@@ -10,7 +10,8 @@ from chaos.drills.drill import read_drill
 from chaos.drills.library import SHIPPED, shipped_text
 from chaos.drills.record import Verdict
 from chaos.drills.report import write_reports
-from daemons.commands.chaos_drills import RECORDS, drills
+from daemons.commands.chaos_drills import drills
+from daemons.ops.drillfolder import RECORDS
 from tests.chaos.drills.records import record
 
 

@@ -15,11 +15,11 @@ import trio
 from attrs import define, field
 
 from daemons.ops.client import AdminError
+from daemons.ops.drillfolder import RECORDS
 from tui.model.model import Model
 
-__all__ = ["RECORDS", "Drilling"]
+__all__ = ["Drilling"]
 
-RECORDS = "reports"
 LIST_S = 30.0
 END_S = 1.5
 """So long its end is waited for, twice, when this program ends; it goes on healing by itself."""
