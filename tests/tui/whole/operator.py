@@ -57,6 +57,11 @@ class Operator:
         await self.pane.press("Tab", "Enter")
         await self.pane.see("pitlink ", without=question)
 
+    async def filter(self, words: str) -> None:
+        """`/` and words."""
+        await self.pane.type(f"/{words}")
+        await self.pane.press("Enter")
+
     async def go(self, words: str, title: str) -> str:
         """Go to a page; return what it shows."""
         await self.say(words)

@@ -110,3 +110,5 @@ async def the_operator_pauses(host: SshHost, hub: Path, tmp_path: Path) -> None:
         rows = await admin(hub).audit()
         paused = next(row for row in rows if row["action"] == "site.pause")
         assert paused["who"] == "unix root (for ann)"
+        await pane.press("q")
+        assert await pane.end() == 0
