@@ -54,13 +54,13 @@ class TreeEncoder:
             for place, (entry, inner) in enumerate(entries):
                 piece = self._pieces.get((key, entry))
                 if piece is None or piece.value is not inner:
-                    encoded = to_json(inner)
+                    encoded = to_json(inner) if key not in _MAPS else to_json(entry) + b":" + to_json(inner)
                     piece = _Piece(inner, encoded, hashlib.sha256(encoded).digest())
                 pieces[key, entry] = piece
-                if key in _MAPS:
-                    body += (b"," if place else b"", to_json(entry), b":")
+                if place:
+                    body.append(b",")
                 body.append(piece.body)
-                digest.update(f"{key}/{entry}\n".encode() + piece.digest)
+                digest.update(key.encode() + piece.digest)
             if key in _MAPS:
                 body.append(b"}")
         body.append(b"}")

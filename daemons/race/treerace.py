@@ -4,6 +4,7 @@ A lap changes one race of a day: with two hundred of them the others are taken o
 is also how the difference between two trees is found without looking into them.
 """
 
+from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
@@ -12,6 +13,7 @@ from attrs import define, field, frozen
 from daemons.race.board import ROWS_MAX, row_json
 from daemons.race.model import Channel, Day, Event, Pilot, Race, Result, Round, State
 from daemons.race.rules import Row, best_consecutive, race_name, race_type, rows_of
+from daemons.race.schedule import channel_changes
 from daemons.race.times import to_utc, utc_text
 
 __all__ = ["Best", "Part", "Parts", "known"]
@@ -27,7 +29,7 @@ class Best:
 
 @frozen
 class Part:
-    """A race of the tree, and the bests by pilot id."""
+    """A race of the tree, and the bests by pilot id; nobody's before a lap was flown."""
 
     race: dict[str, Any]
     bests: dict[str, Best]
@@ -39,7 +41,7 @@ class _Made:
 
     race: Race
     results: tuple[Result, ...] | None
-    details: tuple[object, ...]
+    made_from: tuple[object, ...]
     part: Part
 
 
@@ -49,23 +51,34 @@ class Parts:
 
     made: int = field(default=0, init=False)
     _parts: dict[str, _Made] = field(factory=dict, init=False)
+    _common: "_Common | None" = field(default=None, init=False)
 
     def of(
         self, day: Day, races: list[Race], zone: tzinfo | None, from_memory: frozenset[str]
     ) -> dict[str, Part]:
         """Return the parts of these races in their order, and forget all others."""
         common = _Common(day.event, day.pilots, day.channels, zone)
-        parts = {race.id: self._part(day, race, common, race.id in from_memory) for race in races}
+        if common == self._common:
+            common = self._common
+        else:
+            self._common = common
+        changes = channel_changes(day)
+        parts = {
+            race.id: self._part(
+                day, race, common, _Details(race.id in from_memory, changes.get(race.id, frozenset()))
+            )
+            for race in races
+        }
         self._parts = parts
         return {key: made.part for key, made in parts.items()}
 
-    def _part(self, day: Day, race: Race, common: "_Common", is_from_memory: bool) -> _Made:
+    def _part(self, day: Day, race: Race, common: "_Common", details: "_Details") -> _Made:
         results, before = day.results.get(race.id), self._parts.get(race.id)
-        details = (common, day.rounds.get(race.round_id), is_from_memory)
-        if before and before.race is race and before.results is results and before.details == details:
+        made_from = (common, day.rounds.get(race.round_id), details)
+        if before and before.race is race and before.results is results and before.made_from == made_from:
             return before
         self.made += 1
-        return _Made(race, results, details, _make_part(day, race, common.zone, is_from_memory))
+        return _Made(race, results, made_from, _make_part(day, race, common.zone, details))
 
 
 @frozen
@@ -73,12 +86,20 @@ class _Common:
     """What every race of a day is shown with."""
 
     event: Event | None
-    pilots: "dict[str, Pilot] | Any"
-    channels: "dict[str, Channel] | Any"
+    pilots: Mapping[str, Pilot]
+    channels: Mapping[str, Channel]
     zone: tzinfo | None
 
 
-def _make_part(day: Day, race: Race, zone: tzinfo | None, is_from_memory: bool) -> Part:
+@frozen
+class _Details:
+    """What else one race is shown with. `changed`: the pilots who fly on another channel than before."""
+
+    is_from_memory: bool
+    changed: frozenset[str]
+
+
+def _make_part(day: Day, race: Race, zone: tzinfo | None, details: _Details) -> Part:
     round_: Round | None = day.rounds.get(race.round_id)
     run_of = day.event.laps if day.event is not None else 0
     rows = {row.pilot_id: row for row in rows_of(day, race)[:ROWS_MAX]}
@@ -95,15 +116,18 @@ def _make_part(day: Day, race: Race, zone: tzinfo | None, is_from_memory: bool) 
         target_laps=race.target_laps or None,
         best_run_of=run_of or None,
         official=race.state is State.DONE and bool(day.results.get(race.id)),
-        from_memory=is_from_memory,
-        rows={key: known(**row_json(row, run_of)) for key, row in rows.items()},
+        from_memory=details.is_from_memory,
+        rows={
+            key: known(**row_json(row, run_of), points=row.points, channel_changed=key in details.changed)
+            for key, row in rows.items()
+        },
         ranking=list(rows),
     )
-    return Part(shown, {key: _best(row, run_of) for key, row in rows.items()})
+    return Part(shown, {key: _best(row, run_of) for key, row in rows.items() if row.flight.laps_s})
 
 
 def _best(row: Row, run_of: int) -> Best:
-    run_s = best_consecutive(row.flight.laps_s, run_of)
+    run_s = best_consecutive(row.flight.laps_s, run_of) if run_of > 1 else None
     return Best(row.flight.best_s, run_s)
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from attrs import evolve
 
+from daemons.race.bests import bests
 from daemons.race.files import read_race
 from daemons.race.mergepatch import apply, diff
 from daemons.race.model import Day
+from daemons.race.standings import stage_tables
 from daemons.race.tree import NEXT_MAX, RACES_MAX, Tree, TreeMaker
 
 from . import makers as make
@@ -67,6 +69,14 @@ def test_a_live_race_by_id() -> None:
     assert tree["pilots"][one] == {
         "id": one,
         "name": "Ann",
+        "next": {
+            "race": live,
+            "races_until": 0,
+            "channel": "R1",
+            "mhz": 5658,
+            "colour": "#FF0000",
+            "channel_changed": False,
+        },
         "best_lap": {"s": 8.5, "race": done},
         "best_run": {"s": 26.25, "race": done, "laps": 3},
         "races": [make.race_id(100 + number) for number in range(1, 7)],
@@ -74,6 +84,63 @@ def test_a_live_race_by_id() -> None:
     assert tree["bests"]["laps"][0] == {"pilot": one, "s": 8.5, "race": done}
     assert tree["bests"]["runs"] == [{"pilot": one, "s": 26.25, "race": done, "laps": 3}]
     assert tree["rounds"][make.round_id(1)]["name"] == "Race Round 1"
+
+
+def test_the_bests_are_those_of_the_day() -> None:
+    flown = {1: [4.0, 9.0, 8.5, 8.75], 2: [4.5, 9.0, 8.0, 9.25, 8.5], 3: [4.0, 8.5, 9.25]}
+    again = {1: [4.0, 8.5, 8.5, 8.5], 2: flown[3], 3: flown[1]}
+    day = day_of(
+        make.race(1, start=make.START, end=make.END, flown=flown, seats={1: 9, 2: 10, 3: 2}),
+        make.race(2, start=make.START, flown=again, seats={1: 9, 2: 10}),
+    )
+    shown, known = tree_of(day)["bests"], bests(day)
+    assert [(one["pilot"], one["race"], one["s"]) for one in shown["laps"]] == [
+        (best.pilot_id, best.race_id, best.seconds) for best in known.laps
+    ]
+    assert [(one["pilot"], one["race"], one["s"], one["laps"]) for one in shown["runs"]] == [
+        (best.pilot_id, best.race_id, best.seconds, best.laps) for best in known.runs
+    ]
+    assert (len(known.laps), len(known.runs)) == (3, 2)
+
+
+def test_when_a_pilot_flies_and_what_he_flies_on() -> None:
+    def at(minute: int) -> dict[str, str]:
+        return {"start": f"2026/02/07 3:{minute:02d}:00", "end": f"2026/02/07 3:{minute + 2:02d}:00"}
+
+    day = day_of(
+        make.race(1, **at(0)),
+        make.race(2, **at(5)),
+        make.race(3, seats={3: 9}),
+        make.race(4, seats={1: 10, 2: 2}),
+    )
+    tree = tree_of(day)
+    third, fourth = make.race_id(103), make.race_id(104)
+    assert (tree["now"]["race"], tree["now"]["next"]) == (third, [fourth])
+    assert tree["races"][third]["expected"] == {"at": "2026-02-06T17:10:00.000Z", "spread_s": 75.0}
+    assert tree["races"][fourth]["expected"]["at"] == "2026-02-06T17:15:00.000Z"
+    ann = tree["pilots"][make.pilot_id(1)]["next"]
+    assert (ann["race"], ann["races_until"], ann["channel"]) == (fourth, 1, "R2")
+    assert ann["expected"] == tree["races"][fourth]["expected"]
+    assert ann["channel_changed"]
+    assert tree["races"][fourth]["rows"][make.pilot_id(1)]["channel_changed"]
+    assert not tree["races"][make.race_id(102)]["rows"][make.pilot_id(1)]["channel_changed"]
+    assert day.event is not None
+    no_zone = tree_of(evolve(day, event=evolve(day.event, time_zone=None)))
+    assert "expected" not in no_zone["races"][third]
+    assert "expected" not in no_zone["pilots"][make.pilot_id(1)]["next"]
+
+
+def test_the_ranking_of_a_stage_and_the_points_of_a_race() -> None:
+    result = [make.result(1, 1, Points=10), make.result(2, 2, Points=8)]
+    day = day_of(make.race(1, start=make.START, end=make.END), results={101: result})
+    tree = tree_of(day)
+    rows = tree["races"][make.race_id(101)]["rows"]
+    assert [rows[make.pilot_id(number)]["points"] for number in (1, 2)] == [10, 8]
+    table = stage_tables(day)[0]
+    stage = tree["stages"][table.id]
+    assert (stage["headings"], stage["is_ready"]) == (list(table.headings), False)
+    first = {"pilot": make.pilot_id(1), "name": "Ann", "values": list(table.rows[0].values)}
+    assert stage["rows"][0] == first
 
 
 def test_nothing_in_it_is_null_and_json_carries_it() -> None:
