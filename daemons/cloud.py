@@ -62,6 +62,7 @@ from daemons.race.memoryroutes import memory_routes
 from daemons.race.pages import race_routes
 from daemons.race.pocketbase.realtime import Realtime
 from daemons.race.pocketbase.routes import pocketbase_routes
+from daemons.race.publicapi.routes import api_v1_routes
 from daemons.race.ranks import rank_of
 from daemons.race.sitedoor import SiteDoor
 from daemons.race.treeready import TreeAnswers
@@ -247,6 +248,7 @@ class Cloud:
             *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=True),
             UplinkSink().route(),
             metrics_route(figures.readings),
+            *api_v1_routes(self.members.boards, utc_now=utc_now),  # answers what nothing else does
         ]
 
 

@@ -59,6 +59,7 @@ from daemons.race.origin import LocalOrigin, OriginLimits
 from daemons.race.pages import race_routes
 from daemons.race.pocketbase.realtime import Realtime
 from daemons.race.pocketbase.routes import pocketbase_routes
+from daemons.race.publicapi.routes import api_v1_routes
 from daemons.race.ranks import rank_of
 from daemons.race.site import SiteService
 from daemons.race.siteactions import SiteOffice, answer_rules, note_command
@@ -327,6 +328,9 @@ class Pits:
             self.hints.route(NOTIFY_PATH),
             *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=False),
             metrics_route(figures.readings),
+            *api_v1_routes(
+                lambda: {self.config.site: self.keeper}, utc_now=utc_now
+            ),  # answers what nothing else does
         ]
 
     def _memory_of(self, site: str) -> SiteMemory | None:

@@ -19,7 +19,7 @@ from daemons.race.treeready import TreeAnswers
 from daemons.web.assets import Assets, is_known
 from daemons.web.refusals import json_response
 
-__all__ = ["Boards", "race_routes"]
+__all__ = ["Boards", "board_answer", "race_routes"]
 
 Boards = Callable[[], Mapping[str, BoardFeed]]
 """Returns the boards there are now, by site."""
@@ -65,7 +65,7 @@ def race_routes(
         keeper = known.get(site) if site is not None else None
         if keeper is None:
             return _no_site(site, known)
-        return _board(request, keeper, keeper.freshness(utc_now()))
+        return board_answer(request, keeper, keeper.freshness(utc_now()))
 
     return [
         Route("/", page, methods=["GET"]),
@@ -89,7 +89,7 @@ def _no_site(site: str | None, known: Iterable[str]) -> Response:
     return json_response(404, {"code": "NO_SITE", "words": words, "sites": sorted(known)})
 
 
-def _board(request: Request, keeper: BoardFeed, fresh: Freshness) -> Response:
+def board_answer(request: Request, keeper: BoardFeed, fresh: Freshness) -> Response:
     as_of = keeper.as_of
     as_of_text = None if as_of is None else utc_text(datetime.fromtimestamp(as_of, UTC))
     version = f"{keeper.etag}{'-stale' if fresh.is_stale else ''}"

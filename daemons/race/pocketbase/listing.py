@@ -23,7 +23,7 @@ from daemons.race.pocketbase.filters import (
     value_at,
 )
 
-__all__ = ["BadQuery", "Found", "Query", "Shape", "read_query", "read_shape"]
+__all__ = ["FALSE_WORDS", "TRUE_WORDS", "BadQuery", "Found", "Query", "Shape", "read_query", "read_shape"]
 
 PER_PAGE = 30
 PER_PAGE_MAX = 1000
@@ -31,7 +31,10 @@ SORTS_MAX = 8
 EXPANDED_MAX = 20
 FIELDS_MAX = 100
 
-_TRUE, _FALSE = {"1", "t", "T", "TRUE", "true", "True"}, {"0", "f", "F", "FALSE", "false", "False", ""}
+TRUE_WORDS, FALSE_WORDS = (
+    {"1", "t", "T", "TRUE", "true", "True"},
+    {"0", "f", "F", "FALSE", "false", "False", ""},
+)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,100}", re.ASCII)
 
 
@@ -128,9 +131,9 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
 
 def _flag(query: Mapping[str, str], name: str) -> bool:
     text = query.get(name, "")
-    if text not in _TRUE | _FALSE:
+    if text not in TRUE_WORDS | FALSE_WORDS:
         raise BadQuery(f"{name} is true or false")
-    return text in _TRUE
+    return text in TRUE_WORDS
 
 
 def _sorts(text: str, collection: str) -> list[tuple[tuple[str, ...], bool]]:

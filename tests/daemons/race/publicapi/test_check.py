@@ -1,0 +1,15 @@
+"""A foreign program reads the document and finds the API to be as it says: few examples here, 200 by a command."""
+
+import pytest
+import trio
+
+from ..apicheck import check
+
+EXAMPLES = 3
+
+
+@pytest.mark.process
+async def test_schemathesis_finds_nothing() -> None:
+    with trio.fail_after(240):
+        checked = await check(EXAMPLES, seed=1)
+    assert checked.code == 0, checked.said[-4000:]
