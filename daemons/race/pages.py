@@ -17,6 +17,7 @@ from daemons.race.stream import BoardFeed, SiteNews, TreeStream, Viewing, freshn
 from daemons.race.times import utc_text
 from daemons.race.treeready import TreeAnswers
 from daemons.web.assets import Assets, is_known
+from daemons.web.qr import qr_routes
 from daemons.web.refusals import json_response
 
 __all__ = ["Boards", "board_answer", "race_routes"]
@@ -38,13 +39,10 @@ def race_routes(
 
     The pages of `daemons.web.assets` (`?site=name` where there are several) · `/events` their stream (the same), which is
     `/api/v1/sites/{site}/stream` too · `/api/v1/sites/{site}/tree` · `/api/board` and `/api/sites/{site}/board` the
-    board as JSON, its weak ETag not changing with its age · `/static/…`.
+    board as JSON, its weak ETag not changing with its age · `/qr.svg` · `/static/…`.
     """
     viewing = Viewing(boards, utc_now, news or SiteNews())
     answers = trees or TreeAnswers(boards, utc_now, threaded)
-
-    async def page(request: Request) -> Response:
-        return assets.answer(request, "index.html")
 
     async def events(request: Request) -> Response:
         site = request.query_params.get("site") or None
@@ -68,12 +66,12 @@ def race_routes(
         return board_answer(request, keeper, keeper.freshness(utc_now()))
 
     return [
-        Route("/", page, methods=["GET"]),
         Route("/events", events, methods=["GET"]),
         Route("/api/v1/sites/{site}/stream", stream, methods=["GET"]),
         Route("/api/v1/sites/{site}/tree", tree, methods=["GET"]),
         Route("/api/board", board, methods=["GET"]),
         Route("/api/sites/{site}/board", board, methods=["GET"]),
+        *qr_routes(),
         *assets.routes(),
     ]
 

@@ -1,8 +1,8 @@
 """The files of the pages, read once at start and served from memory.
 
-Pages name their scripts and styles by content (`/static/live.js?v=<hash>`), so those may be kept for a year
-while the page itself is asked for again every time and answered with 304: a new version is never half
-loaded.
+Files name each other by content (`/static/app.js?v=<hash>`), so those may be kept for a year while the page
+itself is asked for again every time and answered with 304: a new version is never half loaded. The module that a page
+names is sent whole, with all that it imports (`modules`): three requests and the page is there.
 """
 
 import gzip
@@ -16,9 +16,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from daemons.web.modules import ModuleError, join
+
 __all__ = ["PAGES", "SECURITY_HEADERS", "STATIC", "Asset", "Assets", "is_known", "read_assets"]
 
-PAGES = {"/": "index.html"}
+_ROOMS = ("/", "/schedule", "/pilots", "/pilot", "/race", "/results", "/status")
+PAGES = {
+    **dict.fromkeys(_ROOMS, "index.html"),  # one frame; app.js shows what the address names
+    "/overlay/lower-third": "overlay.html",
+    "/overlay/leaderboard": "overlay.html",
+    "/sw.js": "sw.js",  # a service worker serves what stands below its own path
+}
 """The pages, which are the same for everybody, by path; what differs they fetch."""
 
 STATIC = Path(__file__).parent / "static"
@@ -26,7 +34,7 @@ STATIC = Path(__file__).parent / "static"
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -38,8 +46,12 @@ _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
 }
+_NAMING = (".html", ".js", ".css", ".webmanifest")
 _REFERENCE = re.compile(r'"/static/([\w.-]+)"')
+_MODULE = re.compile(r'<script type="module" src="/static/([\w.-]+)">')
 
 
 @frozen
@@ -81,13 +93,19 @@ class Assets:
         }
 
     def routes(self) -> list[BaseRoute]:
-        """Return the route of everything under /static/ but the pages."""
+        """Return the routes of the pages, and of everything under /static/ but the pages."""
+
+        async def page(request: Request) -> Response:
+            return self.answer(request, PAGES[request.url.path])
 
         async def static(request: Request) -> Response:
             name = request.path_params["name"]
             return self.answer(request, "" if name.endswith(".html") else name)
 
-        return [Route("/static/{name}", static, methods=["GET"])]
+        return [
+            *(Route(path, page, methods=["GET"]) for path in PAGES),
+            Route("/static/{name}", static, methods=["GET"]),
+        ]
 
 
 def is_known(if_none_match: str | None, version: str) -> bool:
@@ -99,16 +117,33 @@ def is_known(if_none_match: str | None, version: str) -> bool:
 
 
 def read_assets(folder: Path = STATIC) -> Assets:
-    """Read a folder's files. Blocks: for start-up only. KeyError for a reference to a missing file."""
+    """Read a folder's files. Blocks: for start-up only.
+
+    KeyError for a reference to a missing file, ModuleError for files that refer to each other in a ring, and for a
+    page's module that cannot be joined with its imports.
+    """
+    bodies = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    whole = {
+        name for page in bodies if page.endswith(".html") for name in _MODULE.findall(bodies[page].decode())
+    }
     files: dict[str, Asset] = {}
 
-    def pinned(reference: re.Match[str]) -> str:
-        return f'"/static/{reference[1]}?v={files[reference[1]].version}"'
+    def add(name: str, asked_by: tuple[str, ...] = ()) -> Asset:
+        if name in asked_by:
+            raise ModuleError(f"{name} refers to itself by way of {', '.join(asked_by)}")
+        if name not in files:
+            body, suffix = bodies[name], Path(name).suffix
+            if name in whole:
+                body = join(name, lambda part: bodies[part].decode()).encode()
+            if suffix in _NAMING:
+                body = _REFERENCE.sub(
+                    lambda found: f'"/static/{found[1]}?v={add(found[1], (*asked_by, name)).version}"',
+                    body.decode(),
+                ).encode()
+            version = hashlib.sha256(body).hexdigest()[:16]
+            files[name] = Asset(_MEDIA_TYPES[suffix], body, gzip.compress(body, 9, mtime=0), version)
+        return files[name]
 
-    for path in sorted(folder.iterdir(), key=lambda path: path.suffix == ".html"):  # pages name the others
-        body = path.read_bytes()
-        if path.suffix == ".html":
-            body = _REFERENCE.sub(pinned, body.decode()).encode()
-        version = hashlib.sha256(body).hexdigest()[:16]
-        files[path.name] = Asset(_MEDIA_TYPES[path.suffix], body, gzip.compress(body, 9, mtime=0), version)
+    for name in bodies:
+        add(name)
     return Assets(files)

@@ -96,7 +96,7 @@ async def test_the_page_reads_nothing_from_anybody_else() -> None:
         policy = page.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
-        names = ["live.css", "live.js", "icon.svg"]
+        names = ["pages.css", "app.js", "icon.svg"]
         for name in names:
             assert f'"/static/{name}?v=' in page.text
         texts = [page.text, *[(await client.get(f"/static/{name}")).text for name in names]]
@@ -113,17 +113,17 @@ async def test_pinned_files_may_be_kept_and_the_page_is_asked_for_again() -> Non
         pinned = page.text.split('src="')[1].split('"')[0]
         script = await client.get(pinned)
         assert script.headers["cache-control"] == "public, max-age=31536000, immutable"
-        assert (await client.get("/static/live.js?v=old")).headers["cache-control"] == "no-cache"
+        assert (await client.get("/static/app.js?v=old")).headers["cache-control"] == "no-cache"
         again = await client.get("/", headers={"If-None-Match": page.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["content-security-policy"] == page.headers["content-security-policy"]
 
 
 async def test_files_are_packed_for_who_can_unpack_them() -> None:
-    plain = (STATIC / "live.css").read_bytes()
+    plain = (STATIC / "pages.css").read_bytes()
     async with client_of({"pits": BoardKeeper()}) as client:
-        packed = await client.get("/static/live.css", headers={"Accept-Encoding": "gzip, br"})
-        whole = await client.get("/static/live.css", headers={"Accept-Encoding": "identity"})
+        packed = await client.get("/static/pages.css", headers={"Accept-Encoding": "gzip, br"})
+        whole = await client.get("/static/pages.css", headers={"Accept-Encoding": "identity"})
     assert packed.headers["content-encoding"] == "gzip"
     assert packed.headers["vary"] == "Accept-Encoding"
     assert (packed.content, whole.content) == (plain, plain)

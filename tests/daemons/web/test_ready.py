@@ -29,15 +29,15 @@ def _head(target: str, method: str = "GET", **headers: str) -> Head:
 
 async def test_it_agrees_with_the_application_in_every_case() -> None:
     assets = read_assets()
-    version = assets.files["live.js"].version
+    version = assets.files["app.js"].version
     page = assets.files["index.html"].version
     targets = [
         "/",
         "/?site=a",
-        "/static/live.js",
-        f"/static/live.js?v={version}",
-        "/static/live.js?v=old",
-        "/static/live.css",
+        "/static/app.js",
+        f"/static/app.js?v={version}",
+        "/static/app.js?v=old",
+        "/static/pages.css",
     ]
     known = [
         "",
