@@ -3,7 +3,7 @@
 pits
 ├── origin                        the one request in flight to FPVTrackside
 ├── watches                       what is read again, how often; feeds the local board and the hub
-├── memory                        every version of the race files
+├── memory, light                 every version of the race files; whether the outside world is up to date
 ├── teller, commands, sweep       reliable traffic and its housekeeping
 ├── watchman, store care          what nobody tells of; a failing disk is told, backups are made
 ├── admin socket                  status, log, actions; the audit's head is told to the hub
@@ -45,7 +45,7 @@ from daemons.ops.metrics import metrics_route
 from daemons.ops.offload import inline, threaded
 from daemons.ops.storecare import StoreCare
 from daemons.ops.watchman import Watchman
-from daemons.race import executor, memorytables
+from daemons.race import executor, lightkeeper, memorytables
 from daemons.race.config import FetchBounds, PitsConfig, link_limits
 from daemons.race.executor import CommandExecutor, Controls
 from daemons.race.fetched import Fetched
@@ -53,6 +53,7 @@ from daemons.race.follow import Follower
 from daemons.race.hints import HintEndpoint
 from daemons.race.hubactions import RULES
 from daemons.race.keeper import BoardKeeper
+from daemons.race.lightkeeper import LightKeeper, light_route
 from daemons.race.memory import Memory, SiteMemory, observe
 from daemons.race.memoryroutes import memory_routes
 from daemons.race.origin import LocalOrigin, OriginLimits
@@ -78,9 +79,10 @@ from daemons.web.front import Front, open_listeners
 from daemons.web.guard import Guard
 from daemons.web.pages import serve_pages
 from protocol.errors import RequestError
+from protocol.linkstatus import LinkStatus
 from protocol.topics import Publisher
 
-MIGRATIONS = (*schema.MIGRATIONS, *executor.MIGRATIONS, *memorytables.MIGRATIONS)
+MIGRATIONS = (*schema.MIGRATIONS, *executor.MIGRATIONS, *memorytables.MIGRATIONS, *lightkeeper.MIGRATIONS)
 SWEEP_S = 60.0
 NOTIFY_PATH = "/notify"
 """Where FPVTrackside's NotificationURL is to point: http://<this machine>:<port>/notify."""
@@ -119,6 +121,7 @@ class Pits:
     service: SiteService = field(init=False)
     peer: Peer = field(init=False)
     commands: CommandExecutor = field(init=False)
+    light: LightKeeper = field(init=False)
     watchman: Watchman = field(init=False)
     figures: SiteFigures = field(init=False)
     admin: AdminOffice = field(init=False)
@@ -157,7 +160,7 @@ class Pits:
         )  # fmt: skip
         self.figures = SiteFigures(
             config.site, utc_now, common, self.origin, self.keeper, self.service, self.peer, self.hints,
-            self.teller, self.watchman, looks, self.memory,
+            self.teller, self.watchman, looks, self.memory, self.light,
         )  # fmt: skip
         chaos = ChaosOffice(self.hazards)
         self.admin = AdminOffice(
@@ -244,6 +247,10 @@ class Pits:
             partial(note_command, self._trail),
         )
         self.service.pause_ends_at = lambda: self.commands.pause_ends_at
+        self.light = LightKeeper(
+            self.store, environment.utc_now, self.health, self.origin, self.keeper, self.service, self.peer, WATCH_TOPIC,
+            has_hub=bool(config.cloud_url), ceiling_bytes=round(config.budget_mb_per_hour * 1e6),
+        )  # fmt: skip
 
     def _make_dialer(self) -> Dialer:
         """Make what keeps a link to the hub. Raises ConfigError for what cannot prove this site."""
@@ -258,7 +265,7 @@ class Pits:
             HubAddress.parse(config.cloud_url),
             credential=credential,
             ssl_context=site_tls(config.ca_file, config.client_cert, config.client_key),
-            on_status=partial(note_link, self.health),
+            on_status=self._on_link,
         )
         if (hazards := self.hazards) is not None:
             self.peer.tampering = hazards.tampering(config.site)
@@ -278,6 +285,8 @@ class Pits:
             self.watches.observe(
                 observe(self.memory.of(self.config.site), self.keeper, self.service.outgoing)
             )
+            self.watches.observe(self.light.on_read)
+            nursery.start_soon(self.light.run)
             nursery.start_soon(self.memory.run)
             nursery.start_soon(self.watches.run)
             if self.dialer is not None:
@@ -321,6 +330,7 @@ class Pits:
         utc_now, figures = self.environment.utc_now, self.figures
         return [
             *race_routes(self.trees.boards, assets, utc_now=utc_now, trees=self.trees),
+            light_route(self.light),
             *memory_routes(self._memory_of, share_private=self.config.share_private),
             *pocketbase_routes(
                 Realtime(lambda: {self.config.site: self.keeper}, utc_now, self.environment.urandom)
@@ -360,6 +370,10 @@ class Pits:
             fetch_s=bounds.timeout_s, in_flight=bounds.max_in_flight, body_bytes=bounds.max_body_bytes
         )
         self.peer.limits = link_limits(bounds)
+
+    def _on_link(self, status: LinkStatus) -> None:
+        note_link(self.health, status)
+        self.light.on_link(status)
 
     def _reconnect(self) -> None:
         if self.dialer is not None:

@@ -152,6 +152,16 @@ class Publisher:
         """Is nothing held back, so that whatever is sent from now on comes behind every row?"""
         return not self._pending and self._sync is None
 
+    @property
+    def has_all(self) -> bool:
+        """Has the peer acknowledged every row as it is now?"""
+        return self.has_told_all and self._acknowledged == self._seq
+
+    @property
+    def told_as_of_us(self) -> int:
+        """The age that was told last on this connection, as UTC in µs; 0: none yet."""
+        return self._told_as_of_us
+
     def tell(self) -> None:
         """Have the age told at once, also when the peer was told the same: it is of other rows now."""
         self._told(0, float("-inf"))

@@ -35,6 +35,8 @@ def _lines(told: dict[str, Any], now: float) -> list[str]:
     if told.get("words") and not told.get("ready"):
         ready += f" ({told['words']})"
     lines = [f"{told.get('daemon', 'daemon')} {told.get('site') or told.get('hub') or ''}: {ready}"]
+    if "light" in told:
+        lines.append(f"light    {told['light']}: {told['sentence']}")
     if "origin" in told:
         lines.append(f"origin   {told['origin']['state']}: {told['origin']['words']}")
         link = told.get("link")

@@ -194,6 +194,13 @@ class Connection:
         return self.heartbeat.peer_utc_at_most()
 
     @property
+    def has_pushed_all(self) -> bool:
+        """Has everything that was pushed left this machine, as far as the kernel can say?"""
+        waits = 0 if self._responder is None else self._responder.pushes
+        queue = self.transport.kernel_queue()
+        return not waits and (queue is None or queue[0] == 0)
+
+    @property
     def unacknowledged(self) -> bool:
         """Is anything on its way that the peer must answer?"""
         return (

@@ -4,6 +4,7 @@ Every phase has a deadline of its own (TCP, TLS, upgrade, opening), so that what
 the next attempt is cut short by `reconnect_now` and told to the operator in words.
 """
 
+import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -44,6 +45,9 @@ OPENING_S = 15.0
 """To the hub's hello; it may probe an older connection for 2 s first."""
 
 USER_TIMEOUT_S = 20.0
+
+NO_INTERNET = "no internet here"
+"""What the words of a failure begin with when this machine has no way to anywhere, as far as it knows."""
 
 
 @define(eq=False)
@@ -219,15 +223,28 @@ class _Failed(Exception):
 
 def _why_not_reached(where: str, exc: OSError) -> str:
     cause: BaseException = exc
+    if _has_no_route(exc):
+        return f"{NO_INTERNET}: the network that leads to {where} cannot be reached"
     while isinstance(under := cause.__cause__, OSError | BaseExceptionGroup):
         cause = (lone(under) or under.exceptions[0]) if isinstance(under, BaseExceptionGroup) else under
     if isinstance(cause, socket.gaierror):
+        if cause.errno == socket.EAI_AGAIN:
+            return f"{NO_INTERNET}: no name server answers ({cause.strerror})"
         return (
             f"the name of {where} is not known here (DNS: {cause.strerror}): is there an internet connection?"
         )
     if isinstance(cause, ConnectionRefusedError):
         return f"{where} refuses connections: the hub is not running there"
     return f"{where} is not reached: {cause}"
+
+
+def _has_no_route(exc: BaseException) -> bool:
+    """Did every address fail for want of any way there?"""
+    if isinstance(exc, BaseExceptionGroup):
+        return all(_has_no_route(part) for part in exc.exceptions)
+    if isinstance(exc.__cause__, OSError | BaseExceptionGroup):
+        return _has_no_route(exc.__cause__)
+    return isinstance(exc, OSError) and exc.errno in (errno.ENETUNREACH, errno.ENETDOWN)
 
 
 def _broken(exc: Exception, credential: Credential) -> str:

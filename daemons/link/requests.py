@@ -323,6 +323,11 @@ class Responder:
         self._send(id_, Reply(result, body), method)
         return True
 
+    @property
+    def pushes(self) -> int:
+        """How many pushes are not wholly given to the socket yet."""
+        return self._pushes
+
     def _send(self, id_: int, reply: Reply, push_method: str = "") -> None:
         credit = CreditWindow(self.peer_limits.initial_credit_bytes)
         source = AnswerSource(id_, reply.result, reply.body, credit, lambda: self._forget(id_), push_method)

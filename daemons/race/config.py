@@ -138,6 +138,12 @@ class PitsConfig:
         check=_check_ttl,
         help='Seconds a path pattern is answered without asking FPVTrackside, such as {"/httpfiles/**" = 60}.',
     )
+    budget_mb_per_hour: float = option(
+        0.0,
+        minimum=0.0,
+        maximum=1e6,
+        help="Above so many MB sent to the hub in an hour the director's light is amber; 0: never. Nothing is held back.",
+    )
     production: bool = option(
         False,
         help="This is for a race: operators' screens say so in red, in each question too, and faults are refused.",

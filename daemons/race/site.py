@@ -15,7 +15,7 @@ from daemons.ops.offload import Offload, inline
 from daemons.ops.trace import bind
 from daemons.race.access import AccessRecord
 from daemons.race.bodies import validator_for
-from daemons.race.exchange import SHORT_BYTES, Ask, ask_from_wire, encode_answer, shorten, to_wire
+from daemons.race.exchange import SHORT_BYTES, Ask, Told, ask_from_wire, encode_answer, shorten, to_wire
 from daemons.race.fetched import Fetched, Origin
 from daemons.race.privacy import is_private, strip_private
 from daemons.race.recent import RecentBodies
@@ -62,6 +62,10 @@ class SiteService:
     paused: bool = False
     pause_ends_at: Callable[[], float | None] = lambda: None  # UTC seconds; None: not by itself
     bodies: RecentBodies = field(factory=RecentBodies, init=False)
+    bytes_saved: int = field(default=0, init=False)  # what bodies would have been longer, since the start
+    watched_at: float = field(
+        default=float("-inf"), init=False
+    )  # monotonic: when the hub last changed what it watches
     errors: Counter[ErrorCode] = field(factory=Counter, init=False)  # of fetches, since the start
     latency: Histogram = field(factory=lambda: Histogram(FETCH_S), init=False)
     _filtered: dict[tuple[str, bytes], tuple[bytes, bytes, bytes] | None] = field(factory=dict, init=False)
@@ -79,6 +83,11 @@ class SiteService:
     @property
     def handlers(self) -> Mapping[str, Any]:
         return {"fetch": self.fetch, "revalidate": self.revalidate, "watch": self.watch}
+
+    @property
+    def held_by_hub(self) -> Mapping[str, bytes]:
+        """What the hub holds of the paths that it watches, on this connection: short digests, once they have come there."""
+        return self._pushed
 
     def _allow(self, method: str, path: str) -> str:
         if self.paused:
@@ -149,12 +158,15 @@ class SiteService:
 
     def _answer(self, path: str, fetched: Fetched, ask: Ask, age_s: float) -> Reply:
         told, encoded = encode_answer(fetched, ask, age_s, lambda base: self.bodies.find(path, base))
-        self.bodies.put(path, fetched.digest, fetched.body)
-        return Reply(to_wire(told), encoded)
+        return self._reply(path, fetched, told, encoded)
 
     async def _answer_large(self, path: str, fetched: Fetched, ask: Ask, age_s: float) -> Reply:
         bases = {base: body for base in ask.bases if (body := self.bodies.find(path, base)) is not None}
         told, encoded = await self.offload(lambda: encode_answer(fetched, ask, age_s, bases.get))
+        return self._reply(path, fetched, told, encoded)
+
+    def _reply(self, path: str, fetched: Fetched, told: Told, encoded: bytes) -> Reply:
+        self.bytes_saved += max(0, len(fetched.body) - len(encoded))
         self.bodies.put(path, fetched.digest, fetched.body)
         return Reply(to_wire(told), encoded)
 
@@ -187,6 +199,7 @@ class SiteService:
         "u": since when all that is hot is known as told, in µs; left out when something is to be read or told first}. Denied are
         paths that are not allowed, or not now. Paused or not, watches are taken: one day the site goes on.
         """
+        self.watched_at = trio.current_time()
         wanted, ended = _watch_entries(params.get("w", [])), params.get("x", [])
         if not isinstance(ended, list):
             raise RequestError(ErrorCode.BAD_REQUEST, "watch takes lists")

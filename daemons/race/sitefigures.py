@@ -12,6 +12,7 @@ from daemons.ops.metrics import Reading
 from daemons.ops.watchman import Watchman
 from daemons.race.hints import HintEndpoint
 from daemons.race.keeper import BoardKeeper
+from daemons.race.lightkeeper import LightKeeper
 from daemons.race.memory import Memory
 from daemons.race.origin import LocalOrigin, OriginState
 from daemons.race.readings import hint_readings, origin_readings, site_readings, tree_readings
@@ -39,6 +40,7 @@ class SiteFigures:
     watchman: Watchman
     looks: LinkLooks
     memory: Memory
+    light: LightKeeper
     dialer: Dialer | None = field(default=None, init=False)
 
     def is_ready(self) -> tuple[bool, str]:
@@ -55,6 +57,7 @@ class SiteFigures:
             "link": self._link(),
             "last_success": self.keeper.as_of,
             "paused": self.service.paused,
+            **self.light.status(),
         }
 
     def status(self) -> dict[str, object]:
