@@ -11,9 +11,11 @@ async with trio.open_nursery() as nursery:
 
 from .clock import EventClock
 from .control import RaceControl
+from .edits import Edition, RaceEdits
 from .manners import Manners, Visit
 from .notify import Notifier
 from .quirks import HeadHabit, Quirks
+from .quirkyday import Edit, QuirkyDay
 from .race import Detection, Race
 from .raceday import Incident, RaceDay
 from .recorded import load_event_dir
@@ -23,6 +25,8 @@ from .tree import EventTree, Write
 
 __all__ = [
     "Detection",
+    "Edit",
+    "Edition",
     "EventClock",
     "EventTree",
     "FPVTrackside",
@@ -31,9 +35,11 @@ __all__ = [
     "Manners",
     "Notifier",
     "Quirks",
+    "QuirkyDay",
     "Race",
     "RaceControl",
     "RaceDay",
+    "RaceEdits",
     "Replay",
     "Visit",
     "Write",

@@ -222,7 +222,11 @@ class RaceControl:
         await self._write(self._path(race, "Result.json"), race.result_rows(self.rng), "result")
         names = {row["ID"]: row["Name"] for row in self.pilots}
         entries = [
-            {"pilot": {"name": names[place.pilot]}, "position": place.position, "totalLaps": place.laps}
+            {
+                "pilot": {"name": names.get(place.pilot, "")},
+                "position": place.position,
+                "totalLaps": place.laps,
+            }
             for place in race.places()
         ]
         self._tell("RaceResult", race, pilots=entries)
@@ -250,7 +254,8 @@ class RaceControl:
         for race in self.races:
             if race.is_valid and race.end_utc_s is not None:
                 for place in race.places():
-                    points[place.pilot] += place.points
+                    if place.pilot in points:  # who is removed is not ranked
+                        points[place.pilot] += place.points
         standings = [(row["ID"], row["Name"], points[row["ID"]]) for row in self.pilots]
         standings.sort(key=lambda entry: -entry[2])
         await self._save("Stages.json", [stage_row(self._stage_id, "Qualifying", standings)], "stages")
@@ -274,7 +279,9 @@ class RaceControl:
             )
 
     def _pilot(self, pilot: str) -> Row:
-        row = next(row for row in self.pilots if row["ID"] == pilot)
+        row = next((row for row in self.pilots if row["ID"] == pilot), None) or pilot_row(
+            pilot, "", "", "", ""
+        )
         return {
             "name": row["Name"],
             "phonetic": row["Phonetic"],

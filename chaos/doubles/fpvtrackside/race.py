@@ -64,6 +64,7 @@ class Race:
     start_utc_s: float | None = None
     end_utc_s: float | None = None
     is_valid: bool = True
+    bracket: str = "None"
     detections: list[Detection] = attrs.Factory(list)
 
     @property
@@ -175,7 +176,7 @@ class Race:
             "Valid": self.is_valid,
             "AutoAssignNumbers": False,
             "Event": self.event,
-            "Bracket": "None",
+            "Bracket": self.bracket,
             "ID": self.id,
             "ExternalID": 0,
         }

@@ -94,9 +94,8 @@ class RaceDay:
     ) -> None:
         if not 1 <= heats <= pilots <= len(PILOTS) or target_laps < 2:
             raise ValueError("a day wants 1 heat or more, as many pilots, 12 at most, and 2 laps or more")
-        self.control = RaceControl(
-            double, seed, clock=EventClock(start_utc_s, speed), target_laps=target_laps, notifier=notifier
-        )
+        clock = EventClock(start_utc_s, speed)
+        self.control = self._control(double, seed, clock, target_laps, notifier)
         self.incidents: list[tuple[str, Incident]] = []  # race id, what
         self._rng = random.Random(f"day {seed}")
         self._rounds = rounds
@@ -104,6 +103,16 @@ class RaceDay:
         self._pilots = pilots
         self._gap_s = gap_s
         self._coming: list[Incident] = []
+
+    def _control(
+        self,
+        double: FPVTrackside,
+        seed: int,
+        clock: EventClock,
+        target_laps: int,
+        notifier: Notifier | None,
+    ) -> RaceControl:
+        return RaceControl(double, seed, clock=clock, target_laps=target_laps, notifier=notifier)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Open the event and play the day; returns after the last race. Starts when the event is open.
