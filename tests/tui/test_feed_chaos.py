@@ -9,6 +9,7 @@ from daemons.ops.client import AdminError
 from tests.tui.test_feed import sockets, until, watching
 from tests.whole.stage import SITE, open_stage
 from tests.whole.test_admin import admin_token, tree
+from tui.app.chaos_controls import lift_deed
 from tui.feed import Direct, open_feeds
 from tui.lineface import once
 from tui.model import FeedState
@@ -30,8 +31,19 @@ async def test_a_fault_is_placed_counted_down_and_gone_by_its_lease_with_its_aud
             assert {view.is_allowed for view in chaos.views.values()} == {True}
             assert "lte-driving" in {kind.name for kind in chaos.kinds["pits"]}
             params = {"name": "slow", "type": "latency", "attributes": {"latency": 20}, "lease_s": 3.0}
-            await feeds.act("pits", "chaos.place", params)
+            await feeds.act("pits", "chaos.place", {**params, "stream": "upstream", "lease_s": 60.0})
             await until(chaos.faults)
+            lift = lift_deed(feeds.model, chaos.faults()[0])
+            assert lift is not None and lift.deed.undo is not None
+            await feeds.act("pits", lift.deed.action, lift.deed.params)
+            await until(lambda: not chaos.faults())
+            await feeds.act("pits", lift.deed.undo.action, lift.deed.undo.params)
+            await until(chaos.faults)
+            (again,) = chaos.faults()
+            assert (again.params["stream"], again.params["attributes"]["latency"]) == ("upstream", 20)
+            assert 50 < (again.left_s or 0) <= 60, "for what was left of it"
+            await feeds.act("pits", "chaos.place", params)
+            await until(lambda: (chaos.faults()[0].left_s or 9) <= 3)
             (fault,) = chaos.faults()
             now = trio.current_time()
             assert (fault.daemon, fault.kind) == ("pits", "latency") and "latency 20" in fault.words
@@ -40,9 +52,15 @@ async def test_a_fault_is_placed_counted_down_and_gone_by_its_lease_with_its_aud
             assert stage.pits.hazards is not None
             await until(lambda: not stage.pits.hazards.show())
             await until(lambda: not chaos.faults() and not chaos_words(feeds.model, trio.current_time()))
-            await until(lambda: any(row.action == "chaos.place" for row in feeds.model.audit))
-            (row,) = (row for row in feeds.model.audit if row.action == "chaos.place")
-            assert (row.daemon, row.target, row.outcome) == ("pits", "slow", "done")
+            await until(lambda: sum(row.action == "chaos.place" for row in feeds.model.audit) == 3)
+            rows = [row for row in feeds.model.audit if row.action.startswith("chaos.")]
+            assert [row.action for row in rows] == [
+                "chaos.place",
+                "chaos.place",
+                "chaos.remove",
+                "chaos.place",
+            ]
+            assert {(row.daemon, row.target, row.outcome) for row in rows} == {("pits", "slow", "done")}
 
 
 async def test_a_fault_that_somebody_else_placed_is_said_though_nobody_looks(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from tui.app.lists import Listing
 from tui.app.log import LogView
 from tui.app.markers import AsciiOnly, Markers
 from tui.app.page import Page
-from tui.app.pages import HOME, LOG, PAGES, SITE, TRACE, page_named
+from tui.app.pages import CHAOS, HOME, LOG, PAGES, SITE, TRACE, page_named
 from tui.app.painter import Painter, waiting_writes
 from tui.app.prompt import Prompt
 from tui.app.replay import OFFERS, REPLAY_BINDINGS, press, speak
@@ -453,6 +453,11 @@ class OperatorApp(App[int]):
                     self._visit((found.name, "", ""))
             case "site":
                 self._visit((SITE, meant.daemon, meant.site))
+            case "drill" if self.desk.why_not:
+                self._tell(self.desk.why_not)
+            case "drill":
+                self._visit((CHAOS, "", ""))
+                self._page_called(CHAOS).view.called(text)
             case "control" if meant.control is not None:
                 self.asking.begin(meant.control, meant.words)
             case "app":

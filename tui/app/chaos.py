@@ -36,6 +36,7 @@ class ChaosView(View):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._own: set[str] = set()
+        self._wanted = ""
 
     def paint(self) -> None:
         """The cursor goes to a drill that was just started from here: it stands above what was chosen."""
@@ -45,6 +46,18 @@ class ChaosView(View):
             if run.pid is not None and run.run not in self._own:
                 self._own.add(run.run)
                 self.table.point_at(("run", run.run))
+        self._play_wanted()
+
+    def called(self, word: str) -> None:
+        """`:drill NAME` asks whether to play it, as soon as it is known what can be played here."""
+        self._wanted = word.strip().partition(" ")[2].strip()
+        if self._wanted and self.desk.model.chaos.playables is None:
+            self.post_message(self.Told("looking what can be played on this machine ..."))
+        self._play_wanted()
+
+    def left(self) -> None:
+        """What was waited for is not asked any more."""
+        self._wanted = ""
 
     def rows(self) -> list[Row]:
         return chaos_rows(self.desk.model, self.desk.now())
@@ -171,6 +184,19 @@ class ChaosView(View):
         else:
             rows = [(daemon_name(view), printable(view.daemon)) for view in found]
             self.app.push_screen(Listing("Where (Enter, Esc)", rows, first=30, is_choice=True), chosen)
+
+    def _play_wanted(self) -> None:
+        chaos = self.desk.model.chaos
+        if not self._wanted or chaos.playables is None:
+            return
+        wanted, self._wanted = self._wanted, ""
+        found = next((one for one in chaos.playables if wanted in (one.drill, one.which)), None)
+        if found is not None:
+            self._play(found.which)
+            return
+        names = ", ".join(one.drill for one in chaos.playables if not one.problem)
+        words = chaos.playables_words or f"no drill is called {wanted!r}: there are {names}"
+        self.post_message(self.Told(printable(words)))
 
     def _play(self, which: str) -> None:
         drill = next((one for one in self.desk.model.chaos.playables or () if one.which == which), None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from tui.app.control import LIFETIMES_S, Control, Lasting, Question, seconds
+from tui.app.control import LIFETIMES_S, Control, Lasting, Question, seconds, until_words
 from tui.app.deeds import Deed
 from tui.model import DaemonView, Model, SiteView
 from tui.model.chaos_values import HERE, FaultKind, FaultView, Playable
@@ -154,22 +154,39 @@ class _Chaos:
         if fault is None:
             raise ValueError(f"no fault of {self.name} is called {name!r}")
         title = f"lift {printable(name)} in {self.name}"
-        why_not = "place it again with :chaos"
+        undo, why_not = self._again(fault)
         lines = (f"1 fault ends: {printable(fault.kind)} {printable(fault.words)}".rstrip() + ".",)
-        return Question(self._deed("chaos.remove", title, {"name": name}, why_not), lines, "Lift")
+        return Question(self._deed("chaos.remove", title, {"name": name}, why_not, undo), lines, "Lift")
+
+    def _again(self, fault: FaultView) -> tuple[Deed | None, str]:
+        """Return what places a fault again, for as long as its lease had left; or why nothing does."""
+        if fault.is_of_drill:
+            return None, "it was a drill's, which places its own"
+        if fault.left_s is None:
+            return None, "the daemon does not say how long it had left; place it again with :chaos"
+        lease_s = float(max(1, round(fault.left_s)))
+        title = f"place {printable(fault.name)} in {self.name} again {until_words(lease_s, '')}"
+        return self._deed("chaos.place", title, {**fault.params, "name": fault.name, "lease_s": lease_s}), ""
 
     def heal(self, typed: str) -> Question:
         faults = self.faults
         names = ", ".join(printable(fault.name) for fault in faults)
         lines = [f"{len(faults)} fault{'s' * (len(faults) != 1)} end: {names}."]
-        if any(fault.name.startswith("drill.") for fault in faults):
+        if any(fault.is_of_drill for fault in faults):
             lines.append("A drill's are among them: it then shows nothing.")
-        why_not = "place them again with :chaos"
+        why_not = "what is healed stays whole; :chaos places a fault again"
         deed = self._deed("chaos.reset", f"end all faults in {self.name}", {}, why_not)
         return Question(deed, tuple(lines), "Heal")
 
-    def _deed(self, action: str, title: str, params: Mapping[str, Any], why_not: str = "") -> Deed:
-        return Deed(self.view.daemon, action, params, title, self.name, why_not=why_not)
+    def _deed(
+        self,
+        action: str,
+        title: str,
+        params: Mapping[str, Any],
+        why_not: str = "",
+        undo: Deed | None = None,
+    ) -> Deed:
+        return Deed(self.view.daemon, action, params, title, self.name, undo, why_not)
 
 
 def _read(typed: str) -> tuple[str, dict[str, str], str]:

@@ -49,6 +49,10 @@ class Page(Screen[None]):
         if self.is_mounted:
             self.paint()
 
+    def on_screen_suspend(self) -> None:
+        """Something else is shown."""
+        self.view.left()
+
     def paint(self) -> None:
         """Show how everything stands now."""
         self.view.paint()

@@ -12,7 +12,7 @@ from tui.app.site import SiteView
 from tui.app.trace import TraceView
 from tui.app.view import View
 
-__all__ = ["HOME", "LOG", "PAGES", "SITE", "TRACE", "PageKind", "import_all", "page_named"]
+__all__ = ["CHAOS", "HOME", "LOG", "PAGES", "SITE", "TRACE", "PageKind", "import_all", "page_named"]
 
 
 @frozen
@@ -44,6 +44,7 @@ HOME = "overview"
 SITE = "site"
 LOG = "log"
 TRACE = "trace"
+CHAOS = "chaos"
 PAGES = (
     PageKind(HOME, "Overview", "1", OverviewView, ("o", "home", "sites")),
     PageKind(LOG, "Requests and errors", "2", LogView, ("l", "logs", "requests", "errors")),
@@ -61,7 +62,7 @@ PAGES = (
     PageKind("team", "Team", "6", _later("team", "TeamPage"), ("te", "stints", "messages")),
     PageKind("alarms", "Alarms", "7", _later("alarms", "AlarmsView"), ("al", "health")),
     PageKind("audit", "Audit", "8", _later("audit", "AuditView"), ("au", "who")),
-    PageKind("chaos", "Chaos", "9", _later("chaos", "ChaosView"), ("ch", "faults", "drills")),
+    PageKind(CHAOS, "Chaos", "9", _later("chaos", "ChaosView"), ("ch", "faults", "drills", "drill")),
     PageKind(SITE, "Site", "", SiteView),
     PageKind(TRACE, "Trace", "", TraceView),
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from tui.app.control import Control
-from tui.app.pages import PAGES, page_named
+from tui.app.pages import CHAOS, PAGES, page_named
 from tui.model import Model
 
 __all__ = ["Spoken", "offers", "understand"]
@@ -18,7 +18,7 @@ WORDS = {
 
 @frozen
 class Spoken:
-    """What was meant. `kind`: page, site, control, app, or unknown (then `words` says why)."""
+    """What was meant. `kind`: page, site, control, drill (`words`: its name or file), app, or unknown (`words`: why)."""
 
     kind: str
     words: str = ""
@@ -31,11 +31,13 @@ def offers(model: Model, here: Sequence[Control]) -> list[str]:
     """Return what Tab completes to."""
     pages = [page.name for page in PAGES if page.key]
     sites = [f"site {name}" for _, name in sorted(model.sites)]
+    drills = [f"drill {one.drill}" for one in model.chaos.playables or () if not one.problem]
     return [
         *pages,
         "errors",
         *(control.name for control in here),
         *sites,
+        *(drills or ["drill "]),
         "freeze",
         "help",
         "outcomes",
@@ -55,8 +57,10 @@ def understand(text: str, model: Model, here: Sequence[Control]) -> Spoken:
         return Spoken("control", rest, control=control)
     if word in ("site", "s") and rest:
         return _site(rest, model)
+    if word == "drill" and rest:
+        return Spoken("drill", rest)
     page = page_named(word)
-    if page is not None and page.name == "chaos" and rest:
+    if page is not None and page.name == CHAOS and rest:
         return Spoken("unknown", "nothing is done: put the cursor on a daemon or a site that may be broken")
     if page is not None:
         return Spoken("page", word)

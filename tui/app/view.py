@@ -156,7 +156,10 @@ class View(Container):
         return ""
 
     def called(self, word: str) -> None:
-        """Take by which name one came here: a page has several."""
+        """Take what was typed to come here: a page has several names."""
+
+    def left(self) -> None:
+        """Something else is shown now, or lies over it."""
 
     def widen(self) -> bool:
         """Take off whatever leaves rows out; return whether anything did."""

@@ -30,6 +30,7 @@ def read_faults(daemon: str, told: Mapping[str, Any], now: float) -> ChaosView:
             on_s=number(one, "on_s"),
             left_s=number(one, "lease_left_s"),
             touched=whole(one, "touched") or 0,
+            params=_params(one),
         )
         for one in maps(told, "faults", FAULTS_MAX)
     )
@@ -37,6 +38,15 @@ def read_faults(daemon: str, told: Mapping[str, Any], now: float) -> ChaosView:
     return ChaosView(
         daemon, now, is_allowed, "" if is_allowed else text(told, "words") or NOT_ALLOWED, faults
     )
+
+
+def _params(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `chaos.place` takes for such a fault; what is as usual is left out."""
+    params = {"type": text(told, "type"), "attributes": dict(part(told, "attributes") or {})}
+    stream, share, site = text(told, "stream"), number(told, "toxicity"), text(told, "site")
+    usual = {"stream": stream in ("", "both"), "toxicity": share in (None, 1.0), "site": not site}
+    said = {"stream": stream, "toxicity": share, "site": site}
+    return params | {key: value for key, value in said.items() if not usual[key]}
 
 
 def read_kinds(told: Mapping[str, Any]) -> tuple[FaultKind, ...]:

@@ -23,7 +23,7 @@ UNHEARD_S = 20.0
 @frozen(kw_only=True)
 class FaultView:
     """A fault that is on inside of a daemon. `on_s`, `left_s`: for how long, and what was left of its lease, at `at`;
-    `touched`: connections, messages or looks that it met."""
+    `touched`: connections, messages or looks that it met; `params`: what places it again, but for its name and lease."""
 
     daemon: str
     name: str
@@ -33,6 +33,12 @@ class FaultView:
     on_s: float | None
     left_s: float | None
     touched: int
+    params: Mapping[str, Any] = field(factory=dict, hash=False)
+
+    @property
+    def is_of_drill(self) -> bool:
+        """Did a drill place it?"""
+        return self.name.startswith("drill.")
 
     def on_now(self, now: float) -> float | None:
         """Return for how long it has been on."""

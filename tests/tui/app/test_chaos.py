@@ -175,11 +175,27 @@ async def test_one_is_lifted_and_all_are_healed() -> None:
         allowed(face, fault(), fault(name="drill.cut", type="silence", attributes={}))
         await face.press("9", "down", "x")
         assert "Lift slow in cloud hub-1?" in face.text and "1 fault ends: latency" in face.text
-        await face.press("tab", "enter", "X")
+        await face.press("tab", "enter", "z")
+        assert "This undoes: lift slow in cloud hub-1." in face.text
+        assert "place slow in cloud hub-1 again for 18 s" in face.text
+        await face.press("tab", "enter", "down", "x")
+        assert "Cannot be undone: it was a drill's, which places its own." in face.text
+        await face.press("enter", "X")
         assert "2 faults end: slow, drill.cut." in face.text and "A drill's are among them" in face.text
-        await face.press("tab", "enter")
+        assert "Cannot be undone: what is healed stays whole" in face.text
+        await face.press("tab", "enter", "z")
+        assert "cannot be undone: what is healed stays whole" in face.status
+        attributes = {"latency": 300, "jitter": 0, "distribution": "uniform"}
+        again = {
+            "name": "slow",
+            "type": "latency",
+            "attributes": attributes,
+            "stream": "upstream",
+            "lease_s": 18.0,
+        }
         assert [(action, params) for _, action, params in face.world.asked] == [
             ("chaos.remove", {"name": "slow"}),
+            ("chaos.place", again),
             ("chaos.reset", {}),
         ]
         allowed(face)
@@ -256,6 +272,48 @@ async def test_a_drill_is_played_and_ended_on_this_machine() -> None:
 
 
 @in_textual
+async def test_a_drill_is_spoken_by_its_name_and_asked_about_when_it_is_known_what_there_is() -> None:
+    async with shown() as face:
+        await face.press("colon", *"drill cable-pull", "enter")
+        assert face.title.startswith("pitlink Chaos") and face.world.looks_at_chaos
+        assert face.status.startswith("looking what can be played on this machine")
+        face.world.model.drills_listed(PLAYABLES, trio.current_time())
+        await face.settle()
+        assert "Drill cable-pull?" in face.text and "3 faults are" in face.text
+        await face.press("tab", "enter")
+        assert face.world.asked == [("", "drill", {"which": "cable-pull"})]
+        for name, words in (
+            ("mine", "mine cannot be played: no [[steady]]"),
+            ("d/mine.toml", "mine cannot be played: no [[steady]]"),
+            ("cable", "no drill is called 'cable': there are cable-pull"),
+        ):
+            await face.press("1", "colon", *f"drill {name}", "enter")
+            assert words in face.status and face.title.startswith("pitlink Chaos")
+        await face.press("1", "colon", *"drill c", "tab", "enter")
+        assert "Drill cable-pull?" in face.text, "Tab completes it"
+        await face.press("escape", "colon", *"drill", "enter")
+        assert face.title.startswith("pitlink Chaos"), "without a name it is the page"
+        assert len(face.world.asked) == 1
+
+
+@in_textual
+async def test_a_drill_that_was_wanted_is_not_asked_about_when_something_else_is_shown_meanwhile() -> None:
+    async with shown() as face:
+        await face.press("colon", *"drill cable-pull", "enter", "1")
+        face.world.model.drills_listed(PLAYABLES, trio.current_time())
+        await face.press("9")
+        assert "Drill cable-pull?" not in face.text and "cable-pull" in face.text
+
+
+@in_textual
+async def test_a_drill_that_cannot_be_listed_says_why() -> None:
+    async with shown() as face:
+        face.world.model.drills_listed({"words": "the drills cannot be listed"}, trio.current_time())
+        await face.press("colon", *"drill cable-pull", "enter")
+        assert face.status.startswith("the drills cannot be listed")
+
+
+@in_textual
 async def test_read_only_breaks_nothing() -> None:
     async with shown(is_read_only=True) as face:
         allowed(face, fault())
@@ -264,6 +322,8 @@ async def test_read_only_breaks_nothing() -> None:
         for keys in (("p",), ("down", "x"), ("X",), ("slash", *"cable", "enter", "enter")):
             await face.press(*keys)
             assert "read-only" in face.status, keys
+        await face.press("1", "colon", *"drill cable-pull", "enter")
+        assert "read-only" in face.status and face.title.startswith("pitlink Overview")
         assert face.world.asked == []
 
 

@@ -56,7 +56,11 @@ async def test_a_fault_is_placed_in_a_real_daemon_and_reverts_and_a_drill_is_pla
         assert ask(ground.hub_admin, "chaos.list")["faults"] == [], "it ended by its lease"
         terminal.press("8")
         terminal.see("chaos.place", "delay_acks", "done")
-        terminal.press("9/a moment costs\r\r")
+        terminal.press(":drill mine\r")
+        terminal.see("Drill mine?", "Cancel")
+        terminal.press("\r")
+        terminal.read(lambda: "Drill mine?" not in terminal.text)
+        terminal.press("/a moment costs\r\r")
         terminal.see("Drill mine?", "$ pitlink chaos drill", "reports")
         terminal.press("\t\r")
         terminal.see("drill mine ...")

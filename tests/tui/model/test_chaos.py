@@ -51,6 +51,7 @@ def test_a_fault_grows_older_and_its_lease_runs_down_while_nothing_is_heard() ->
     made.chaos_told("hub", listed(fault()), NOW)
     assert made.version > version
     (slow,) = made.chaos.faults()
+    assert slow.params == {"type": "latency", "attributes": fault()["attributes"], "stream": "upstream"}
     assert (slow.on_now(110.0), slow.left_now(110.0), slow.left_now(200.0)) == (22.0, 8.0, 0.0)
     assert fault_words(slow, 104.0) == (
         "slow: latency (latency 300, distribution uniform, upstream), on for 16 s, ends by itself in 0:14, met 2"
