@@ -1,4 +1,4 @@
-"""One browser for all the tests of a module, a tab for each."""
+"""One browser for all the tests of the pages, a tab for each."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +15,7 @@ from ..field import Field
 from .stand import Stand, open_stand
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with open_browser() as browser:
         yield browser

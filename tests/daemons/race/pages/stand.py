@@ -12,10 +12,11 @@ from attrs import define, field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from daemons.race.keeper import BoardKeeper
 from daemons.race.pages import race_routes
+from daemons.race.publicapi.routes import api_v1_routes
 from daemons.web.assets import read_assets
 from daemons.web.front import serve_http
 from daemons.web.ready import ready_answers
@@ -76,7 +77,13 @@ class Stand:
 
     async def _serve(self, listeners: Any, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
         assets = read_assets()
-        app = Starlette(routes=[*race_routes(lambda: self.boards, assets, utc_now=utc_now), *self._routes()])
+        app = Starlette(
+            routes=[
+                *race_routes(lambda: self.boards, assets, utc_now=utc_now),
+                Route("/api/v1/status", self._light),
+                *api_v1_routes(lambda: self.boards, utc_now=utc_now),
+            ]
+        )
 
         async def noted(scope: Any, receive: Any, send: Any) -> None:
             self.requests.append(scope["path"])
@@ -91,16 +98,11 @@ class Stand:
                 )
                 task_status.started(scope)
 
-    def _routes(self) -> list[BaseRoute]:
-        async def sites(request: Request) -> Response:
-            return JSONResponse({"sites": sorted(self.boards)})
-
-        async def status(request: Request) -> Response:
-            if self.status is None:
-                return JSONResponse({"words": "not here"}, 404)
-            return JSONResponse(self.status)
-
-        return [Route("/api/v1/sites", sites), Route("/api/v1/status", status)]
+    async def _light(self, request: Request) -> Response:
+        """The organiser's light, which is made elsewhere; None for a server that has none."""
+        if self.status is None:
+            return JSONResponse({"words": "there is nothing here"}, 404)
+        return JSONResponse(self.status)
 
     async def keep_reading(self) -> None:
         """The files are read again and again, and are as they were."""

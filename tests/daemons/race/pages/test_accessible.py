@@ -1,0 +1,96 @@
+"""By keyboard alone, and by axe-core: WCAG 2.2 AA and good practice, on every page, in the light and in the dark."""
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+
+from tests.browser import WIDE, Tab
+
+from .days import Stands, Tabs, lap, race_day
+from .stand import Stand, at_field
+
+pytestmark = pytest.mark.browser
+
+PAGES = {
+    "Now": "Coming up",
+    "Schedule": "Race 2-2",
+    "Pilots": "in the next race",
+    "Results": "Best laps",
+    "For the organiser": "not here",
+    "Share": "Share this page",
+}
+
+
+def test_by_keyboard_alone(stand_of: Stands, tab_of: Tabs) -> None:
+    stand = stand_of({"pits": race_day()})
+    tab = tab_of(size=WIDE)
+    tab.open(stand.call(lambda here: here.page))
+    tab.see("Race 1-1 is on")
+
+    def focused() -> str:
+        return str(tab.page.evaluate("document.activeElement.innerText.trim()"))
+
+    press = tab.page.keyboard.press
+    press("Tab")
+    assert focused() == "To the content"
+    press("Tab")
+    press("Tab")
+    press("Tab")
+    assert focused() == "Pilots"
+    press("Enter")
+    tab.until("location.pathname === '/pilots' && document.activeElement.tagName === 'H1'")
+    tab.see("Cy")
+    press("Tab")
+    press("Tab")
+    press("Space")
+    assert focused() == "★"
+    press("Tab")
+    assert focused() == "Ann"
+    press("Enter")
+    tab.until("location.pathname === '/pilot' && document.activeElement.innerText === 'Ann'")
+    tab.page.go_back()
+    tab.until("location.pathname === '/pilots'")
+    tab.page.locator("#share").focus()
+    press("Enter")
+    tab.until("document.querySelector('#sharing img').naturalWidth > 0")
+    press("Escape")
+    tab.until("!document.getElementById('sharing').open && document.activeElement.id === 'share'")
+
+
+def test_axe_finds_nothing_on_any_page_in_the_light_or_in_the_dark(stand_of: Stands, tab_of: Tabs) -> None:
+    stand = stand_of({"pits": race_day()})
+    stand.call(lap({1: [4.0, 9.0, 8.125], 2: [5.0, 9.5]}))
+    tab = tab_of()
+    tab.open(stand.call(lambda here: here.page) + "/pilots")
+    tab.page.get_by_role("button", name="Follow Ann").click()
+    tab.page.get_by_role("link", name="Ann").click()
+    tab.see("Flying now")
+    stand.call(lap({1: [4.0, 9.0, 8.125], 2: [5.0, 9.5]}, end=at_field(0)))
+    tab.see("Not the channel of the last flight")
+    axe(tab, "pilot with another channel")
+    tab.page.get_by_role("link", name="Race 1-1").click()
+    tab.see("Lap by lap")
+    axe(tab, "race")
+    for page, words in PAGES.items():
+        tab.page.get_by_role("button" if page == "Share" else "link", name=page).first.click()
+        tab.see(words)
+        axe(tab, page)
+    tab.expect("404")  # there is no light on this stand
+    tab.page.keyboard.press("Escape")
+    tab.page.get_by_role("link", name="Now").click()
+    stand.call(lambda here: setattr(here, "is_silent", True))
+    stand.wait(Stand.cut)
+    tab.see("No connection")
+    axe(tab, "now without a net")
+
+
+def axe(tab: Tab, what: str) -> None:
+    """Let axe look, in the light and, where colours alone are others, in the dark. AssertionError with what is wrong."""
+    tab.page.evaluate(f"window.axe ?? (() => {{ {AXE_SCRIPT} }})()")
+    for scheme, rules in (("light", "undefined"), ("dark", "['color-contrast']")):
+        tab.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        found = tab.page.evaluate(
+            f"async () => (await axe.run({{ resultTypes: ['violations'], preload: false, runOnly: {rules} }})).violations"
+            ".map((rule) => [rule.help, ...rule.nodes.map((node) => node.html + ' ' + node.failureSummary)])"
+        )
+        assert not found, (what, scheme, found)
+        tab.picture(f"{what.lower().replace(' ', '-')}-{scheme}")
