@@ -6,7 +6,7 @@ to ask for what it has missed. Bound: so many changes are kept; who comes later 
 
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -50,7 +50,7 @@ class Change:
 
 @define(eq=False)
 class _Site:
-    shown: SiteDay
+    shown: SiteDay | None = None
     parts: dict[str, Part] = field(factory=dict)
     keys: dict[str, dict[_Key, Fields]] = field(factory=dict)  # by part
 
@@ -69,19 +69,27 @@ class RecordBook:
     def __repr__(self) -> str:
         return f"<RecordBook {sum(map(len, self.records.values()))} records, {self.serial} changes>"
 
-    def look(self, sites: Mapping[str, SiteDay], utc_now: float) -> None:
-        """Bring the records up to date. Quick when nothing has changed; else in what has."""
+    def look(self, sites: Mapping[str, SiteDay], utc_now: float) -> Iterator[None]:
+        """Bring the records up to date, in steps of a race each: all of a full day are some hundred milliseconds.
+
+        None when nothing has changed. Given up half way it is taken up by the next look, which must not begin before.
+        """
         now = date_text(utc_now)
         for name in self._sites.keys() - sites.keys():
-            self._take(self._sites.pop(name), {}, now)
+            yield from self._take(self._sites[name], {}, now)
+            del self._sites[name]
         for name, shown in sites.items():
-            site = self._sites.get(name)
-            if site is None:
-                site = self._sites[name] = _Site(SiteDay(shown.day.__class__()))
-            before, site.shown = site.shown, shown
-            if before.day is shown.day and before.current == shown.current:
+            site = self._sites.setdefault(name, _Site())
+            before = site.shown
+            if (
+                before
+                and before.day is shown.day
+                and before.current == shown.current
+                and before.zone == shown.zone
+            ):
                 continue
-            self._take(site, parts_of(name, shown), now)
+            yield from self._take(site, parts_of(name, shown), now)
+            site.shown = shown
 
     def since(self, serial: int) -> list[Change] | None:
         """Return the changes after the first `serial`, or None when they are not kept any more."""
@@ -90,17 +98,19 @@ class RecordBook:
             return None
         return list(islice(self._changes, len(self._changes) - count, None))
 
-    def _take(self, site: _Site, parts: dict[str, Part], now: str) -> None:
+    def _take(self, site: _Site, parts: dict[str, Part], now: str) -> Iterator[None]:
         for name in site.parts.keys() - parts.keys():
+            del site.parts[name]
             self._turn(site.keys.pop(name), {}, now)
+            yield
         for name, part in parts.items():
             before = site.parts.get(name)
             if before is not None and _same(before.stands_on, part.stands_on):
                 continue
             fresh = part.records()
             self._turn(site.keys.get(name, {}), fresh, now)
-            site.keys[name] = fresh
-        site.parts = parts
+            site.parts[name], site.keys[name] = part, fresh
+            yield
 
     def _turn(self, before: dict[_Key, Fields], after: dict[_Key, Fields], now: str) -> None:
         for (collection, key), fields in after.items():

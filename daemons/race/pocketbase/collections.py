@@ -6,6 +6,7 @@ pilots, and no field whose value would have to be invented.
 
 import hashlib
 import zlib
+from base64 import b32encode
 from collections.abc import Mapping
 from enum import Enum
 
@@ -14,7 +15,6 @@ from attrs import frozen
 __all__ = ["CLOSED", "COLLECTIONS", "SYSTEM_FIELDS", "Field", "Kind", "collection_id", "record_id"]
 
 ID_CHARACTERS = 15
-_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Kind(Enum):
@@ -98,10 +98,6 @@ def collection_id(name: str) -> str:
 
 
 def record_id(site: str, collection: str, *source: str) -> str:
-    """Return a record's id: 15 of a–z and 0–9, always the same for the same ids of FPVTrackside at the same site."""
+    """Return a record's id: 15 of a–z and 2–7, always the same for the same ids of FPVTrackside at the same site."""
     digest = hashlib.sha256("\0".join((site, collection, *source)).encode("utf-8", "surrogatepass")).digest()
-    number, letters = int.from_bytes(digest[:12], "big"), ""
-    for _ in range(ID_CHARACTERS):
-        number, place = divmod(number, len(_LETTERS))
-        letters += _LETTERS[place]
-    return letters
+    return b32encode(digest[:10]).decode("ascii").lower()[:ID_CHARACTERS]

@@ -77,6 +77,7 @@ class Realtime:
     book: RecordBook = field(factory=RecordBook, init=False)
     dropped: int = field(default=0, init=False)
     _clients: dict[str, _Client] = field(factory=dict, init=False)
+    _looking: trio.Lock = field(factory=trio.Lock, init=False)
 
     def __repr__(self) -> str:
         return f"<Realtime {len(self._clients)} clients, {self.book!r}>"
@@ -86,13 +87,15 @@ class Realtime:
         """How many are connected."""
         return len(self._clients)
 
-    def look(self) -> None:
-        """Bring the records up to date."""
-        shown = {}
-        for name, feed in self.feeds().items():
-            now = feed.tree.newest().tree.get("now", {})
-            shown[name] = SiteDay(feed.day, now.get("race"), feed.site_zone)
-        self.book.look(shown, self.utc_now())
+    async def look(self) -> None:
+        """Bring the records up to date; others have their turn between two races. Cancelled, it goes on next time."""
+        async with self._looking:
+            shown = {}
+            for name, feed in self.feeds().items():
+                now = feed.tree.newest().tree.get("now", {})
+                shown[name] = SiteDay(feed.day, now.get("race"), feed.site_zone)
+            for _ in self.book.look(shown, self.utc_now()):
+                await trio.lowlevel.checkpoint()
 
     def record(self, collection: str, key: str) -> Record | None:
         """Return a record, if there is one: what filters and expansions follow relations with."""
@@ -161,7 +164,7 @@ class RealtimeStream(Response):
 
     async def _send_all(self, send: Send, name: str, client: _Client) -> None:
         realtime, book = self._realtime, self._realtime.book
-        realtime.look()
+        await realtime.look()
         place, ping_at = book.serial, trio.current_time() + PING_S
         chunk = message("PB_CONNECT", json.dumps({"clientId": name}).encode(), name)
         while not self._over:
@@ -169,7 +172,7 @@ class RealtimeStream(Response):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             serials = [(feed, feed.serial) for feed in realtime.feeds().values()]
             topics, self._woken = client.topics, False
-            realtime.look()
+            await realtime.look()
             changes = book.since(place)
             if changes is None:
                 realtime.dropped += 1

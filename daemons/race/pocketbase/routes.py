@@ -26,7 +26,7 @@ __all__ = ["pocketbase_routes"]
 
 BODY_BYTES_MAX = 256 * 1024
 CLIENT_CHARACTERS_MAX = 255
-AT_ONCE = 256
+AT_ONCE = 64
 """So many records are looked at before others have their turn."""
 
 _IDS = {collection_id(name): name for name in COLLECTIONS}
@@ -52,9 +52,9 @@ def pocketbase_routes(realtime: Realtime) -> list[BaseRoute]:
             query = read_query(name, request.query_params)
         except BadQuery as exc:
             return refuse(400, f"{_BAD_REQUEST} {exc}")
-        headers = version(request)
+        headers = await version(request)
         if headers is None:
-            return Response(status_code=304, headers=version(request, is_asked=False))
+            return Response(status_code=304, headers=await version(request, is_asked=False))
         found = []
         every = iter(list(realtime.book.records[name].values()))
         while some := list(islice(every, AT_ONCE)):
@@ -64,15 +64,15 @@ def pocketbase_routes(realtime: Realtime) -> list[BaseRoute]:
 
     async def record(request: Request) -> Response:
         name = _collection(request)
-        realtime.look()
+        await realtime.look()
         found = realtime.record(name, request.path_params["id"])
         if found is None:
             return refuse(404, "The requested resource wasn't found.")
         return json_response(200, read_shape(request.query_params).show(found, realtime.record))
 
-    def version(request: Request, *, is_asked: bool = True) -> Mapping[str, str] | None:
+    async def version(request: Request, *, is_asked: bool = True) -> Mapping[str, str] | None:
         """Return the headers that name the records as they are; None when the caller has them so."""
-        realtime.look()
+        await realtime.look()
         name = f"{boot}-{realtime.book.serial}"
         if is_asked and is_known(request.headers.get("if-none-match"), name):
             return None

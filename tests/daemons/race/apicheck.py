@@ -61,7 +61,7 @@ async def serving() -> AsyncIterator[tuple[str, dict[str, list[dict[str, str]]]]
         *api_v1_routes(lambda: keepers, utc_now=time.time),
     ]
     async with on_loopback(Starlette(routes=routes)) as running:
-        realtime.look()
+        await realtime.look()
         yield f"http://127.0.0.1:{running.port}", _known(realtime)
 
 

@@ -1,6 +1,8 @@
 """Records of a day: what is in them, that ids stay, and that the book tells what changed and nothing else."""
 
 import re
+from collections import deque
+from itertools import islice
 from typing import Any
 
 import attrs
@@ -26,9 +28,13 @@ def read(keeper: BoardKeeper, day: Field, path: str) -> None:
     keeper.apply(path, fetched(path, day.files[path]))
 
 
+def look(book: RecordBook, sites: dict[str, SiteDay], at: float) -> None:
+    deque(book.look(sites, at), 0)
+
+
 def book_of(keeper: BoardKeeper, site: str = "pits") -> RecordBook:
     book = RecordBook()
-    book.look({site: shown(keeper)}, 1_000.0)
+    look(book, {site: shown(keeper)}, 1_000.0)
     return book
 
 
@@ -93,7 +99,7 @@ def test_ids_are_of_the_site_and_the_guid_and_of_nothing_else() -> None:
     assert book_of(keeper).records == book_of(keeper).records
     other = book_of(keeper, "spare")
     assert not book_of(keeper).records["races"].keys() & other.records["races"].keys()
-    assert record_id("pits", "races", "x") == "1udethtyxliocnk"
+    assert record_id("pits", "races", "x") == "754zmkwlgicc5gg"
 
 
 def test_a_lap_changes_the_lap_and_its_detection_and_nothing_else() -> None:
@@ -101,7 +107,7 @@ def test_a_lap_changes_the_lap_and_its_detection_and_nothing_else() -> None:
     book = book_of(keeper)
     at = book.serial
     read(keeper, day, day.race(102, **LIVE, flown={1: [1.0, 5.0, 4.5]}))
-    book.look({"pits": shown(keeper)}, 2_000.0)
+    look(book, {"pits": shown(keeper)}, 2_000.0)
     changes = book.since(at)
     assert changes is not None
     told = sorted((change.action, change.record["collectionName"]) for change in changes)
@@ -109,7 +115,7 @@ def test_a_lap_changes_the_lap_and_its_detection_and_nothing_else() -> None:
     assert {change.record["lastUpdated"] for change in changes} == {"1970-01-01 00:33:20.000Z"}
     assert len(listed(book, "laps", filter="lastUpdated >= '1970-01-01 00:33:20.000Z'")["items"]) == 1
     at = book.serial
-    book.look({"pits": shown(keeper)}, 3_000.0)
+    look(book, {"pits": shown(keeper)}, 3_000.0)
     assert book.serial == at
 
 
@@ -120,13 +126,13 @@ def test_a_lap_that_is_struck_out_updates_its_detection_and_one_that_is_gone_is_
     race = make.race(2, **LIVE, flown={1: [1.0, 5.0]})
     race["Detections"][1]["Valid"] = False
     read(keeper, day, _put(day, 102, race))
-    book.look({"pits": shown(keeper)}, 2_000.0)
+    look(book, {"pits": shown(keeper)}, 2_000.0)
     changes = book.since(at)
     assert changes is not None
     assert [(change.action, change.record["valid"]) for change in changes] == [("update", False)]
     assert changes[0].record["created"] < changes[0].record["updated"]
     read(keeper, day, day.race(102, **LIVE, flown={1: [1.0]}))
-    book.look({"pits": shown(keeper)}, 3_000.0)
+    look(book, {"pits": shown(keeper)}, 3_000.0)
     changes = book.since(at + 1)
     assert changes is not None
     assert sorted(change.record["collectionName"] for change in changes if change.action == "delete") == [
@@ -143,10 +149,10 @@ def _put(day: Field, number: int, race: dict[str, Any]) -> str:
 def test_a_site_that_goes_takes_its_records_with_it() -> None:
     keeper, _ = played()
     book = book_of(keeper)
-    book.look({"pits": shown(keeper), "other": SiteDay(Day())}, 2_000.0)
+    look(book, {"pits": shown(keeper), "other": SiteDay(Day())}, 2_000.0)
     at = book.serial
     count = sum(map(len, book.records.values()))
-    book.look({}, 3_000.0)
+    look(book, {}, 3_000.0)
     assert not any(book.records.values())
     changes = book.since(at)
     assert changes is not None and len(changes) == count
@@ -157,8 +163,8 @@ def test_changes_that_are_not_kept_any_more_are_not_told_as_if_they_were_none() 
     keeper, _ = played()
     book = book_of(keeper)
     while book.serial <= CHANGES_KEPT:
-        book.look({}, 1.0)
-        book.look({"pits": SiteDay(attrs.evolve(keeper.day))}, 1.0)
+        look(book, {}, 1.0)
+        look(book, {"pits": SiteDay(attrs.evolve(keeper.day))}, 1.0)
     assert book.since(0) is None
     assert book.since(book.serial) == []
     kept = book.since(book.serial - CHANGES_KEPT)
@@ -191,3 +197,17 @@ def test_pages() -> None:
 def test_a_list_that_cannot_be_made_is_refused(query: dict[str, str]) -> None:
     with pytest.raises(BadQuery):
         read_query("laps", query)
+
+
+def test_a_look_that_was_given_up_is_taken_up_again() -> None:
+    keeper, _ = played()
+    whole, given_up = book_of(keeper), RecordBook()
+    for steps in range(4):
+        deque(islice(given_up.look({"pits": shown(keeper)}, 1_000.0), steps), 0)
+    look(given_up, {"pits": shown(keeper)}, 1_000.0)
+    assert given_up.records == whole.records
+    assert given_up.serial == whole.serial
+    for steps in range(4):
+        deque(islice(given_up.look({}, 2_000.0), steps), 0)
+    look(given_up, {}, 2_000.0)
+    assert not any(given_up.records.values())
