@@ -49,8 +49,9 @@ from daemons.ops.offload import inline, threaded
 from daemons.ops.storecare import StoreCare
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.ops.watchman import Watchman
+from daemons.race import activetables, desk, memorytables, record
 from daemons.race import cache as cache_tables
-from daemons.race import desk, memorytables, record
+from daemons.race.activeactions import ActiveOffice
 from daemons.race.api import api_routes
 from daemons.race.cache import SqliteCache
 from daemons.race.config import CloudConfig, FetchBounds
@@ -82,6 +83,7 @@ MIGRATIONS = (
     *record.MIGRATIONS,
     *desk.MIGRATIONS,
     *memorytables.MIGRATIONS,
+    *activetables.MIGRATIONS,
 )
 
 
@@ -140,7 +142,7 @@ class Cloud:
         self.memory = Memory(self.store, config.memory, utc_now)
         self.members = Members(
             config, environment, self.store, self.cache, self.tokens, self.admission, trail, self.limits,
-            self.fetch_bounds, self.memory, on_unread=self.changes.tell_again, hazards=self.hazards,
+            self.fetch_bounds, self.memory, self.health, on_unread=self.changes.tell_again, hazards=self.hazards,
         )  # fmt: skip
         self.fetch_bounds.on_change.append(self.members.bounds_changed)
         self.changes.told += [
@@ -172,6 +174,7 @@ class Cloud:
             trail, lambda: {**self.figures.status(), "chaos": chaos.status()}, self.figures.readings, self.health
         )  # fmt: skip
         self.admin.registry.add(
+            *ActiveOffice(self.members).actions(),
             *HubOffice(self.members, self.cache, self.members.set_draining).actions(),
             *common_actions(trail, self.health.clear, self.lapses),
             *limits.actions(),
@@ -222,8 +225,9 @@ class Cloud:
         """Return what the log is to say when it serves."""
         return {"ports": self.front.ports if self.front else [], "sites": sorted(self.members)}
 
-    def _memory_of(self, site: str) -> SiteMemory | None:
-        return self.memory.of(site) if site in self.members else None
+    def _memory_of(self, name: str) -> SiteMemory | None:
+        site = self.members.active.site_of(name)
+        return self.memory.of(site) if site is not None and site in self.members else None
 
     def _routes(self, assets: Assets) -> list[BaseRoute]:
         utc_now, figures = self.environment.utc_now, self.figures

@@ -59,6 +59,7 @@ class HubFigures:
             "ready": is_ready,
             "words": words,
             "draining": self.members.draining,
+            "fields": dict(self.members.active.shown),
             "cache": asdict(self.cache.statistics()),
             "sites": {name: self._site(name, now) for name in self.members},
         }

@@ -1,6 +1,7 @@
 """The sites of a hub: joined when they may come, out of sight as soon as they may not, back when they may again.
 
 members
+├── active pits                   which of several with one event show it, looked at once a second
 ├── sweep                         bounds of age and keeping
 └── one site each                 fetches, watches, board; results are audited, the audit's head is told to it
 """
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 
+import apsw
 import structlog
 import trio
 from attrs import define, field, frozen
@@ -27,9 +29,12 @@ from daemons.ops.authority.sites import list_sites
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.environment import Environment
 from daemons.ops.errors import ConfigError
+from daemons.ops.health import Health
 from daemons.ops.limits import HubLimits, LimitTable
 from daemons.ops.storecare import patiently
 from daemons.ops.tokens import Role, TokenTable
+from daemons.race.active import ActivePits, Holding, Standing
+from daemons.race.activetables import read_holdings, write_holdings
 from daemons.race.cache import SqliteCache
 from daemons.race.config import CloudConfig, FetchBounds, link_limits
 from daemons.race.desk import CommandDesk
@@ -39,6 +44,7 @@ from daemons.race.keeper import BoardKeeper
 from daemons.race.memory import Memory, observe
 from daemons.race.record import EventRecord
 from daemons.race.remote import RemoteOrigin
+from daemons.race.shownboards import ShownBoards
 from daemons.race.stream import SiteNews
 from daemons.race.watchrows import WATCH_TOPIC
 from daemons.store import StorageError, Store
@@ -49,6 +55,7 @@ __all__ = ["Member", "Members"]
 _log = structlog.stdlib.get_logger("pitlink.race")
 
 SWEEP_S = 60.0
+ACTIVE_S = 1.0
 
 
 @frozen
@@ -79,9 +86,11 @@ class Members(Mapping[str, Member]):
     limits: LimitTable[HubLimits]
     fetch_bounds: LimitTable[FetchBounds]
     memory: Memory
+    health: Health
     on_unread: Callable[[], None]
     hazards: Hazards | None = None
     news: SiteNews = field(factory=SiteNews, init=False)
+    active: ActivePits = field(factory=ActivePits, init=False)
     draining: bool = field(default=False, init=False)
     _joined: dict[str, Member] = field(factory=dict, init=False)  # those too that were put out since
     _may_come: frozenset[str] = field(default=frozenset(), init=False)
@@ -105,10 +114,12 @@ class Members(Mapping[str, Member]):
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep every site's half of the hub running. Started: those that may come are joined. Never returns."""
+        self.active = ActivePits(await self.store.read(read_holdings))
         async with trio.open_nursery() as self._nursery:
             self._look()
             await self._join_all()
             self._nursery.start_soon(self._sweep)
+            self._nursery.start_soon(self._keep_active)
             task_status.started()
 
     async def joined(self, name: str) -> Member:
@@ -116,6 +127,7 @@ class Members(Mapping[str, Member]):
         async with self._joining:
             if name not in self._joined:
                 self._joined[name] = await self._join(name)
+                self.decide()
         if name not in self:  # let in a moment ago, and nobody has told yet
             self._look()
         return self._joined[name]
@@ -158,9 +170,34 @@ class Members(Mapping[str, Member]):
 
     # --- how they stand ------------------------------------------------------------------------------------------
 
-    def boards(self) -> dict[str, BoardKeeper]:
-        """Return the boards that are shown, by site."""
-        return {name: member.site.keeper for name, member in self.items()}
+    def boards(self) -> Mapping[str, BoardKeeper]:
+        """Return the boards that are shown, by field."""
+        return ShownBoards(self.active, lambda name: self[name].site.keeper if name in self else None)
+
+    async def choose(self, event_id: str, site: str | None) -> None:
+        """Have a site show an event until this is taken back with None; at once, and after restarts. Raises StorageError."""
+        self.active.choose(event_id, site)
+        await self.store.transact(partial(_write_holdings, dict(self.active.holdings)))
+        self.decide()
+
+    def decide(self) -> None:
+        """Look anew who shows what, and tell the open streams when it is another one."""
+        standings = [
+            Standing(name, _event_of(member), member.site.peer.connection is not None)
+            for name, member in self.items()
+        ]
+        if self.active.look(standings, trio.current_time()):
+            shown = {name: site for name, site in self.active.shown.items() if name != site}
+            _log.info("fields.changed", fields=sorted(self.active.shown), shown_from=shown)
+            self.news.tell()
+        self.health.warn(
+            "active-pits",
+            "; ".join(
+                f"{chosen} was chosen to show its event and is away, {other} has it too: pitlink ctl site.show "
+                f"site={other}, or site.show.auto site={other}"
+                for _, chosen, other in self.active.waiting()
+            ),
+        )
 
     def clock_stepped(self, by_s: float) -> None:
         """Have no board younger than it was before our clock went by so much."""
@@ -194,6 +231,7 @@ class Members(Mapping[str, Member]):
         may_come = frozenset(names - {row.name for row in rows if row.is_revoked})
         if may_come != self._may_come:
             self._may_come = may_come
+            self.decide()
             self.news.tell()
 
     async def _join_new(self) -> None:
@@ -207,6 +245,17 @@ class Members(Mapping[str, Member]):
         for name in sorted(self._may_come - self._joined.keys()):
             await self.joined(name)
             self.news.tell()
+
+    async def _keep_active(self) -> None:
+        kept = dict(self.active.holdings)
+        while True:
+            self.decide()
+            if self.active.holdings != kept:
+                kept = dict(self.active.holdings)
+                await patiently(
+                    partial(self.store.transact, partial(_write_holdings, kept)), "which pits show an event"
+                )
+            await trio.sleep(ACTIVE_S)
 
     async def _sweep(self) -> None:
         while True:
@@ -288,3 +337,12 @@ class Members(Mapping[str, Member]):
             bounds=lambda: self.limits.now,
         )
         return HubSite(peer, self.cache, remote, BoardKeeper(), peer.subscribers[WATCH_TOPIC], utc_now)
+
+
+def _write_holdings(holdings: Mapping[str, Holding], conn: apsw.Connection) -> None:
+    write_holdings(conn, holdings)
+
+
+def _event_of(member: Member) -> str | None:
+    event = member.site.keeper.board["event"]
+    return None if event is None else event["id"]
