@@ -19,6 +19,7 @@ from daemons.race.treeready import TreeAnswers
 from daemons.web.assets import Assets, is_known
 from daemons.web.qr import qr_routes
 from daemons.web.refusals import json_response
+from daemons.web.resource import Resource
 
 __all__ = ["Boards", "board_answer", "race_routes"]
 
@@ -50,7 +51,11 @@ def race_routes(
 
     async def stream(request: Request) -> Response:
         site = request.path_params["site"]
-        return TreeStream(viewing, site, _version(request)) if site in boards() else _no_site(site, boards())
+        if site not in boards():
+            return _no_site(site, boards())
+        if request.method == "HEAD":  # which ends
+            return Response(media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        return TreeStream(viewing, site, _version(request))
 
     async def tree(request: Request) -> Response:
         site = request.path_params["site"]
@@ -67,8 +72,8 @@ def race_routes(
 
     return [
         Route("/events", events, methods=["GET"]),
-        Route("/api/v1/sites/{site}/stream", stream, methods=["GET"]),
-        Route("/api/v1/sites/{site}/tree", tree, methods=["GET"]),
+        Route("/api/v1/sites/{site}/stream", Resource({"GET": stream})),
+        Route("/api/v1/sites/{site}/tree", Resource({"GET": tree})),
         Route("/api/board", board, methods=["GET"]),
         Route("/api/sites/{site}/board", board, methods=["GET"]),
         *qr_routes(),

@@ -8,8 +8,10 @@ import pytest
 from starlette.applications import Starlette
 
 from daemons.race.keeper import BoardKeeper
+from daemons.race.pages import race_routes
 from daemons.race.publicapi.document import EVENT_STREAMS, document
 from daemons.race.publicapi.routes import api_v1_routes
+from daemons.web.assets import read_assets
 from protocol.errors import ErrorCode, RequestError
 
 from .. import makers as make
@@ -164,6 +166,21 @@ async def test_there_is_nothing_to_write_and_a_browser_may_ask_first() -> None:
         )
     assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (204, "*")
     assert allowed.headers["access-control-allow-headers"] == "if-none-match"
+
+
+@pytest.mark.parametrize("part", ["tree", "stream"])
+async def test_the_tree_and_its_stream_are_as_open_as_the_rest(part: str) -> None:
+    keepers = {"field": played()[0]}
+    app = Starlette(routes=race_routes(lambda: keepers, read_assets(), utc_now=lambda: NOW))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://pits") as client:
+        head = await client.head(f"{ONE}/{part}")
+        assert (head.status_code, head.headers["access-control-allow-origin"]) == (200, "*")
+        refused = await client.delete(f"{ONE}/{part}")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+        missing = await client.get(f"/api/v1/sites/nowhere/{part}")
+        assert (missing.status_code, missing.json()["code"]) == (404, "NO_SITE")
+        asked = {"Origin": "https://club.example", "Access-Control-Request-Method": "GET"}
+        assert (await client.options(f"{ONE}/{part}", headers=asked)).status_code == 204
 
 
 async def test_the_document_is_served_and_every_shape_in_it_is_a_schema() -> None:
