@@ -8,6 +8,7 @@ Fields as in FPVTracksideCore `DB/*.cs` and `DB/JSON/*.cs`. The files of a race,
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from daemons.race.model import (
@@ -56,9 +57,10 @@ __all__ = [
     "read_stages",
 ]
 
+STAGES_MAX = 64
 STANDINGS_ROWS_MAX = 256
 STANDINGS_COLUMNS_MAX = 32
-"""Of a ready ranking: it goes to every phone. The largest event known had 96 pilots."""
+"""Of an event, and of a ready ranking: they go to every phone."""
 
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _HOME_EVENT = re.compile(rb"""new\s+EventManager\(\s*["']/?events/([0-9A-Fa-f-]{36})/?["']""")
@@ -91,7 +93,6 @@ def read_event(path: str, body: bytes) -> Event:
     if event_id is None:
         raise BadFile(path, "the event has no ID")
     colours = (value for value in items(fields, "ChannelColors") if isinstance(value, str))
-    zone = fields.get("TimeZone")
     return Event(
         id=event_id,
         name=text(fields.get("Name")),
@@ -103,7 +104,7 @@ def read_event(path: str, body: bytes) -> Event:
         channels=tuple(guid(value) or "" for value in items(fields, "Channels")),
         channel_colours=tuple(value for value in colours if _COLOUR.fullmatch(value)),
         channel_names=tuple(text(value) or None for value in items(fields, "ChannelDisplayNames")),
-        time_zone=zone if isinstance(zone, str) else None,
+        time_zone=text(fields.get("TimeZone")) or None,
         seats=tuple(read_seats(fields, path)),
         removed=frozenset(filter(None, map(guid, items(fields, "RemovedPilots")))),
         race_length_s=max(0.0, span_s(fields.get("RaceLength")) or 0.0),
@@ -151,7 +152,7 @@ def read_stages(path: str, body: bytes) -> Mapping[str, Stage]:
             standings=_standings(fields.get("Standings")),
         )
 
-    return by_id(path, body, read)
+    return dict(islice(by_id(path, body, read).items(), STAGES_MAX))
 
 
 def _summary(fields: dict[str, Any]) -> Summary | None:
@@ -193,6 +194,7 @@ def read_channels(path: str, body: bytes) -> Mapping[str, Channel]:
     def read(key: str, fields: dict[str, Any]) -> Channel:
         band = text(fields.get("ShortBand")) or text(fields.get("Band"))[:1]
         short = f"{band}{text(fields.get('ChannelPrefix'))}{count(fields, 'Number')}"
-        return Channel(key, text(fields.get("DisplayName")) or short, count(fields, "Frequency"))
+        name = text(fields.get("DisplayName")) or short[:NAME_CHARACTERS_MAX]
+        return Channel(key, name, count(fields, "Frequency"))
 
     return by_id(path, body, read)

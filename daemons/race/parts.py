@@ -43,6 +43,9 @@ NAME_CHARACTERS_MAX = 80
 VALUES_MAX = 60_000
 """Of one file: the longest race has a few thousand. More would be taken apart for too long."""
 
+ENTRIES_MAX = 2_000
+"""Pilots, rounds and the like of an event: the first ones. The largest event known had 96 pilots, the longest 54 races."""
+
 LENGTH_S_MAX = 86_400.0
 """A lap longer than a day is none. Bounded, so that no sum of them is infinite, which JSON cannot say."""
 
@@ -222,10 +225,10 @@ def one_of(kinds: type[_E], value: Any, default: _E) -> _E:
 
 
 def by_id(path: str, body: bytes, read: Callable[[str, dict[str, Any]], _T]) -> dict[str, _T]:
-    """Return what `read(id, fields)` makes of each object that has an id; of two with one id the first."""
+    """Return what `read(id, fields)` makes of each object that has an id, of two with one id the first; 2,000 at most."""
     found: dict[str, _T] = {}
     for fields in objects(path, load(path, body)):
         key = guid(fields.get("ID"))
-        if key is not None:
-            found.setdefault(key, read(key, fields))
+        if key is not None and key not in found and len(found) < ENTRIES_MAX:
+            found[key] = read(key, fields)
     return found

@@ -27,6 +27,9 @@ from daemons.race.parts import (
 
 __all__ = ["read_race", "read_results", "read_rollovers", "read_seats"]
 
+SEATS_MAX = 512
+"""Of an event or a race: the first ones."""
+
 
 def read_race(path: str, body: bytes) -> Race:
     """Read a Race.json. Raises BadFile."""
@@ -57,7 +60,7 @@ def read_seats(fields: dict[str, Any], path: str) -> Iterator[Seat]:
     seen: set[str] = set()
     for item in entries(fields, "PilotChannels", path):
         pilot = guid(item.get("Pilot"))
-        if pilot is not None and pilot not in seen:
+        if pilot is not None and pilot not in seen and len(seen) < SEATS_MAX:
             seen.add(pilot)
             handicap_s = span_s(item.get("HandicapOffset")) or 0.0
             yield Seat(pilot, guid(item.get("Channel")) or "", handicap_s)
