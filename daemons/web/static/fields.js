@@ -9,11 +9,28 @@ export function openFields(root, title, told, asked) {
   setText(title, words);
   document.title = words;
   const list = make("ul", "fields");
+  const abouts = new Map();
   for (const name of told.sites) {
-    const link = linkTo("/?" + new URLSearchParams({ site: name }), "", named(name));
+    const about = named("", "sub");
+    abouts.set(name, about);
+    const link = linkTo("/?" + new URLSearchParams({ site: name }), "", named(name), about);
     link.dataset.whole = ""; // another field: everything anew
     list.append(make("li", "", link));
   }
   root.append(list);
+  tellOfEach(abouts);
   return { draw() {} };
+}
+
+// What goes on there, as far as it can be had: the names alone will do.
+async function tellOfEach(abouts) {
+  try {
+    const answer = await fetch("/api/v1/sites", { cache: "no-cache" });
+    for (const { site, event, headline } of (await answer.json()).sites) {
+      const about = abouts.get(site);
+      if (about) setText(about, [event?.name, headline].filter(Boolean).join(" · "));
+    }
+  } catch {
+    // no net, or a server that tells less
+  }
 }

@@ -14,6 +14,7 @@ export function openSchedule(root, title) {
   const rounds = make("div", "rounds");
   root.append(note, rounds);
   setText(title, "Schedule");
+  let wasFound = false;
 
   function draw(tree, changes) {
     const races = tree.races ?? {};
@@ -36,9 +37,17 @@ export function openSchedule(root, title) {
       node.isNew = false;
       keyed(node.parts.list, ids, beginRace, (line, id) => fillRace(line, races[id], id === next), isTouched);
     });
+    if (!wasFound) wasFound = find(rounds);
   }
 
   return { draw };
+}
+
+// A long day is opened where it stands.
+function find(rounds) {
+  const here = rounds.querySelector(".next[aria-current]") ?? rounds.querySelector(".tag.pending:not([hidden])")?.closest(".next");
+  if (here && here.getBoundingClientRect().bottom > window.innerHeight - 80) here.scrollIntoView({ block: "center" });
+  return Boolean(here);
 }
 
 function zoneNote() {

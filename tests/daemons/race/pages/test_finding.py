@@ -63,6 +63,7 @@ def test_with_several_fields_one_is_chosen(stand_of: Stands, tab_of: Tabs) -> No
     stand = stand_of({name: race_day(Name=f"{name.title()} Cup") for name in ("north", "south")})
     tab = tab_of()
     tab.open(stand.call(lambda here: here.page))
+    tab.see("North Cup · Race 1-1 is on")
     tab.page.get_by_role("link", name="south").click()
     tab.see("South Cup", "Race 1-1 is on")
     go(tab, "Schedule")
