@@ -24,7 +24,13 @@ async def test_a_fault_is_placed_counted_down_and_gone_by_its_lease_with_its_aud
         async with watching(*sockets(tmp_path)) as feeds:
             chaos = feeds.model.chaos
             await until(lambda: len(feeds.model.daemons) == 2 and len(feeds.model.actions) == 2)
-            await trio.sleep(0.6)
+            for _ in range(2):
+                heard = {name: view.at for name, view in feeds.model.daemons.items()}
+                await until(
+                    lambda heard=heard: all(
+                        view.at > heard[name] for name, view in feeds.model.daemons.items()
+                    )
+                )
             assert chaos.views == {}, "nobody looks and nothing is on: nobody asks"
             feeds.look_at_chaos(True)
             await until(lambda: len(chaos.views) == 2 and len(chaos.kinds) == 2)

@@ -1,6 +1,5 @@
 """Telemetry, heating and team on their pages, from recorded races, houses and crews."""
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -322,7 +321,6 @@ async def test_it_is_painted_more_often_while_traces_are_shown_until_somebody_ch
         assert line.is_turned and paced() == 2.0
         await face.press("3")
         assert paced() == 2.0
-        await asyncio.sleep(0)
 
 
 def _paced(face: Face) -> Callable[[], float]:
