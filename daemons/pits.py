@@ -339,7 +339,7 @@ class Pits:
             *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=False),
             metrics_route(figures.readings),
             *api_v1_routes(
-                lambda: {self.config.site: self.keeper}, utc_now=utc_now
+                lambda: {self.config.site: self.keeper}, utc_now=utc_now, is_site=True
             ),  # answers what nothing else does
         ]
 

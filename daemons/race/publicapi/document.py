@@ -155,23 +155,81 @@ def _paths() -> Json:
         ),
         f"{one}/tree": _read("tree", "Everything about a site's event as one value", "Tree", _SITE),
         f"{one}/stream": stream,
+        **_memory_paths(f"{one}/races/{{race}}"),
     }
 
 
+def _memory_paths(base: str) -> Json:
+    """What is kept of a race's files."""
+    race = _id("race", "The id of the race.")
+    after = _query("after", "The number of a version.", {"type": "string", "pattern": "^[0-9]{1,9}$"})
+    digest = {
+        "name": "digest",
+        "in": "path",
+        "required": True,
+        "description": "The SHA-256 of a version.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    }
+    busy = {"503": _error("It cannot be looked up just now.")}
+    missing = {"404": _error("Nothing is kept of such a race."), **busy}
+    same = {"304": {"description": "As the caller has it."}}
+    chain = {
+        "description": "The chain of hashes, a line of JSON each.",
+        "content": {"application/x-ndjson": {}},
+    }
+    kept = {"description": "The file, byte by byte.", "content": {"application/json": {}}}
+    listed = {"description": "The versions, 500 at most.", "content": _json(ref("Versions"))}
+    return {
+        f"{base}/versions": _operation(
+            "versions",
+            "Which versions of the race's files are kept",
+            [_SITE, race, after],
+            {"200": listed, "400": _error("after is no number."), **missing},
+        ),
+        f"{base}/versions/{{digest}}": _operation(
+            "version",
+            "A version of a file",
+            [_SITE, race, digest, _IF_NONE_MATCH],
+            {"200": kept, **same, "403": _error("It holds what stays at the site."), **missing},
+        ),
+        f"{base}/history": _operation(
+            "history",
+            "What proves the versions",
+            [_SITE, race, _IF_NONE_MATCH],
+            {"200": chain, **same, **missing},
+        ),
+    }
+
+
+def _operation(name: str, summary: str, parameters: list[Json], responses: Json) -> Json:
+    return {
+        "get": {"operationId": name, "summary": summary, "parameters": parameters, "responses": responses}
+    }
+
+
+_STATUS = _operation(
+    "status",
+    "Whether the outside world is up to date, for the organiser at the field",
+    [],
+    {"200": {"description": "One colour and one sentence.", "content": _json(ref("Status"))}},
+)
+
+
 @lru_cache
-def document() -> Json:
-    """Return the document."""
+def document(*, is_site: bool = False) -> Json:
+    """Return the document of a hub, or of a site, which tells more of itself."""
+    of_site = {"/api/v1/status": _STATUS} if is_site else {}
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {"title": "pitlink: races", "version": "1", "description": _ABOUT},
-        "paths": {**_paths(), **pocketbase_paths()},
+        "paths": {**_paths(), **of_site, **pocketbase_paths()},
         "components": {"schemas": {**SCHEMAS, **POCKETBASE_SCHEMAS}},
     }
 
 
 @lru_cache
-def encoded_document() -> tuple[bytes, str]:
+def encoded_document(*, is_site: bool) -> tuple[bytes, str]:
     """Return the document as JSON, and the name of its content."""
-    body = to_json(document())
+    body = to_json(document(is_site=is_site))
     return body, hashlib.sha256(body).hexdigest()[:20]

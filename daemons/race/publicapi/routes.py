@@ -63,9 +63,10 @@ class Cut(Protocol):
     def __call__(self, tree: Mapping[str, Any], request: Request) -> Any: ...
 
 
-def api_v1_routes(sites: Sites, *, utc_now: Callable[[], float]) -> list[BaseRoute]:
+def api_v1_routes(sites: Sites, *, utc_now: Callable[[], float], is_site: bool = False) -> list[BaseRoute]:
     """Return the routes under /api/v1 that are cut from the trees of these sites; the last one answers for every other
-    address there, so that these are to come behind all others."""
+    address there, so that these are to come behind all others. `is_site`: these are served at
+    the field, where there is more to ask."""
     bodies = _Bodies()
 
     def feed_of(request: Request) -> BoardFeed:
@@ -117,7 +118,7 @@ def api_v1_routes(sites: Sites, *, utc_now: Callable[[], float]) -> list[BaseRou
         return board_answer(request, feed, feed.freshness(utc_now()))
 
     async def document(request: Request) -> Response:
-        body, version = encoded_document()
+        body, version = encoded_document(is_site=is_site)
         headers = {"ETag": f'"{version}"', "Cache-Control": "no-cache"}
         if is_known(request.headers.get("if-none-match"), version):
             return Response(status_code=304, headers=headers)

@@ -210,3 +210,43 @@ SCHEMAS |= {
         stages=_map(ref("Stage")),
     ),
 }  # fmt: skip
+
+_HASH: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_BYTES: Schema = {"type": "integer", "minimum": 0}
+
+SCHEMAS |= {
+    "Versions": _object(
+        {
+            "site": _TEXT,
+            "race": _TEXT,
+            "head": _object({"number": _COUNT, "at": _INSTANT, "hash": _HASH}),
+            "versions": _list(
+                _object(
+                    {
+                        "number": _COUNT, "at": _INSTANT, "file": _TEXT, "sha256": _HASH, "size": _BYTES,
+                        "hash": _HASH, "kept": _FLAG,
+                    },
+                    href=_TEXT,
+                ),
+                500,
+            ),
+        }
+    ),
+    "Status": _object(
+        {
+            "light": {"enum": ["green", "amber", "red"]},
+            "sentence": _TEXT,
+            "why": _list(_object({"code": _TEXT, "light": {"enum": ["amber", "red"]}, "words": _TEXT})),
+            "races_waiting": _COUNT,
+            "budget": _object(
+                {
+                    "sent_today_bytes": _BYTES, "received_today_bytes": _BYTES, "saved_today_bytes": _BYTES,
+                    "this_hour_bytes": _BYTES,
+                },
+                ceiling_hour_bytes=_BYTES,
+            ),
+        },
+        cloud_age_s=_SECONDS,
+        age_s=_SECONDS,
+    ),
+}  # fmt: skip

@@ -5,11 +5,11 @@ import trio
 
 from ..apicheck import check
 
-EXAMPLES = 3
+EXAMPLES = 2
 
 
 @pytest.mark.process
 async def test_schemathesis_finds_nothing() -> None:
     with trio.fail_after(240):
-        checked = await check(EXAMPLES, seed=1)
-    assert checked.code == 0, checked.said[-4000:]
+        for checked in await check(EXAMPLES, seed=1):
+            assert checked.code == 0, checked.said[-4000:]
