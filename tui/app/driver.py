@@ -36,7 +36,8 @@ SYNC_MIN = 1024
 
 
 class CellDriver(LinuxDriver):
-    """Textual's driver for Linux and macOS, with a picture between. `written`: bytes sent to the terminal so far."""
+    """Textual's driver for Linux and macOS, with a picture between. `written`: bytes sent to the terminal so far;
+    `terminal_size`: columns and rows as last heard, which the layout may not know yet."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class CellDriver(LinuxDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.written = 0
+        self.terminal_size: tuple[int, int] | None = None
         self._picture = Picture(style=without_colour) if os.environ.get("NO_COLOR") else Picture()
         # The thread that reads keys writes too: it asks the terminal for its size.
         self._lock = threading.RLock()
@@ -90,12 +92,12 @@ class CellDriver(LinuxDriver):
     def process_message(self, message: Message) -> None:
         """Take what the terminal says; a terminal that tells its size itself sends no signal."""
         if isinstance(message, Resize):
-            self._new_size = message.size
+            self.terminal_size = self._new_size = message.size
         super().process_message(message)
 
     def _get_terminal_size(self) -> tuple[int, int]:
         # By a handler of a signal, in the midst of whatever is being drawn: so it is only noted.
-        self._new_size = super()._get_terminal_size()
+        self.terminal_size = self._new_size = super()._get_terminal_size()
         return self._new_size
 
     def _take_size(self) -> None:

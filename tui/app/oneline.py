@@ -34,7 +34,7 @@ class OneLine(LineWidget):
         now = (tuple(left), right or Cell())
         if now != (self._left, self._right):
             self._left, self._right = now
-            self.refresh()
+            self.refresh_all([self.size.region])
 
     def render_line(self, y: int) -> Strip:
         """Return it as it is drawn."""
