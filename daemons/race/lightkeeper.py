@@ -30,6 +30,7 @@ from daemons.race.times import event_zone
 from daemons.race.unsent import Unsent
 from daemons.store import Migration, StorageError, Store, fetch
 from daemons.web.refusals import json_response
+from daemons.web.resource import Resource
 from protocol.errors import RequestError
 from protocol.linkstatus import LinkStatus, Status
 
@@ -233,7 +234,7 @@ def _write_down(
 def light_route(light: LightKeeper) -> BaseRoute:
     """Return the route of the light, for the site's own pages."""
 
-    async def status(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
         return json_response(200, light.status())
 
-    return Route("/api/v1/status", status, methods=["GET"])
+    return Route("/api/v1/status", Resource({"GET": answer}))

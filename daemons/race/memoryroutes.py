@@ -12,6 +12,7 @@ from daemons.race.privacy import is_private, strip_private
 from daemons.store import StorageError
 from daemons.web.assets import is_known
 from daemons.web.refusals import json_response, storage_response
+from daemons.web.resource import Endpoint, Resource
 from protocol.errors import RequestError
 
 __all__ = ["memory_routes"]
@@ -91,16 +92,16 @@ def memory_routes(find: Find, *, share_private: bool = False) -> list[BaseRoute]
 
     base = "/api/v1/sites/{site}/races/{race}"
     return [
-        Route(f"{base}/versions", _guarded(listed), methods=["GET"]),
-        Route(f"{base}/versions/{{digest}}", _guarded(version), methods=["GET"]),
-        Route(f"{base}/history", _guarded(history), methods=["GET"]),
+        Route(f"{base}/versions", Resource({"GET": _guarded(listed)})),
+        Route(f"{base}/versions/{{digest}}", Resource({"GET": _guarded(version)})),
+        Route(f"{base}/history", Resource({"GET": _guarded(history)})),
     ]
 
 
-def _guarded(work: Callable[[Request], object]) -> Callable[[Request], object]:
+def _guarded(work: Endpoint) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         try:
-            return await work(request)  # type: ignore[misc, no-any-return]
+            return await work(request)
         except StorageError as exc:
             return storage_response(exc)
 

@@ -192,12 +192,16 @@ def _held_by_hub(conn: apsw.Connection) -> list[tuple[str, bytes]]:
 async def _crawl(hub: httpx.AsyncClient, joined: Joined) -> dict[str, str]:
     """Return what each public address says, the beginning of streams included."""
     values = {
-        "site": [SITE], "race": [make.race_id(101), make.race_id(102), make.EVENT_ID], "path": ["events"],
+        "site": [SITE],
+        "race": [make.race_id(101), make.race_id(102), make.EVENT_ID],
+        "pilot": [make.pilot_id(1), make.pilot_id(2)],
+        "name": ["pilots", "races"],
+        "path": ["events"],
         "id": [make.race_id(102), make.pilot_id(1), make.EVENT_ID],
-    }  # fmt: skip
+    }
     wanted = [f"/api/sites/{SITE}/origin{PILOTS}", f"/events?site={SITE}"]
     for route in joined.cloud._routes(_assets()):
-        if isinstance(route, Route) and "GET" in (route.methods or ()):
+        if isinstance(route, Route) and (route.methods is None or "GET" in route.methods):
             wanted += _filled(route.path, values)
     bodies: dict[str, str] = {}
     while wanted:
