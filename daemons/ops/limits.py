@@ -55,7 +55,7 @@ class FrontLimits:
     client_requests_per_s: float = _rate(500.0, "Requests a second of one client; past it 429.")
     client_requests_burst: int = _burst(5000, "of them")
     client_requests_in_flight: int = option(
-        400,
+        1000,
         minimum=1,
         maximum=100_000,
         help="Requests of one client under way at once, event streams among them; past it 429.",

@@ -41,12 +41,12 @@ class FrontConfig:
     )
     drain_s: float = option(1.0, minimum=0.0, help="How long requests may still run when the daemon stops.")
     connections_max: int = option(
-        1000,
+        4000,
         minimum=1,
         help="Connections at once; past it those that wait longest go, and only the link is let in.",
     )
     connections_per_peer_max: int = option(
-        400,
+        1000,
         minimum=1,
         help="Connections of one address at once (a field of phones may share one); past it 503.",
     )

@@ -1,6 +1,5 @@
 """One connection of the front: request after request, until either side has enough or it becomes the link."""
 
-import math
 from collections.abc import Callable
 
 import structlog
@@ -117,7 +116,10 @@ class Connection:
         site = self._site
         head: Head | None = None
         self._on_waiting(True)
-        with trio.move_on_after(_CROWDED_HEAD_S if self._crowded else math.inf):
+        if self._crowded:
+            with trio.move_on_after(_CROWDED_HEAD_S):
+                head = await self._http.read_head()
+        else:
             head = await self._http.read_head()
         self._on_waiting(False)
         if head is None:
