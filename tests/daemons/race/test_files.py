@@ -19,9 +19,24 @@ from daemons.race.files import (
     read_pilots,
     read_race,
     read_results,
+    read_rollovers,
     read_rounds,
+    read_stages,
 )
-from daemons.race.model import Channel, EventType, Pilot, Result, Seat, State
+from daemons.race.model import (
+    Channel,
+    EventType,
+    Pilot,
+    Result,
+    RollOver,
+    Seat,
+    Standings,
+    StandingsRow,
+    State,
+    Summary,
+    TimeKind,
+    Timing,
+)
 
 from . import makers as make
 
@@ -32,6 +47,8 @@ READERS: dict[str, Callable[[str, bytes], Any]] = {
     "Channels": read_channels,
     "Race": read_race,
     "Result": read_results,
+    "Results": read_rollovers,
+    "Stages": read_stages,
     "current": read_current,
 }
 GOOD: dict[str, Any] = {
@@ -41,6 +58,28 @@ GOOD: dict[str, Any] = {
     "Channels": make.CHANNELS,
     "Race": [make.race(1, start=make.START, flown={1: [4.0, 9.5, 8.5], 2: [4.5, 9.0]})],
     "Result": [make.result(1, 1), make.result(2, 2, dnf=True)],
+    "Results": [
+        make.result(1, 1, Points=10, Round=make.round_id(1), ResultType="RoundRollOver"),
+        make.result(2, 2, Points=8, Round=make.round_id(1), ResultType="RoundRollOver", Valid=False),
+        make.result(2, 2, Points=8, Round=make.round_id(1), ResultType="Race"),
+    ],
+    "Stages": [
+        {
+            "Name": "Finals",
+            "Order": 200,
+            "Valid": True,
+            "StageType": "Final",
+            "PointSummary": {"RoundPositionRollover": True, "DropWorstRound": False},
+            "TimeSummary": {"IncludeAllRounds": True, "TimeSummaryType": "eventlap"},
+            "LapCountAfterRound": True,
+            "Standings": {
+                "Headings": ["Place", "Points"],
+                "Rows": [{"Name": "Ann", "PilotId": make.pilot_id(1), "Values": ["1", "10"]}],
+            },
+            "ID": make.guid(0xA, 1),
+        },
+        {"Name": "Nothing set", "ID": make.guid(0xA, 2)},
+    ],
     "current": {"CurrentRace": make.race_id(101)},
 }
 
@@ -105,6 +144,7 @@ def test_of_a_pilot_nothing_is_read_but_the_public_name() -> None:
         ("<script>alert(1)</script>", "<script>alert(1)</script>"),
         ("A\ud800b", "A?b"),
         ("n" * 4096, "n" * NAME_CHARACTERS_MAX),
+        ("\u202eevil\u202c \u200f(R)", "evil  \u200f(R)"),  # what turns the rest round is taken out
         ("\x00" * 4096, ""),
         (None, ""),
         (["Ann"], ""),
@@ -156,6 +196,76 @@ def test_the_state_of_a_race_follows_its_times() -> None:
     assert state(Start=None, End=None) is State.PENDING
 
 
+def test_stages_are_read_with_what_ranks_them() -> None:
+    final, nothing = read_stages("Stages.json", make.to_bytes(GOOD["Stages"])).values()
+    assert (final.name, final.type, final.order, final.valid) == ("Finals", "Final", 200, True)
+    assert final.summary == Summary(
+        points=True, rollover=True, drop_worst=False, time=TimeKind.EVENT_LAP, all_rounds=True, lap_count=True
+    )
+    assert final.standings == Standings(
+        ("Place", "Points"), (StandingsRow(make.pilot_id(1), "Ann", ("1", "10")),)
+    )
+    assert (nothing.type, nothing.valid, nothing.summary, nothing.standings) == (
+        "Default",
+        True,
+        Summary(),
+        None,
+    )
+
+
+def test_of_the_results_of_an_event_only_what_rolls_over_is_read() -> None:
+    rolled = read_rollovers("Results.json", make.to_bytes(GOOD["Results"]))
+    assert rolled == (RollOver(make.pilot_id(1), make.round_id(1), 10, 1),)
+    assert read_rollovers("Results.json", b"[]") == ()
+
+
+def test_old_rounds_tell_what_is_summed_behind_them_and_new_ones_their_stage() -> None:
+    old = make.round_(1, PointSummary={"DropWorstRound": True}, TimeSummary=None, LapCountAfterRound=False)
+    new = make.round_(2, Stage=make.guid(0xA, 1), ScheduledStart="2026/02/07 9:30:00", Handicapped=True)
+    first, second = read_rounds("Rounds.json", make.to_bytes([old, new])).values()
+    assert first.summary == Summary(points=True, drop_worst=True)
+    assert (first.stage_id, first.scheduled, first.handicapped) == ("", None, False)
+    assert second.summary is None
+    assert (second.stage_id, second.scheduled) == (make.guid(0xA, 1), datetime(2026, 2, 7, 9, 30))
+    assert second.handicapped
+
+
+def test_who_is_registered_and_what_the_race_goes_by_are_read() -> None:
+    fields = make.event(
+        [],
+        PilotChannels=[
+            {"Pilot": make.pilot_id(1), "Channel": make.channel_id(9)},
+            {"Pilot": make.pilot_id(1), "Channel": make.channel_id(2)},
+        ],
+        RemovedPilots=[make.pilot_id(2), make.NO_ID],
+        RaceLength="00:02:30",
+        PrimaryTimingSystemLocation="EndOfLap",
+        Start="2026/02/07 0:00:00",
+    )
+    event = read_event("Event.json", make.to_bytes([fields]))
+    assert event.seats == (Seat(make.pilot_id(1), make.channel_id(9)),)
+    assert event.removed == {make.pilot_id(2)}
+    assert (event.race_length_s, event.timing) == (150.0, Timing.END_OF_LAP)
+    assert event.start == datetime(2026, 2, 7)
+
+
+def test_handicaps_and_pauses_are_read() -> None:
+    race = make.race(1, TotalPausedTime="00:00:12.5", PrimaryTimingSystemLocation="unheard")
+    race["PilotChannels"][0]["HandicapOffset"] = "00:00:03"
+    race["PilotChannels"][1]["HandicapOffset"] = "soon"
+    read = read_race("Race.json", make.to_bytes([race]))
+    assert (read.paused_s, read.timing) == (12.5, Timing.HOLESHOT)
+    assert [seat.handicap_s for seat in read.seats] == [3.0, 0.0]
+
+
+def test_of_two_detections_with_one_id_the_first_counts() -> None:
+    race = make.race(1, start=make.START, flown={1: [4.0, 9.5]})
+    race["Detections"].append(dict(race["Detections"][1], Pilot=make.pilot_id(2), Valid=False))
+    read = read_race("Race.json", make.to_bytes([race]))
+    assert [lap.length_s for lap in read.valid_laps[make.pilot_id(1)]] == [4.0, 9.5]
+    assert make.pilot_id(2) not in read.valid_laps
+
+
 def test_a_race_forgives_what_does_not_matter() -> None:
     race = make.race(1, start=make.START, flown={1: [4.0, 9.5]})
     race["Laps"] += [
@@ -201,6 +311,10 @@ def test_results_are_read_and_invalid_ones_left_out() -> None:
         Result(make.pilot_id(1), 1, False),
         Result(make.pilot_id(2), 2, True),
     )
+    (read,) = read_results(
+        "Result.json", make.to_bytes([make.result(1, 1, Points=10, Time="00:01:02.5", LapsFinished=4)])
+    )
+    assert (read.points, read.time_s, read.laps) == (10, 62.5, 4)
     assert read_results("Result.json", b"[]") == ()
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemons.race.times import read_datetime, read_zone, to_utc, utc_text
+from daemons.race.times import event_zone, read_datetime, read_timespan, read_zone, to_utc, utc_text
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,34 @@ def test_a_datetime_is_local_and_may_be_none(text: str, expected: datetime | Non
 def test_what_is_no_datetime_is_an_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         read_datetime(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("00:02:00", 120.0),
+        ("00:00:00.5000000", 0.5),
+        ("1.02:03:04", 93_784.0),
+        ("-00:00:02.5", -2.5),
+        ("12:30", 45_000.0),
+    ],
+)
+def test_a_timespan_is_read_in_seconds(text: str, expected: float) -> None:
+    assert read_timespan(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "two minutes", "120", "00:02:00s", "NaN:00:00"])
+def test_what_is_no_timespan_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        read_timespan(text)
+
+
+def test_the_zone_of_an_event_goes_before_that_of_the_site() -> None:
+    site = timezone(timedelta(hours=1))
+    assert event_zone("Australia/Brisbane", site) == read_zone("Australia/Brisbane")
+    assert event_zone("Nowhere/Such", site) is site
+    assert event_zone(None, site) is site
+    assert event_zone(None, None) is None
 
 
 def test_local_time_becomes_utc_by_the_zone() -> None:
