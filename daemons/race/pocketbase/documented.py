@@ -82,6 +82,10 @@ def _query(name: str, words: str, schema: Json) -> Json:
     return {"name": name, "in": "query", "description": words, "schema": schema}
 
 
+def _maybe(format_: str) -> Json:
+    return {"anyOf": [{"const": ""}, {"type": "string", "format": format_, "minLength": 1}]}
+
+
 _NAME = {
     "name": "name", "in": "path", "required": True, "description": "The name of the collection.",
     "schema": {"enum": [*COLLECTIONS, *sorted(CLOSED)]},
@@ -97,9 +101,9 @@ _SHAPE = [
 _LISTED = [
     _query("page", "From 1; less is 1.", {"type": "integer"}),
     _query("perPage", "30 unless told, 1000 at most.", {"type": "integer"}),
-    _query("sort", "Fields, - before one that goes downwards.", {"type": "string", "format": SORT_FORMAT}),
-    _query("filter", "PocketBase's filter: lapNumber > 0 && race.valid = true.", {"type": "string", "format": FILTER_FORMAT}),
-    _query("skipTotal", "Do not count.", {"enum": sorted(TRUE_WORDS | FALSE_WORDS - {""})}),
+    _query("sort", "Fields, - before one that goes downwards.", _maybe(SORT_FORMAT)),
+    _query("filter", "PocketBase's filter: lapNumber > 0 && race.valid = true.", _maybe(FILTER_FORMAT)),
+    _query("skipTotal", "Do not count.", {"enum": sorted(TRUE_WORDS | FALSE_WORDS)}),
 ]  # fmt: skip
 _NO_COLLECTION = _error("There is no such collection or record.")
 _CLOSED = _error("Not for everybody.")
