@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 import trio
 from attrs import frozen
 from trio.testing import MockClock
@@ -195,17 +196,22 @@ async def _play(seed: int) -> Played:
     await day.run()
     tree.read_on(0.0)
     pair.compare()
+    assert pair.files.field_news == ()
     return Played(pair, day)
 
 
 def play(seed: int) -> Played:
-    """Play the day of a seed, comparing at every step. Raises AssertionError at the first difference."""
+    """Play the day of a seed, comparing at every step.
+
+    Raises AssertionError at the first difference, and when a file has other fields than it is known to have.
+    """
     return trio.run(_play, seed, clock=MockClock(autojump_threshold=0))
 
 
 def main(say: Callable[[str], None] = print) -> int:
     parser = argparse.ArgumentParser(description="Race days, computed twice.")
     parser.add_argument("--seeds", default="1-50", help="as 1-50 or 7")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     first, _, last = parser.parse_args().seeds.partition("-")
     for seed in range(int(first), int(last or first) + 1):
         began = time.monotonic()

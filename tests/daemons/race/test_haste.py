@@ -1,5 +1,7 @@
 """What is read at once or now and then because the race model wants it: standings behind new results."""
 
+from typing import Any
+
 from attrs import evolve
 
 from daemons.race.files import read_results, read_stages
@@ -22,7 +24,7 @@ def with_results(day: Day, points: int) -> Day:
     return evolve(day, results={make.race_id(101): read_results("Result.json", body)})
 
 
-def staged(**more: object) -> Day:
+def staged(**more: Any) -> Day:
     stages = read_stages("Stages.json", make.to_bytes([stage(**more)]))
     return evolve(day_of(make.race(1, **DONE)), stages=stages)
 
