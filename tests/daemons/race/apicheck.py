@@ -111,12 +111,14 @@ async def check(examples: int, seed: int) -> list[Checked]:
         async with serving(Path(folder)) as served:
             streams = [option for path in EVENT_STREAMS[:1] for option in ("--exclude-path", path)]
             return [
-                await _try(served.hub, served, examples, seed, *streams, "--exclude-operation-id", "listen"),
-                await _try(served.site, served, examples, seed, "--include-path", "/api/v1/status"),
+                await _try(
+                    folder, served.hub, served, examples, seed, *streams, "--exclude-operation-id", "listen"
+                ),
+                await _try(folder, served.site, served, examples, seed, "--include-path", "/api/v1/status"),
             ]
 
 
-async def _try(address: str, served: Served, examples: int, seed: int, *which: str) -> Checked:
+async def _try(folder: str, address: str, served: Served, examples: int, seed: int, *which: str) -> Checked:
     command = [
         str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(CONFIG),
         "run", f"{address}/api/v1/openapi.json", "--url", address, *which,
@@ -124,9 +126,14 @@ async def _try(address: str, served: Served, examples: int, seed: int, *which: s
         "--generation-database", "none", "--workers", "1",
     ]  # fmt: skip
     known = json.dumps(served.known)
-    environment = {**os.environ, "SCHEMATHESIS_HOOKS": HOOKS, "API_CHECK_KNOWN": known, "PYTHONUTF8": "1"}
+    environment = {
+        **os.environ,
+        "SCHEMATHESIS_HOOKS": HOOKS,
+        "API_CHECK_KNOWN": known,
+        "PYTHONPATH": str(ROOT),
+    }
     done = await trio.run_process(
-        command, cwd=ROOT, env=environment, check=False, stderr=subprocess.STDOUT, capture_stdout=True
+        command, cwd=folder, env=environment, check=False, stderr=subprocess.STDOUT, capture_stdout=True
     )
     said = (done.stdout or b"").decode(errors="replace")
     return Checked(done.returncode, "\n".join(line[:LINE_CHARACTERS_MAX] for line in said.splitlines()))
