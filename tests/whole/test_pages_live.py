@@ -34,9 +34,15 @@ def test_a_race_is_live_through_pits_and_cloud_and_an_uplink_that_drops(tmp_path
         _see_laps(tab, 1)
         tab.picture("live-through-the-cloud")
 
+        at_field.page.get_by_role("link", name="For the organiser").click()
+        at_field.see("Green", "Everything is on the cloud")
+
         demo.call(lambda here: _relay(here).refuse())
         tab.see("OLD DATA", "The field is offline")
         tab.picture("uplink-gone")
+        at_field.see("Amber", "No link to the cloud")
+        at_field.picture("status-uplink-gone")
+        at_field.page.get_by_role("link", name="Now").click()
         _see_laps(at_field, 2)
         at_field.see("Up to date")  # the same pages, which need no uplink
 

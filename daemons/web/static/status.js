@@ -1,4 +1,4 @@
-// Status, for the organiser: one light, a sentence, why, and what the uplink is spending.
+// Status, for the organiser: one light, a sentence, why, and what the uplink carries (docs/race-director.md).
 
 import { bytesText, make, section, setAttribute, setText } from "/static/text.js";
 
@@ -10,19 +10,21 @@ export function openStatus(root, title) {
   const lamp = make("span", "lamp");
   lamp.setAttribute("aria-hidden", "true");
   const word = make("span", "lamp-word");
+  const line = make("p", "lamp-line", lamp, word);
+  line.setAttribute("role", "status"); // the colour is read out when it changes; the sentence has an age, which always does
   const sentence = make("p", "sentence");
-  const light = make("section", "light", make("p", "lamp-line", lamp, word), sentence);
+  const light = make("section", "light", line, sentence);
   light.setAttribute("aria-label", "Light");
-  light.setAttribute("aria-live", "polite");
   const why = make("ul", "why");
   const budget = make("dl", "budget");
   const spent = section("Data over the uplink", budget);
-  const sites = make("ul", "why");
-  const fields = section("Fields", sites);
   const none = make("p", "about");
-  root.append(none, light, why, spent, fields);
+  const parts = [light, why, spent];
+  for (const node of parts) node.hidden = true;
+  root.append(none, ...parts);
   let timer = 0;
   let isOpen = true;
+  let reasons = "";
 
   async function ask() {
     clearTimeout(timer);
@@ -41,50 +43,35 @@ export function openStatus(root, title) {
       words = "No answer from here at the moment. Trying again …";
     }
     setText(none, words);
-    for (const node of [light, why, spent, fields]) node.hidden = told === null;
+    for (const node of parts) node.hidden = told === null;
     if (told !== null) fill(told);
   }
 
   function fill(told) {
     setAttribute(light, "class", "light " + (told.light in WORDS ? told.light : "red"));
     setText(word, WORDS[told.light] ?? "Red");
-    setText(sentence, told.sentence ?? "");
-    const reasons = (told.why ?? []).map(reason);
-    why.hidden = reasons.length === 0;
-    lines(why, reasons);
-    const figures = budgetLines(told.budget ?? {});
-    spent.hidden = figures.length === 0;
+    setText(sentence, told.sentence);
+    const others = told.why.map((reason) => reason.words).filter((words) => words !== told.sentence);
+    why.hidden = others.length === 0;
+    if (reasons !== others.join("\n")) why.replaceChildren(...others.map((words) => make("li", "", words)));
+    reasons = others.join("\n");
+    const figures = budgetLines(told);
     if (budget.textContent !== figures.flat().join("")) {
       budget.replaceChildren(...figures.map(([name, value]) => make("div", "", make("dt", "", name), make("dd", "", value))));
     }
-    const names = Object.entries(told.sites ?? {}).map(([key, value]) => reason(value, key));
-    fields.hidden = names.length === 0;
-    lines(sites, names);
   }
 
   ask();
   return { draw() {}, close() { isOpen = false; clearTimeout(timer); } };
 }
 
-function lines(list, texts) {
-  if ([...list.children].map((item) => item.textContent).join("\n") === texts.join("\n")) return;
-  list.replaceChildren(...texts.map((text) => make("li", "", text)));
-}
-
-// What is told of something may be words, or a value that has them.
-function reason(value, key = "") {
-  if (typeof value !== "object" || value === null) return String(value);
-  const name = value.site ?? value.name ?? (/^\d+$/.test(key) ? "" : key);
-  const words = value.sentence ?? value.words ?? value.why ?? value.state ?? "";
-  return [name, words].filter(Boolean).join(": ");
-}
-
-function budgetLines(budget) {
-  const lines_ = [];
-  const figure = (name, value) => value !== undefined && lines_.push([name, bytesText(value)]);
+function budgetLines({ races_waiting, budget }) {
+  const figures = [["Races that wait", String(races_waiting)]];
+  const figure = (name, bytes) => bytes !== undefined && bytes !== null && figures.push([name, bytesText(bytes)]);
   figure("Sent today", budget.sent_today_bytes);
   figure("Saved today", budget.saved_today_bytes);
-  figure("This hour", budget.this_hour_bytes);
-  figure("Ceiling an hour", budget.ceiling_hour_bytes ?? undefined);
-  return lines_;
+  figure("Sent this hour", budget.this_hour_bytes);
+  figure("Budget an hour", budget.ceiling_hour_bytes);
+  figure("Received today", budget.received_today_bytes);
+  return figures;
 }

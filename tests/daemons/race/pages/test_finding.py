@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from daemons.race.light import Facts, judge
+from protocol.linkstatus import Status
+
 from .. import makers as make
 from ..field import result_path
 from .days import Stands, Tabs, go, lap, race_day
@@ -82,10 +85,16 @@ def test_the_organisers_light(stand_of: Stands, tab_of: Tabs) -> None:
     tab.open(stand.call(lambda here: here.page))
     tab.see("Race 1-1 is on")
     assert "Up to date" in tab.text()
-    told = {
-        "light": "amber",
-        "sentence": "No internet for 4 min; 3 races wait to be sent",
-        "why": ["The uplink does not answer"],
+    facts = Facts(
+        link=Status.LOST,
+        is_offline=True,
+        down_s=240,
+        waiting=3,
+        over_budget_bytes=52_000_000,
+        ceiling_bytes=50_000_000,
+    )
+    told = judge(facts).as_data() | {
+        "races_waiting": 3,
         "budget": {
             "sent_today_bytes": 13_400_000,
             "saved_today_bytes": 120_500_000,
@@ -94,5 +103,5 @@ def test_the_organisers_light(stand_of: Stands, tab_of: Tabs) -> None:
     }
     stand.call(lambda here: setattr(here, "status", told))
     tab.page.get_by_role("link", name="For the organiser").click()
-    tab.see("Amber", "3 races wait to be sent", "13 MB", "121 MB", "812 kB")
+    tab.see("Red", "No internet for 4 min; 3 races wait", "over the budget of", "13 MB", "121 MB", "812 kB")
     tab.picture("status")
