@@ -25,13 +25,13 @@ from daemons.race.memoryconfig import MemoryConfig
 from daemons.race.memorytables import (
     Seen,
     Size,
+    are_kept,
     entries_of,
     forget,
     last_good,
     read_body,
     record,
     size_of,
-    sizes_kept,
 )
 from daemons.race.paths import file_of
 from daemons.store import StorageError, Store
@@ -210,6 +210,15 @@ def _record(seen: Sequence[Seen], conn: apsw.Connection) -> int:
     return record(conn, seen)
 
 
+@frozen
+class Listed:
+    """Versions of a history: the newest, those that were asked for, and which of their contents can still be had."""
+
+    head: Entry
+    entries: list[Entry]
+    kept: set[str]
+
+
 @define(eq=False)
 class SiteMemory:
     """The memory of one site: what is read goes in by `on_read`, what was read comes out by history and digest."""
@@ -229,16 +238,32 @@ class SiteMemory:
             self.memory.recall(self.site, race_id, keeper)
         self._asked = set(missing)
 
-    async def entries(self, subject: str, *, after: int = 0) -> tuple[list[Entry], dict[str, int]]:
-        """Return a history's entries behind number `after`, and by digest what those that can be had take, packed.
+    async def listed(self, subject: str, *, after: int, most: int) -> Listed | None:
+        """Return a history's versions behind number `after`; None when there is no such history. Raises StorageError."""
 
-        Raises StorageError.
-        """
+        def read(conn: apsw.Connection) -> Listed | None:
+            head = next(entries_of(conn, self.site, subject, newest=True), None)
+            found = list(entries_of(conn, self.site, subject, after=after, most=most))
+            return None if head is None else Listed(head, found, are_kept(conn, self.site, found))
+
+        return await self.memory.store.read(read)
+
+    async def find(self, subject: str, digest: bytes) -> Entry | None:
+        """Return the first version of this content; None when it is none of this history. Raises StorageError."""
         return await self.memory.store.read(
-            lambda conn: (
-                list(entries_of(conn, self.site, subject, after=after)),
-                sizes_kept(conn, self.site, subject),
-            )
+            lambda conn: next(entries_of(conn, self.site, subject, digest=digest), None)
+        )
+
+    async def head(self, subject: str) -> Entry | None:
+        """Return the newest version; None when there is no such history. Raises StorageError."""
+        return await self.memory.store.read(
+            lambda conn: next(entries_of(conn, self.site, subject, newest=True), None)
+        )
+
+    async def history(self, subject: str) -> bytes:
+        """Return the whole history as JSON lines, made beside the event loop. Raises StorageError."""
+        return await self.memory.store.read(
+            lambda conn: b"".join(entry.line() for entry in entries_of(conn, self.site, subject))
         )
 
     async def body(self, digest: bytes) -> bytes | None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import asdict, evolve, frozen
+from attrs import evolve, frozen
 
 from protocol.canonical import canonicalize
 
@@ -44,11 +44,22 @@ class Entry:
     @property
     def hash(self) -> str:
         """What the next entry has as `prev`; of the newest entry: the head."""
-        return hashlib.sha256(canonicalize(json.dumps(asdict(self)).encode())).hexdigest()
+        return hashlib.sha256(_encode(self._fields())).hexdigest()
 
     def line(self) -> bytes:
         """Return it as a line of the history: canonical JSON with its own hash added."""
-        return canonicalize(json.dumps({**asdict(self), "hash": self.hash}).encode()) + b"\n"
+        return _encode({**self._fields(), "hash": self.hash}) + b"\n"
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "at": self.at, "number": self.number, "path": self.path, "prev": self.prev, "sha256": self.sha256,
+            "size": self.size,
+        }  # fmt: skip
+
+
+def _encode(fields: dict[str, Any]) -> bytes:
+    """Return the canonical JSON of texts and whole numbers, which is what the C encoder writes of them."""
+    return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def next_entry(last: Entry | None, *, at: str, path: str, sha256: str, size: int) -> Entry:

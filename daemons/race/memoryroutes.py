@@ -1,6 +1,7 @@
 """What the memory tells to whoever asks: the versions of a race's files, each as it was, and the chain that proves them."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +20,7 @@ __all__ = ["memory_routes"]
 
 LISTED_MAX = 500
 _DIGITS_MAX = 9
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Find = Callable[[str], SiteMemory | None]
 """Returns the memory of the site that a field is shown from now; None when there is no such field."""
@@ -38,15 +40,14 @@ def memory_routes(find: Find, *, share_private: bool = False) -> list[BaseRoute]
             return json_response(400, {"code": "BAD_REQUEST", "words": "after is the number of a version"})
         if memory is None:
             return _no_site(request)
-        entries, sizes = await memory.entries(race)
-        if not entries:
+        found = await memory.listed(race, after=int(after), most=LISTED_MAX)
+        if found is None:
             return _no_race(race)
-        shown = entries[int(after) : int(after) + LISTED_MAX]  # their numbers have no gaps
         value = {
             "site": memory.site,
             "race": race,
-            "head": {"number": entries[-1].number, "at": entries[-1].at, "hash": entries[-1].hash},
-            "versions": [_version(request, entry, sizes) for entry in shown],
+            "head": {"number": found.head.number, "at": found.head.at, "hash": found.head.hash},
+            "versions": [_version(request, entry, found.kept) for entry in found.entries],
         }
         return json_response(200, value, {"Cache-Control": "no-cache"})
 
@@ -54,9 +55,9 @@ def memory_routes(find: Find, *, share_private: bool = False) -> list[BaseRoute]
         memory, digest = find(request.path_params["site"]), request.path_params["digest"]
         if memory is None:
             return _no_site(request)
-        entries, _ = await memory.entries(request.path_params["race"])
-        entry = next((entry for entry in entries if entry.sha256 == digest), None)
-        body = None if entry is None else await memory.body(bytes.fromhex(entry.sha256))
+        name = bytes.fromhex(digest) if _SHA256.fullmatch(digest) else b""
+        entry = await memory.find(request.path_params["race"], name)
+        body = None if entry is None else await memory.body(name)
         if entry is None or body is None:
             words = (
                 "there is no such version of this race"
@@ -81,14 +82,13 @@ def memory_routes(find: Find, *, share_private: bool = False) -> list[BaseRoute]
         memory, race = find(request.path_params["site"]), request.path_params["race"]
         if memory is None:
             return _no_site(request)
-        entries, _ = await memory.entries(race)
-        if not entries:
+        head = await memory.head(race)
+        if head is None:
             return _no_race(race)
-        headers = {"ETag": f'"{entries[-1].hash}"', "Cache-Control": "no-cache"}
-        if is_known(request.headers.get("if-none-match"), entries[-1].hash):
+        headers = {"ETag": f'"{head.hash}"', "Cache-Control": "no-cache"}
+        if is_known(request.headers.get("if-none-match"), head.hash):
             return Response(status_code=304, headers=headers)
-        body = b"".join(entry.line() for entry in entries)
-        return Response(body, 200, headers, "application/x-ndjson")
+        return Response(await memory.history(race), 200, headers, "application/x-ndjson")
 
     base = "/api/v1/sites/{site}/races/{race}"
     return [
@@ -108,7 +108,7 @@ def _guarded(work: Endpoint) -> Endpoint:
     return endpoint
 
 
-def _version(request: Request, entry: Entry, sizes: dict[str, int]) -> dict[str, object]:
+def _version(request: Request, entry: Entry, kept: Collection[str]) -> dict[str, object]:
     told: dict[str, object] = {
         "number": entry.number,
         "at": entry.at,
@@ -116,9 +116,9 @@ def _version(request: Request, entry: Entry, sizes: dict[str, int]) -> dict[str,
         "sha256": entry.sha256,
         "size": entry.size,
         "hash": entry.hash,
-        "kept": entry.sha256 in sizes,
+        "kept": entry.sha256 in kept,
     }
-    if entry.sha256 in sizes:
+    if entry.sha256 in kept:
         told["href"] = f"{request.url.path}/{entry.sha256}"
     return told
 

@@ -20,13 +20,13 @@ __all__ = [
     "MIGRATIONS",
     "Seen",
     "Size",
+    "are_kept",
     "entries_of",
     "forget",
     "last_good",
     "read_body",
     "record",
     "size_of",
-    "sizes_kept",
 ]
 
 MIGRATIONS = (
@@ -160,37 +160,39 @@ def read_body(conn: apsw.Connection, site: str, digest: bytes) -> bytes | None:
 
 
 def entries_of(
-    conn: apsw.Connection, site: str, subject: str, *, after: int = 0, newest: bool = False
+    conn: apsw.Connection,
+    site: str,
+    subject: str,
+    *,
+    after: int = 0,
+    most: int = VERSIONS_MAX,
+    newest: bool = False,
+    digest: bytes | None = None,
 ) -> Iterator[Entry]:
-    """Yield a history's entries behind number `after`; `newest`: only the last."""
-    order = "DESC LIMIT 1" if newest else ""
+    """Yield a history's entries behind number `after`, `most` of them; `newest`: only the last; `digest`: only those of
+    this content."""
     rows = fetch(
         conn,
         "SELECT number, at_ms, path, digest, size, prev FROM memory_version"
-        f" WHERE site = ? AND subject = ? AND number > ? ORDER BY number {order}",
-        (site, subject, after),
+        " WHERE site = ?1 AND subject = ?2 AND number > ?3 AND (?4 IS NULL OR digest = ?4)"
+        f" ORDER BY number {'DESC' if newest else ''} LIMIT ?5",
+        (site, subject, after, digest, 1 if newest else most),
     )
-    for number, at_ms, path, digest, size, prev in rows:
+    for number, at_ms, path, name, size, prev in rows:
         yield Entry(
             at=_text(at_ms),
             number=number,
             path=path,
             prev=bytes(prev).hex(),
-            sha256=bytes(digest).hex(),
+            sha256=bytes(name).hex(),
             size=size,
         )
 
 
-def sizes_kept(conn: apsw.Connection, site: str, subject: str) -> dict[str, int]:
-    """Return, by digest as text, how many bytes each version of a history takes that can still be had."""
-    rows = fetch(
-        conn,
-        "SELECT DISTINCT body.digest, length(body.data) FROM memory_version AS version"
-        " JOIN memory_body AS body ON body.site = version.site AND body.digest = version.digest"
-        " WHERE version.site = ? AND version.subject = ?",
-        (site, subject),
-    )
-    return {bytes(digest).hex(): size for digest, size in rows}
+def are_kept(conn: apsw.Connection, site: str, entries: Iterable[Entry]) -> set[str]:
+    """Return which contents of these entries can still be had."""
+    sql = "SELECT 1 FROM memory_body WHERE site = ? AND digest = ?"
+    return {entry.sha256 for entry in entries if fetch(conn, sql, (site, bytes.fromhex(entry.sha256)))}
 
 
 def last_good(conn: apsw.Connection, site: str, race_id: str) -> tuple[bytes, list[bytes]] | None:

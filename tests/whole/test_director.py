@@ -21,6 +21,7 @@ from daemons.pits import Pits, open_pits
 from daemons.race.config import PitsConfig
 from daemons.race.memorychain import verify
 from daemons.race.memorytables import read_body
+from daemons.race.paths import Kind, event_file
 from daemons.store import fetch
 from tests.daemons.race import makers as make
 from tests.daemons.race.field import EVENT, PILOTS, ROUNDS, race_path, result_path
@@ -41,6 +42,9 @@ def files() -> dict[str, bytes]:
             EVENT: [make.event([make.race_id(101), make.race_id(102)])],
             PILOTS: [make.pilot(1, "Ann"), make.pilot(2, "Bo")],
             ROUNDS: [make.round_(1)],
+            **{
+                event_file(make.EVENT_ID, kind): [] for kind in (Kind.STAGES, Kind.RESULTS)
+            },  # else they are looked for
             "/httpfiles/Channels.json": make.CHANNELS,
             race_path(101): [make.race(1, **DONE, flown=FLOWN)],
             result_path(101): [make.result(2, 1), make.result(1, 2)],

@@ -18,18 +18,18 @@ from starlette.applications import Starlette
 
 from daemons.race.keeper import BoardKeeper
 from daemons.race.memory import GATHER_S, WAITING_MAX, Memory, observe, subject_of
-from daemons.race.memorychain import verify
+from daemons.race.memorychain import Entry, verify
 from daemons.race.memoryconfig import MemoryConfig
 from daemons.race.memoryroutes import memory_routes
 from daemons.race.memorytables import (
     MIGRATIONS,
     Seen,
+    are_kept,
     entries_of,
     forget,
     read_body,
     record,
     size_of,
-    sizes_kept,
 )
 from daemons.race.paths import Kind
 from daemons.store import Store, open_store
@@ -139,8 +139,8 @@ def test_past_the_bytes_the_oldest_contents_go_and_the_history_stays() -> None:
         assert forget(conn, before=-1.0, bytes_max=6000) > 0
         assert size_of(conn).bytes <= 6000
         assert size_of(conn).versions == 20
-        assert not sizes_kept(conn, "field", make.race_id(100))
-        assert len(sizes_kept(conn, "field", make.race_id(109))) == 2
+        assert not are_kept(conn, "field", entries_of(conn, "field", make.race_id(100)))
+        assert len(are_kept(conn, "field", entries_of(conn, "field", make.race_id(109)))) == 2
         assert not verify(entry.line() for entry in entries_of(conn, "field", make.race_id(100))).broken
 
 
@@ -167,6 +167,10 @@ def memory_on(store: Store, **config: Any) -> Memory:
     return Memory(store, MemoryConfig(**config), lambda: trio.current_time())
 
 
+async def kept_of(memory: Memory) -> list[Entry]:
+    return await memory.store.read(lambda conn: list(entries_of(conn, "field", RACE)))
+
+
 async def test_a_burst_is_one_commit(
     store: Store, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -179,7 +183,7 @@ async def test_a_burst_is_one_commit(
         memory.keep("field", fetched(race_path(101), laps(count), count / 100))
     await trio.sleep(2 * GATHER_S)
     assert store.statistics().commits == before + 1
-    entries, _ = await memory.of("field").entries(RACE)
+    entries = await kept_of(memory)
     assert len(entries) == 30
     nursery.cancel_scope.cancel()
 
@@ -195,7 +199,7 @@ async def test_what_was_read_just_before_the_end_is_written(
             memory.keep("field", fetched(race_path(101), laps(1)))
             await trio.sleep(GATHER_S / 4)
             memory.keep("field", fetched(race_path(101), laps(2)))
-    entries, _ = await memory.of("field").entries(RACE)
+    entries = await kept_of(memory)
     assert [entry.number for entry in entries] == [1, 2]
 
 
