@@ -115,6 +115,7 @@ class Cloud:
     door: SiteDoor = field(init=False)
     trees: TreeAnswers = field(init=False)
     watchman: Watchman = field(init=False)
+    realtime: Realtime = field(init=False)
     figures: HubFigures = field(init=False)
     admin: AdminOffice = field(init=False)
     front: Front | None = field(default=None, init=False)
@@ -165,9 +166,10 @@ class Cloud:
             "cloud", config.state_dir, self.store, self.health, trail, self.guard,
             limits, (SOFTWARE, PROTOCOL), config.production,
         )  # fmt: skip
+        self.realtime = Realtime(self.members.boards, utc_now, environment.urandom, self.members.news)
         self.figures = HubFigures(
             self.hub, utc_now, common, self.members, self.cache, self.door, self.authoriser, self.watchman, looks,
-            self.memory,
+            self.memory, self.realtime,
         )  # fmt: skip
         chaos = ChaosOffice(self.hazards)
         self.admin = AdminOffice(
@@ -243,9 +245,7 @@ class Cloud:
                 utc_now=utc_now,
                 fetch_s=lambda: self.fetch_bounds.now.timeout_s + 1.0,
             ),
-            *pocketbase_routes(
-                Realtime(self.members.boards, utc_now, self.environment.urandom, self.members.news)
-            ),
+            *pocketbase_routes(self.realtime),
             *login_routes(self.sign_in, self.authoriser),
             *self.admin.routes(self.authoriser),
             *enrolment_routes(self.authority, self.hub, utc_now),

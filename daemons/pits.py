@@ -123,6 +123,7 @@ class Pits:
     commands: CommandExecutor = field(init=False)
     light: LightKeeper = field(init=False)
     watchman: Watchman = field(init=False)
+    realtime: Realtime = field(init=False)
     figures: SiteFigures = field(init=False)
     admin: AdminOffice = field(init=False)
     dialer: Dialer | None = field(default=None, init=False)
@@ -158,9 +159,11 @@ class Pits:
             "pits", config.state_dir, self.store, self.health, trail, self.guard,
             limits, (SOFTWARE, PROTOCOL), config.production,
         )  # fmt: skip
+        self.realtime = Realtime(lambda: {config.site: self.keeper}, utc_now, self.environment.urandom)
         self.figures = SiteFigures(
             config.site, utc_now, common, self.origin, self.keeper, self.service, self.peer, self.hints,
             self.teller, self.watchman, looks, self.memory, self.light,
+            self.realtime,
         )  # fmt: skip
         chaos = ChaosOffice(self.hazards)
         self.admin = AdminOffice(
@@ -332,9 +335,7 @@ class Pits:
             *race_routes(self.trees.boards, assets, utc_now=utc_now, trees=self.trees),
             light_route(self.light),
             *memory_routes(self._memory_of, share_private=self.config.share_private),
-            *pocketbase_routes(
-                Realtime(lambda: {self.config.site: self.keeper}, utc_now, self.environment.urandom)
-            ),
+            *pocketbase_routes(self.realtime),
             self.hints.route(NOTIFY_PATH),
             *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=False),
             metrics_route(figures.readings),

@@ -13,7 +13,14 @@ from daemons.race.cache import SqliteCache
 from daemons.race.hubactions import member_status
 from daemons.race.members import Members
 from daemons.race.memory import Memory
-from daemons.race.readings import cache_readings, command_readings, hub_readings, tree_readings
+from daemons.race.pocketbase.realtime import Realtime
+from daemons.race.readings import (
+    cache_readings,
+    command_readings,
+    hub_readings,
+    realtime_readings,
+    tree_readings,
+)
 from daemons.race.sitedoor import SiteDoor
 from daemons.web.figures import DaemonFigures
 from protocol.linkstatus import Status
@@ -35,6 +42,7 @@ class HubFigures:
     watchman: Watchman
     looks: LinkLooks
     memory: Memory
+    realtime: Realtime
     _labels: SiteLabels = field(factory=SiteLabels, init=False)
 
     def is_ready(self) -> tuple[bool, str]:
@@ -84,6 +92,7 @@ class HubFigures:
         yield from identity_readings(self.authoriser)
         yield from cache_readings(self.cache.statistics())
         yield from self.memory.readings()
+        yield from realtime_readings(self.realtime)
         peers = self.members.peers()
         yield from state_readings(
             [Status.LOST if peer.connection is None else Status.READY for peer in peers]

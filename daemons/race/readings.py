@@ -11,6 +11,7 @@ from daemons.race.hints import HintStatistics
 from daemons.race.hub import HubSite
 from daemons.race.originlimits import OriginStatistics
 from daemons.race.originstate import OriginState
+from daemons.race.pocketbase.realtime import Realtime
 from daemons.race.site import SiteService
 from daemons.race.treekeeper import TreeKeeper
 from protocol.errors import ErrorCode
@@ -21,6 +22,7 @@ __all__ = [
     "hint_readings",
     "hub_readings",
     "origin_readings",
+    "realtime_readings",
     "site_readings",
     "tree_readings",
 ]
@@ -119,6 +121,13 @@ def tree_readings(tree: TreeKeeper, labels: Labels = ()) -> Iterator[Reading]:
     for what, count in tree.encodings.items():
         pair = (*labels, ("what", what))
         yield Reading("race_tree_encodings", words, count, pair, is_counter=True)
+
+
+def realtime_readings(realtime: Realtime) -> Iterator[Reading]:
+    """Yield how many listen to records as they change, and who was too slow for it."""
+    yield Reading("pocketbase_clients", "Clients of PocketBase's API that listen.", realtime.clients)
+    words = "Of them, those disconnected because they lagged too far behind."
+    yield Reading("pocketbase_clients_dropped", words, realtime.dropped, is_counter=True)
 
 
 def command_readings(desk: CommandDesk, labels: Labels) -> Iterator[Reading]:

@@ -15,7 +15,14 @@ from daemons.race.keeper import BoardKeeper
 from daemons.race.lightkeeper import LightKeeper
 from daemons.race.memory import Memory
 from daemons.race.origin import LocalOrigin, OriginState
-from daemons.race.readings import hint_readings, origin_readings, site_readings, tree_readings
+from daemons.race.pocketbase.realtime import Realtime
+from daemons.race.readings import (
+    hint_readings,
+    origin_readings,
+    realtime_readings,
+    site_readings,
+    tree_readings,
+)
 from daemons.race.site import SiteService
 from daemons.race.siteactions import channels_status, rules_status
 from daemons.race.telling import EventTeller
@@ -41,6 +48,7 @@ class SiteFigures:
     looks: LinkLooks
     memory: Memory
     light: LightKeeper
+    realtime: Realtime
     dialer: Dialer | None = field(default=None, init=False)
 
     def is_ready(self) -> tuple[bool, str]:
@@ -82,6 +90,7 @@ class SiteFigures:
         yield from hint_readings(self.hints.statistics())
         yield from site_readings(self.service)
         yield from tree_readings(self.keeper.tree)
+        yield from realtime_readings(self.realtime)
         yield from self.memory.readings()
         if self.keeper.as_of is not None:
             age_s = max(0.0, self.utc_now() - self.keeper.as_of)
