@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from daemons.race.parts import text
 from daemons.race.paths import Kind
 
 __all__ = ["FieldNews", "field_news"]
@@ -27,6 +28,12 @@ class FieldNews:
     file: str
     unknown: tuple[str, ...]
     missing: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """It in words: `Race.json has Weather, lacks Laps.LengthSeconds`."""
+        said = [("has", self.unknown), ("lacks", self.missing)]
+        return f"{self.file} " + ", ".join(f"{verb} {' '.join(names)}" for verb, names in said if names)
 
 
 @frozen
@@ -108,7 +115,7 @@ def field_news(kind: Kind, value: Any) -> FieldNews | None:
 
 
 def _told(names: set[str]) -> tuple[str, ...]:
-    return tuple(name[:NAME_CHARACTERS_MAX] for name in sorted(names)[:NAMES_MAX])
+    return tuple(text(name)[:NAME_CHARACTERS_MAX] for name in sorted(names)[:NAMES_MAX])
 
 
 def _compare(shape: _Shape, value: Any, prefix: str, unknown: set[str], missing: set[str]) -> None:

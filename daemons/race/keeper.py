@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 from daemons.race.board import Board, make_board
 from daemons.race.dayfiles import DayFiles
 from daemons.race.fetched import Fetched
+from daemons.race.fields import FieldNews
 from daemons.race.files import BadFile
 from daemons.race.haste import Haste
 from daemons.race.model import Day, Race, State
@@ -231,6 +232,11 @@ class BoardKeeper:
     def day(self) -> Day:
         """What is known of the event, as a value."""
         return self._files.day
+
+    @property
+    def field_news(self) -> tuple[FieldNews, ...]:
+        """How this FPVTrackside's files differ from all known versions of them."""
+        return self._files.field_news
 
     @property
     def board(self) -> Board:
