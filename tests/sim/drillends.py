@@ -19,8 +19,9 @@ from daemons.ops.metrics import metrics_text
 from daemons.ops.watchman import LOOK_S
 from daemons.pits import Pits
 from daemons.store import StorageError
+from tests.sim.daemon import Daemon
 from tests.sim.storm import Storm
-from tests.sim.world_whole import HOSTS, Daemon, Day
+from tests.sim.world_whole import HOSTS, Day
 
 __all__ = ["Client", "Machines", "Orders"]
 
@@ -136,7 +137,7 @@ class Machines:
             self.orders.stops[host].set()
             return
         if kind == "restore":
-            if not daemon._backups:
+            if not daemon.backups.paths:
                 raise NotCarried(f"there is no backup of {deed.target} yet")
             self.orders.to_restore.add(host)
         daemon.program.kill(down_s=down_s)

@@ -181,7 +181,7 @@ async def _back_up(day: Day, drill: Drill) -> None:
         ("hub", day.cloud_daemon, day.cloud),
     ):
         if target in targets and program is not None:
-            await daemon.back_up(program.store)
+            await daemon.backups.take(program.store)
 
 
 @asynccontextmanager

@@ -32,9 +32,11 @@ from daemons.store import StorageError
 from protocol.reliable import Bounds, Full
 from tests.sim.figures import Figures
 from tests.sim.guest import GuestRun
+from tests.sim.link_plan import Plan
+from tests.sim.link_side import Side
 from tests.sim.oracle import ChannelOracle
 from tests.sim.storm import Storm
-from tests.sim.world_link import HOSTS, Plan, Side, converge, judge, make_sides, watch
+from tests.sim.world_link import HOSTS, converge, judge, make_sides, watch
 
 pytestmark = pytest.mark.sim
 
@@ -53,8 +55,8 @@ class DrivenSide(Side):
     wanted: int | None = field(default=None, init=False)
 
     def while_down(self) -> None:
-        if self.wanted is not None and self._backups:
-            self.put_back(self.wanted % len(self._backups))
+        if self.wanted is not None and self.backups.paths:
+            self.put_back(self.wanted % len(self.backups.paths))
         self.wanted = None
 
 
@@ -169,7 +171,7 @@ class LinkPair(RuleBasedStateMachine):
     @rule(name=SIDES, which=st.integers(0, 3), down_s=st.sampled_from([0.0, 3.0]))
     def restore(self, name: str, which: int, down_s: float) -> None:
         side = self.sides[name]
-        if self.up(name) and side._backups:
+        if self.up(name) and side.backups.paths:
             assert isinstance(side, DrivenSide)
             side.wanted = which
             side.program.kill(down_s=down_s)

@@ -26,7 +26,7 @@ from daemons.race.config import CloudConfig, PitsConfig
 from protocol.codec import decode_frames
 from protocol.frames import Message
 from protocol.messages import decode_body, event_to_map
-from tests.sim.world_link import reading
+from tests.sim.backups import reading
 from tests.sim.world_whole import CONVERGED_S, ORIGIN_PORT, PORT
 
 pytestmark = pytest.mark.sim

@@ -11,10 +11,8 @@ journal stands in the cloud's record once.
 import hashlib
 import json
 import os
-import random
-import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -25,13 +23,12 @@ import trio
 from attrs import Factory, define, field
 
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Quirks, RaceDay
-from chaos.simnet import Kill, Program, World
+from chaos.simnet import Kill, World
 from chaos.simnet.faults import Struck
 from chaos.simnet.world import EPOCH_S
 from daemons.cloud import Cloud, open_cloud
 from daemons.link.durable import ChannelReport, DurableChannels
 from daemons.link.hazards import Hazards
-from daemons.ops.environment import Environment
 from daemons.ops.options import Address, Secret
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.pits import Pits, open_pits
@@ -39,15 +36,15 @@ from daemons.race.cache import Key
 from daemons.race.config import CloudConfig, PitsConfig
 from daemons.race.fetched import Fetched
 from daemons.race.privacy import is_private, strip_private
-from daemons.store import Store
 from protocol.codec import decode_frames
 from protocol.errors import RequestError
 from protocol.frames import Message
 from protocol.messages import decode_body, event_to_map
+from tests.sim.backups import reading
+from tests.sim.daemon import Daemon
 from tests.sim.figures import Figures
 from tests.sim.oracle import ChannelOracle
 from tests.sim.storm import TURN_GIVEN_EVERY, Storm
-from tests.sim.world_link import reading
 
 SITE = "field"
 HOSTS = {"site": "pits", "hub": "cloud"}
@@ -55,14 +52,8 @@ PORT = 8443
 ORIGIN_PORT = 8080
 CONVERGED_S = 1500.0
 """After healing: races at rest are read again every 10 minutes, and the origin is asked once in 5 s at most."""
-SKEW_MAX_S = 20.0
 AGE_SLACK_S = 3.0
 """The hub knows the site's clock by pings only, wrong by half of a round trip that may be slow."""
-BACKUPS = 3
-SLOW_COMMITS = 0.06
-"""Of those that wait for the writer, as in the link's world: so many take virtual time, as on a disk that is busy."""
-KILLED_IN_COMMIT = 0.02
-"""Of the slow ones."""
 
 MUST_HAPPEN = (
     "resume with a gap",
@@ -95,101 +86,6 @@ class _Tree(EventTree):
 def seen_behind_pits(path: str, body: bytes) -> bytes:
     """Return what may leave the site of a file."""
     return strip_private(body) if is_private(path, body) else body
-
-
-@define(eq=False)
-class Daemon:
-    """One of the two daemons over all its lives: kills, orderly stops, backups and their return."""
-
-    storm: Storm
-    name: str
-    file: Path
-    main: Callable[["Daemon"], Awaitable[None]]
-    on_restored: Callable[[apsw.Connection], None]
-    stops_an_hour: float = 2.0
-    calm: bool = field(default=False, init=False)
-    world: World = field(init=False)
-    restores: int = field(default=0, init=False)
-    stops: int = field(default=0, init=False)
-    rng: random.Random = field(init=False)
-    disk: random.Random = field(init=False)
-    program: Program = field(init=False)
-    environment: Environment = field(init=False)
-    _backups: list[Path] = field(factory=list, init=False)
-    _number: int = field(default=0, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.world = self.storm.world
-        entropy = self.world.rng(f"entropy {self.name}")
-        self.rng = self.world.rng(f"daemon {self.name}")
-        self.disk = self.world.rng(f"disk {self.name}")
-        boot = entropy.randbytes(16).hex().encode()
-        self.environment = Environment(self.world.utc_now, entropy.randbytes, entropy.random, lambda: boot)
-        self.world.skew_s[self.name] = self.rng.uniform(-SKEW_MAX_S, SKEW_MAX_S)
-        self.world.net.add_host(self.name)
-        self.program = Program(self.world.net, self.name, self._live, while_down=self._while_down)
-
-    async def _live(self) -> None:
-        while True:
-            await self.main(self)
-            self.stops += 1
-            self.world.sometimes("stopped in order")
-            if down_s := self.storm.down_after_stop_s(self.name):
-                await trio.sleep(down_s)
-
-    async def until_stopped(self, store: Store) -> None:
-        """Live for a while, with a backup now and then, on a disk that is slow now and then."""
-        store._writer._commit_s = self._commit_s
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._back_up, store)
-            await self.storm.until_stopped(self.name, self.rng.expovariate(self.stops_an_hour / 3600))
-            while self.calm:
-                await trio.sleep(3600)
-            nursery.cancel_scope.cancel()
-
-    def _commit_s(self) -> float:
-        """Draw how long a commit takes. It may be that the process is killed meanwhile."""
-        if self.calm or self.disk.random() >= SLOW_COMMITS:
-            return 0.0
-        drawn = None
-        if self.disk.random() < KILLED_IN_COMMIT:
-            drawn = Kill(self.name, False, self.disk.uniform(0, 10))
-        if kill := self.storm.moment("crash during a commit", self.name, drawn):
-            self.world.sometimes("crash during a commit")
-            self.program.kill(down_s=kill.down_s)
-        return self.disk.uniform(0.002, 0.4)
-
-    async def _back_up(self, store: Store) -> None:
-        while True:
-            await trio.sleep(self.rng.expovariate(1 / 200))
-            await self.back_up(store)
-
-    async def back_up(self, store: Store) -> None:
-        """Make a backup of the file as it is now."""
-        self._number += 1
-        path = self.file.with_name(f"backup-{self._number}")
-        await store.backup_to(path)
-        self._backups.append(path)
-        if len(self._backups) > BACKUPS:
-            self._backups.pop(0).unlink()
-
-    def _while_down(self) -> None:
-        if self.calm or not self._backups:
-            return
-        drawn = self.rng.randrange(len(self._backups)) if self.rng.random() < 0.25 else None
-        at = self.storm.restored(self.name, drawn, len(self._backups))
-        if at is None:
-            return
-        for newer in self._backups[at + 1 :]:  # of a history that ends here
-            newer.unlink()
-        del self._backups[at + 1 :]
-        for suffix in ("-wal", "-shm"):
-            self.file.with_name(self.file.name + suffix).unlink(missing_ok=True)
-        shutil.copyfile(self._backups[at], self.file)
-        self.restores += 1
-        self.world.sometimes(f"restored {self.name}")
-        with reading(self.file) as conn:
-            self.on_restored(conn)
 
 
 @define(eq=False)
