@@ -65,7 +65,7 @@ from daemons.race.ranks import rank_of
 from daemons.race.site import SiteService
 from daemons.race.siteactions import SiteOffice, answer_rules, note_command
 from daemons.race.sitefigures import SiteFigures
-from daemons.race.sitehealth import note_link, note_origin, warn_of_bearer
+from daemons.race.sitehealth import note_files, note_link, note_origin, warn_of_bearer
 from daemons.race.telling import EventTeller
 from daemons.race.times import read_zone
 from daemons.race.treeready import TreeAnswers
@@ -358,6 +358,7 @@ class Pits:
     def _on_read(self, path: str, result: Fetched | RequestError) -> None:
         self._read_at = trio.current_time()
         self.origin.race_is_live = self.keeper.is_live
+        note_files(self.health, self.keeper.field_news)
 
     def _on_authority(self) -> None:
         self.limits.load()
