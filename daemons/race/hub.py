@@ -110,6 +110,9 @@ class HubSite:
     def _on_down(self) -> None:
         self._due.clear()
         self._to_read.clear()
+        self._say_offline()
+
+    def _say_offline(self) -> None:
         self.keeper.failed(
             "/", RequestError(ErrorCode.DISCONNECTED, f"site {self.peer.site!r} is not connected")
         )
@@ -126,6 +129,10 @@ class HubSite:
         self._to_read.discard(path)
         self._have[path] = shorten(result.validator)
         self.keeper.apply(path, result)
+        if (
+            self.peer.connection is None
+        ):  # it was on its way when the link went: the field is no more there for it
+            self._say_offline()
         self._follow()
 
     def _follow(self) -> None:

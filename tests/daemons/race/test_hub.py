@@ -332,3 +332,17 @@ async def test_purged_copies_are_fetched_again(autojump_clock: MockClock) -> Non
         assert set(stage.fetches) == {path for path in stage.watched if path.startswith("/events/")}
         copy: Fetched | None = await stage.cache.get(Key(SITE, "GET", EVENT))
         assert copy is not None
+
+
+async def test_what_was_under_way_when_the_link_went_does_not_bring_the_field_back(
+    autojump_clock: MockClock,
+) -> None:
+    async with hub() as stage:
+        await pushed_all(stage)
+        stage.day.race(101, start=make.START, flown={1: [4.0, 9.5]})
+        stage.push(race_path(101))
+        stage.peer.go_down()
+        await trio.sleep(1)
+        board = stage.hub.keeper.board
+        assert board["race"]["rows"][0]["last"] == 9.5
+        assert stage.hub.keeper.freshness(trio.current_time()).why == "The field is offline"
