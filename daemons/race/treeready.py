@@ -26,6 +26,7 @@ from daemons.web.assets import is_known
 from daemons.web.coding import IDENTITY, best_coding
 from daemons.web.head import Head
 from daemons.web.httpdate import HttpDate
+from daemons.web.resource import EXPOSED
 from protocol.zstd import ZstdCompressor
 
 __all__ = ["TreeAnswers"]
@@ -122,7 +123,7 @@ class TreeAnswers:
             "Vary": "Accept-Encoding",
             "X-Content-Type-Options": "nosniff",
             "Access-Control-Allow-Origin": "*",
-            "Access-Control-Expose-Headers": "ETag, Pitlink-As-Of, Pitlink-Stale",
+            "Access-Control-Expose-Headers": EXPOSED,
             "Pitlink-As-Of": (utc_text(datetime.fromtimestamp(as_of, UTC)) if as_of is not None else None)
             or "never",
         }

@@ -56,7 +56,9 @@ class HttpConnection:
         # Everything since the request's first byte is kept until its head is complete, for `take_over`.
         self._raw = bytearray(self._h11.trailing_data[0])
         self.head_only = False
-        if not self._raw and not await self._wait_for_first_byte():
+        if self._raw:
+            await trio.lowlevel.checkpoint()  # who sends request upon request does not keep others waiting
+        elif not await self._wait_for_first_byte():
             return None
         if (event := self._next_event()) is not h11.NEED_DATA:
             return self._head_of(event)  # as of nearly everybody: in one piece

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from daemons.web.refusals import json_response
 
-__all__ = ["Endpoint", "Refuse", "Resource", "plain_refusal"]
+__all__ = ["EXPOSED", "Endpoint", "Refuse", "Resource", "plain_refusal"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -21,7 +21,7 @@ Refuse = Callable[[int, str], Response]
 """Returns the refusal of a method in the shape of an API: status and words."""
 
 PREFLIGHT_S = 86400
-_EXPOSED = "ETag, Pitlink-As-Of, Pitlink-Stale, Retry-After"
+EXPOSED = "ETag, Pitlink-As-Of, Pitlink-Stale, Retry-After"
 
 
 def plain_refusal(status: int, words: str) -> Response:
@@ -47,7 +47,7 @@ class Resource:
         request = Request(scope, receive, send)
         response = await self._answer(request)
         response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:

@@ -2,12 +2,18 @@
 replay.
 """
 
+import os
+
 import trio
 
 PIECE_BYTES = 32 * 1024
 """The deadline is for this much: who reads a long body slowly is healthy while each piece gets there in
 time.
 """
+
+
+_YIELD_EVERY = 16
+"""After so many writes that did not have to wait, others have their turn."""
 
 
 class FrontStream(trio.abc.Stream):
@@ -23,6 +29,9 @@ class FrontStream(trio.abc.Stream):
         self._write_timeout_s = write_timeout_s
         self._replay = b""
         self._torn = False
+        self._is_plain = isinstance(inner, trio.SocketStream) and os.name == "posix"
+        self._is_sending = False
+        self._at_once = 0
         self.timed_out = False
         self.bytes_moved = 0
         """What was read and written so far; below TLS, so without its overhead."""
@@ -31,13 +40,42 @@ class FrontStream(trio.abc.Stream):
         """Let the next reads return `data` (bytes that were read already) before anything new."""
         self._replay = data + self._replay
 
+    def send_nowait(self, data: bytes | memoryview) -> int:
+        """Write what the kernel takes at once; return how many bytes that is, 0 when nothing can be written this way.
+
+        What is wrong, `send_all` of the rest will tell. Not through TLS, nor while another task sends.
+        """
+        if not self._is_plain or self._torn or self._is_sending:
+            return 0
+        assert isinstance(self.inner, trio.SocketStream)
+        try:
+            sent = os.write(self.inner.socket.fileno(), data)
+        except OSError:  # no room, closed, or broken
+            return 0
+        self.bytes_moved += sent
+        return sent
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send `data`. Raise BrokenResourceError when the peer takes too long or is gone."""
+        """Send `data`. Raise BrokenResourceError when the peer takes too long or is gone.
+
+        What the kernel takes at once needs no deadline, and mostly that is all.
+        """
         if self._torn:
             await trio.lowlevel.checkpoint()
             raise trio.BrokenResourceError("an earlier write was torn")
         view = memoryview(data)
+        was_sending = self._is_sending
         try:
+            if self._is_plain and not was_sending and len(view) <= PIECE_BYTES:
+                self._at_once = (self._at_once + 1) % _YIELD_EVERY
+                if self._at_once:
+                    await trio.lowlevel.checkpoint_if_cancelled()
+                else:
+                    await trio.lowlevel.checkpoint()
+                view = view[self.send_nowait(view) :]
+                if not view:
+                    return
+            self._is_sending = True
             for start in range(0, max(len(view), 1), PIECE_BYTES):
                 with trio.move_on_after(self._write_timeout_s) as scope:
                     await self.inner.send_all(view[start : start + PIECE_BYTES])
@@ -55,6 +93,8 @@ class FrontStream(trio.abc.Stream):
             self._torn = True
             await trio.aclose_forcefully(self.inner)
             raise
+        finally:
+            self._is_sending = was_sending
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait for room. Has no deadline: nothing is half written while one waits."""
