@@ -20,7 +20,7 @@ MOST_LAPS = (
 
 
 def test_a_race_is_live_through_pits_and_cloud_and_an_uplink_that_drops(tmp_path: Path) -> None:
-    options = DemoOptions(seed=3, speed=6, bad_uplink="lte-good")
+    options = DemoOptions(seed=3, speed=3, bad_uplink="lte-good")
     opened: partial[AbstractAsyncContextManager[Demo]] = partial(open_demo, options, tmp_path / "state")
     with (
         open_browser() as browser,

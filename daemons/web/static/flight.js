@@ -34,12 +34,12 @@ export function flightLine(id) {
     setText(until, next ? untilText(next, tree) : "no more races");
     setText(when, next?.expected ? whenText(next.expected) : "");
     where.hidden = !next;
-    if (next) where.replaceChildren(...whereNodes(next));
+    if (next) where.replaceChildren(...whereNodes(next, tree.races?.[next.race]));
   };
   return node;
 }
 
-export function whereNodes(next) {
-  const changed = next.channel_changed ? make("strong", "changed", "new channel") : null;
+function whereNodes(next, race) {
+  const changed = next.channel_changed && race?.state !== "live" ? make("strong", "changed", "new channel") : null;
   return [dot(next.colour), make("span", "", next.channel ?? "no channel yet"), changed].filter(Boolean);
 }

@@ -45,7 +45,7 @@ export function openPilot(root, title, params) {
     setText(channel, next?.channel ?? "No channel yet");
     setText(mhz, next?.mhz ? next.mhz + " MHz" : "");
     paint(colour, next?.colour);
-    changed.hidden = !next?.channel_changed;
+    changed.hidden = !next?.channel_changed || race?.state === "live";
     setText(bests, bestsText(pilot));
     const races = (pilot.races ?? []).filter((race_id) => tree.races?.[race_id] !== undefined);
     flown.hidden = races.length === 0;

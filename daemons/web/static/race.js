@@ -5,14 +5,14 @@ import { tableOf } from "/static/keyed.js";
 import { openCard, shownRows } from "/static/racetable.js";
 import { whenText } from "/static/flight.js";
 import { ageNow, isStale, shown, zone } from "/static/shown.js";
-import { clockText, lapTime, make, named, section, setText, timeText } from "/static/text.js";
+import { clockText, lapTime, make, named, scroller, section, setText, timeText } from "/static/text.js";
 
 export function openRaceWhole(root, title, params) {
   const id = params.get("id") ?? "";
   const when = make("p", "about");
   const card = openCard();
   card.node.firstChild.hidden = true; // the page's own title has the name
-  const holder = make("div", "scroller");
+  const holder = scroller("Lap by lap");
   const laps = section("Lap by lap", holder);
   root.append(when, card.node, laps);
   let drawn = null;

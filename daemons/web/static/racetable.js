@@ -87,10 +87,15 @@ function headings(race) {
   return ["Pos", "Pilot", "Laps", race.state === "live" ? "Last lap" : "Best lap"];
 }
 
+// Who has flown, or flies, has changed it.
+function isToChange(race, row) {
+  return row.channel_changed && race.state === "pending";
+}
+
 function subText(race, row) {
   const words = [];
   if (race.state !== "pending") words.push(channelText(row));
-  if (row.channel_changed) words.push("new channel");
+  if (isToChange(race, row)) words.push("new channel");
   if (race.state === "done" && row.points !== undefined) words.push(count(row.points, "point"));
   if (row.over_target > 0) words.push(count(row.over_target, "lap") + " more");
   return words.join(" · ");
@@ -137,7 +142,7 @@ function fillRow(line, race, row, leader) {
   paint(parts.bar, row.colour);
   setText(parts.name, row.pilot);
   setText(parts.sub, subText(race, row));
-  parts.sub.classList.toggle("changed", row.channel_changed);
+  parts.sub.classList.toggle("changed", isToChange(race, row));
   const told = figures(race, row, leader);
   [0, 1].forEach((which) => {
     setText(parts.big[which], told[2 * which]);

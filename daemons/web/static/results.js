@@ -3,7 +3,7 @@
 import { keyed, tableOf } from "/static/keyed.js";
 import { openCard, pilotLink } from "/static/racetable.js";
 import { address } from "/static/shown.js";
-import { lapTime, linkTo, make, named, section, setText } from "/static/text.js";
+import { lapTime, linkTo, make, named, scroller, section, setText } from "/static/text.js";
 
 const BESTS_SHOWN = 20;
 
@@ -40,8 +40,8 @@ function stageSection(stage) {
     head.scope = "row";
     table.body.append(make("tr", "", head, ...row.values.map((text) => make("td", "figure", text))));
   }
-  const scroller = make("div", "scroller", table);
-  return make("section", "", make("h2", "", named(stage.name)), make("p", "about", note), scroller);
+  const title = make("h2", "", named(stage.name));
+  return make("section", "", title, make("p", "about", note), scroller("Standings of " + stage.name, table));
 }
 
 function drawBests(parent, tree) {

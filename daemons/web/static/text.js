@@ -32,6 +32,15 @@ export function section(title, ...children) {
   return make("section", "", make("h2", "", title), ...children);
 }
 
+// What may be wider than the screen is moved by itself; by keyboard too.
+export function scroller(label, ...children) {
+  const node = make("div", "scroller", ...children);
+  node.tabIndex = 0;
+  node.setAttribute("role", "group");
+  node.setAttribute("aria-label", label);
+  return node;
+}
+
 export function lapTime(value_s) {
   if (value_s === undefined) return "–";
   const hundredths = Math.round(value_s * 100);
