@@ -23,6 +23,7 @@ from tui.app.confirm import Confirm
 from tui.app.desk import Desk
 from tui.app.guest import Guest
 from tui.app.hangup import HUNG_UP, is_gone
+from tui.app.history import History, Place
 from tui.app.keys import KeyLine
 from tui.app.line import USUAL_HZ
 from tui.app.lists import Listing
@@ -44,16 +45,12 @@ __all__ = ["OperatorApp"]
 
 TICK_S = 1 / USUAL_HZ
 HINT_S = 15.0
-HISTORY_MAX = 50
 GIVE_UP_S = 3.0
 ENDED_BY = {
     signal.SIGINT: 0,
     signal.SIGTERM: 143,
     **({signal.SIGHUP: HUNG_UP} if hasattr(signal, "SIGHUP") else {}),
 }
-
-Place = tuple[str, str, str]
-"""A page, and the daemon and site that it shows if it is a site's."""
 
 
 class OperatorApp(App[int]):
@@ -104,9 +101,7 @@ class OperatorApp(App[int]):
         self.last_screen: list[str] = []
         self.refused: ConfigError | RefusedToStart | None = None
         self._pages: dict[str, Page] = {}
-        self._history: list[Place] = []
-        self._at = -1
-        self._before: Place | None = None
+        self._history = History((HOME, "", ""))
         self._is_recording_over = False
         self._ticks: Timer | None = None
         self._paced_hz = USUAL_HZ
@@ -133,7 +128,6 @@ class OperatorApp(App[int]):
                 except NotImplementedError:  # Windows
                     pass
         await self.push_screen(HOME)
-        self._history, self._at = [(HOME, "", "")], 0
         self.run_worker(self.keys.run(), name="keys")
         self.call_after_refresh(self._begin)
         self._ticks = self.set_interval(TICK_S, self.tick)
@@ -261,7 +255,7 @@ class OperatorApp(App[int]):
         if self.desk.is_read_only:  # behind a forced command it is not their machine
             self._tell("read-only: nothing is written here")
         elif page is not None:
-            self.takeaway.save(self._here()[0], page.view, as_json=as_json)
+            self.takeaway.save(self._history.here[0], page.view, as_json=as_json)
 
     def action_expand(self) -> None:
         """`e`"""
@@ -280,22 +274,20 @@ class OperatorApp(App[int]):
             page.say()
         elif page.view.widen():
             page.paint()
-        elif self._here()[0] in (SITE, TRACE) and self._at > 0:
+        elif self._history.here[0] in (SITE, TRACE) and self._history.has_back:
             self.action_history(-1)
         else:
             self._visit((HOME, "", ""))
 
     def action_last(self) -> None:
         """`-`: to where one was before, and back again."""
-        if self._before is not None:
-            self._visit(self._before)
+        if self._history.before is not None:
+            self._visit(self._history.before)
 
     def action_history(self, by: int) -> None:
         """`[` and `]`."""
-        if self._page() is not None and 0 <= self._at + by < len(self._history):
-            self._before = self._here()
-            self._at += by
-            self._show(self._history[self._at])
+        if self._page() is not None and self._history.move(by):
+            self._show(self._history.here)
 
     def action_freeze(self) -> None:
         """The picture stands still; the model goes on."""
@@ -394,7 +386,7 @@ class OperatorApp(App[int]):
 
     def _pace(self) -> None:
         """Tick as often as the page that is shown is painted."""
-        hz = self.desk.line.hz_for(self._page_called(self._here()[0]).view.hz)
+        hz = self.desk.line.hz_for(self._page_called(self._history.here[0]).view.hz)
         if hz != self._paced_hz and self._ticks is not None:
             self._ticks.stop()
             self._paced_hz = hz
@@ -412,16 +404,10 @@ class OperatorApp(App[int]):
             self.install_screen(self._pages[name], name)
         return self._pages[name]
 
-    def _here(self) -> Place:
-        return self._history[self._at]
-
     def _visit(self, place: Place) -> None:
         if self._page() is None:
             return
-        if place != self._here():
-            self._before = self._here()
-            self._history = [*self._history[: self._at + 1], place][-HISTORY_MAX:]
-            self._at = len(self._history) - 1
+        self._history.visit(place)
         self._show(place)
 
     def _show(self, place: Place) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.tui.app.terminal import Terminal
 from tests.tui.app.world import Face, in_textual, shown
+from tui.app.history import History
 
 
 async def walk(face: Face, *steps: tuple[str, str]) -> None:
@@ -41,6 +42,14 @@ async def test_the_last_page_and_back_again() -> None:
 async def test_the_same_page_again_is_no_step() -> None:
     async with shown() as face:
         await walk(face, ("2", "Requests"), ("2", "Requests"), ("[", "Overview"), ("-", "Requests"))
+
+
+def test_history_forgets_the_oldest_places() -> None:
+    history = History(("overview", "", ""))
+    for number in range(100):
+        history.visit((str(number), "", ""))
+    assert sum(1 for _ in iter(lambda: history.move(-1), False)) == 49
+    assert history.here == ("50", "", "") and not history.has_back and history.before == ("51", "", "")
 
 
 @in_textual
