@@ -215,6 +215,6 @@ async def test_a_daemon_that_does_not_answer_is_lost_and_tried_less_and_less_oft
         assert feeds.model.feeds["still"].tries in (len(silent), len(silent) - 1)
         await until(lambda: feeds.model.feeds["still"].tries == len(silent))
         asked = len(silent)
-        feeds.look_again("still")
+        feeds.feeds["still"].look_again()
         await trio.sleep(5.5)
         assert len(silent) > asked

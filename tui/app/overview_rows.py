@@ -36,7 +36,6 @@ GLYPHS = {
     SiteState.CONNECTING: ("◌", Kind.NOTICE),
     SiteState.GONE: ("✗", Kind.BAD),
     SiteState.NEVER: ("○", Kind.DIM),
-    SiteState.UNKNOWN: ("?", Kind.NOTICE),
 }
 SEVERITY_KINDS = {Severity.FAILING: Kind.BAD, Severity.DEGRADED: Kind.NOTICE, Severity.NOTICE: Kind.PLAIN}
 

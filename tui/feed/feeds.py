@@ -73,11 +73,6 @@ class Feeds:
         if is_wanted and self.drilling is not None and self.model.chaos.playables is None:
             self.drilling.look()
 
-    def look_again(self, daemon: str) -> None:
-        """Look at once, and try at once when it is gone."""
-        if daemon in self.feeds:
-            self.feeds[daemon].look_again()
-
     def place(self, daemon: str) -> str:
         """Return what `--at` of the other commands takes to reach it; "" where it is found by itself."""
         return self.feeds[daemon].source.place if daemon in self.feeds else ""

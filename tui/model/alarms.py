@@ -163,10 +163,6 @@ class AlarmBook:
         self._shelved.pop(key, None)
         self._acknowledged.pop(key, None)
 
-    def next_change(self) -> float:
-        """Return when the next shelved one comes back; infinity when none is shelved."""
-        return min(self._shelved.values(), default=float("inf"))
-
     @property
     def alarms(self) -> list[Alarm]:
         """All of them in order: those to act on first, then the acknowledged and shelved ones."""

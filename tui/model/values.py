@@ -102,8 +102,6 @@ class SiteState(StrEnum):
     ALONE = "alone"
     """A site without a hub: that is how it is meant."""
 
-    UNKNOWN = "unknown"
-
 
 @frozen(kw_only=True)
 class SiteView:
