@@ -103,6 +103,7 @@ class Connection:
             pass
 
     async def _refuse(self, status: int, words: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        self._http.end_request()
         if not self._http.can_answer:
             return
         try:
@@ -132,6 +133,7 @@ class Connection:
                 raise HttpError(400, "an upgrade has no body")
             if refusal := site.guard.on_upgrade(client, now):
                 return await self._turn_away(refusal)
+            self._http.end_request()
             await self._hand_over(site.on_control, head, client)
             return False
         if refusal := site.guard.on_request(client, now):
@@ -144,6 +146,7 @@ class Connection:
             going_on = await self._answer_ready(head, prepared)
             self._charge(client)
             return going_on
+        self._http.end_request()
         if refusal := site.guard.begin(client, head, now):
             return await self._turn_away(refusal)
         try:

@@ -37,6 +37,7 @@ class HttpConnection:
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=config.header_bytes_max)
         self._raw = bytearray()
         self._requests = 0
+        self._end_is_due = False
         self._body_bytes = 0
         self._body_by = 0.0
         self._idle: trio.CancelScope | None = None
@@ -108,9 +109,17 @@ class HttpConnection:
         length = head.header("content-length")
         if length is not None and int(length) > self._config.body_bytes_max:
             raise HttpError(413, f"a body may have {self._config.body_bytes_max} bytes")
-        if not head.has_body:
-            self._next_event()  # EndOfMessage, so that what follows counts as the next request's
+        self._end_is_due = not head.has_body
         return head
+
+    def end_request(self) -> None:
+        """Take note that a request without a body is complete, so that what follows counts as the next one's.
+
+        Not needed before `forget_request`; twice is once.
+        """
+        if self._end_is_due:
+            self._end_is_due = False
+            self._next_event()
 
     async def read_body(self) -> bytes:
         """Return the next piece of the body, b"" at its end. Safe to cancel.
@@ -232,6 +241,7 @@ class HttpConnection:
 
     def forget_request(self) -> None:
         """Start afresh behind a complete request that was answered by `write_raw` alone."""
+        self._end_is_due = False
         rest, _ = self._h11.trailing_data
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=self._config.header_bytes_max)
         if rest:  # to h11, no bytes mean the end

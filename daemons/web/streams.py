@@ -12,6 +12,7 @@ time.
 """
 
 
+_READ_BYTES = 64 * 1024
 _YIELD_EVERY = 16
 """After so many writes that did not have to wait, others have their turn."""
 
@@ -103,7 +104,7 @@ class FrontStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Return what is replayed, then what arrives. Safe to cancel."""
         if not self._replay:
-            data = await self.inner.receive_some(max_bytes)
+            data = await (self._read(max_bytes) if self._is_plain else self.inner.receive_some(max_bytes))
             self.bytes_moved += len(data)
             return data
         if max_bytes is not None and max_bytes < 1:
@@ -112,6 +113,24 @@ class FrontStream(trio.abc.Stream):
         taken = len(self._replay) if max_bytes is None else max_bytes
         again, self._replay = self._replay[:taken], self._replay[taken:]
         return again
+
+    async def _read(self, max_bytes: int | None) -> bytes:
+        """The same as the stream below, in half of the steps: every request of every phone comes this way."""
+        assert isinstance(self.inner, trio.SocketStream)
+        sock = self.inner.socket
+        if max_bytes is not None and max_bytes < 1:
+            raise ValueError("max_bytes must be at least 1")
+        if sock.fileno() < 0:
+            await trio.lowlevel.checkpoint()
+            raise trio.ClosedResourceError("this stream was closed")
+        while True:
+            await trio.lowlevel.wait_readable(sock.fileno())
+            try:
+                return os.read(sock.fileno(), max_bytes or _READ_BYTES)
+            except BlockingIOError:
+                continue
+            except OSError as exc:
+                raise trio.BrokenResourceError(str(exc)) from exc
 
     async def aclose(self) -> None:
         """Close the stream below."""
