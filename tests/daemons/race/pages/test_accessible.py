@@ -81,6 +81,11 @@ def test_axe_finds_nothing_on_any_page_in_the_light_or_in_the_dark(stand_of: Sta
     stand.wait(Stand.cut)
     tab.see("No connection")
     axe(tab, "now without a net")
+    stand.wait(Stand.serve)
+    for name in ("lower-third", "leaderboard"):
+        tab.open(stand.call(lambda here: here.page) + f"/overlay/{name}")
+        tab.see("Race 1-2")
+        axe(tab, f"overlay {name}")
 
 
 def axe(tab: Tab, what: str) -> None:
