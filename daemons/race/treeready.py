@@ -29,7 +29,7 @@ from daemons.web.httpdate import HttpDate
 from daemons.web.resource import EXPOSED
 from protocol.zstd import ZstdCompressor
 
-__all__ = ["TreeAnswers"]
+__all__ = ["TreeAnswers", "pack"]
 
 _BEFORE, _AFTER = "/api/v1/sites/", "/tree"
 CACHE_CONTROL = "public, max-age=0, s-maxage=1, stale-while-revalidate=1, stale-if-error=60"

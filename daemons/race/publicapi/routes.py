@@ -23,7 +23,9 @@ from daemons.race.publicapi.document import encoded_document
 from daemons.race.stream import BoardFeed, freshness_json
 from daemons.race.times import utc_text
 from daemons.race.treebytes import to_json
+from daemons.race.treeready import pack
 from daemons.web.assets import is_known
+from daemons.web.coding import IDENTITY, best_coding
 from daemons.web.refusals import json_response
 from daemons.web.resource import Endpoint, Resource
 
@@ -44,16 +46,17 @@ class _BadRequest(ValueError):
 class _Bodies:
     """The last answers as bytes, by what they are of; CACHED_BYTES_MAX altogether, the oldest go first."""
 
-    _kept: OrderedDict[tuple[object, ...], bytes] = field(factory=OrderedDict, init=False)
+    _kept: OrderedDict[tuple[object, ...], dict[str, bytes]] = field(factory=OrderedDict, init=False)
     _bytes: int = field(default=0, init=False)
 
-    def body(self, key: tuple[object, ...], make: Callable[[], Any]) -> bytes:
+    def packed(self, key: tuple[object, ...], make: Callable[[], Any]) -> dict[str, bytes]:
+        """Return an answer by content coding."""
         found = self._kept.get(key)
         if found is None:
-            found = self._kept[key] = to_json(make())
-            self._bytes += len(found)
+            found = self._kept[key] = pack(to_json(make()))
+            self._bytes += sum(map(len, found.values()))
             while self._bytes > CACHED_BYTES_MAX:
-                self._bytes -= len(self._kept.popitem(last=False)[1])
+                self._bytes -= sum(map(len, self._kept.popitem(last=False)[1].values()))
         return found
 
 
@@ -79,12 +82,17 @@ def api_v1_routes(sites: Sites, *, utc_now: Callable[[], float], is_site: bool =
         async def endpoint(request: Request) -> Response:
             feed = feed_of(request)
             version = feed.tree.newest()
-            headers = {"ETag": f'"{version.id}"', **_age_headers(feed, utc_now())}
-            key = (version.id, request.url.path, *(request.query_params.get(name) for name in _FILTERS))
-            body = bodies.body(key, lambda: make(version.tree, request))
+            headers = {"ETag": f'"{version.id}"', "Vary": "Accept-Encoding", **_age_headers(feed, utc_now())}
+            asked = (pair for pair in request.query_params.multi_items() if pair[0] in _FILTERS)
+            packed = bodies.packed(
+                (version.id, request.url.path, *asked), lambda: make(version.tree, request)
+            )
             if is_known(request.headers.get("if-none-match"), version.id):
                 return Response(status_code=304, headers=headers)
-            return Response(body, 200, headers, "application/json")
+            coding = best_coding(request.headers.get("accept-encoding"))
+            if coding != IDENTITY:
+                headers["Content-Encoding"] = coding
+            return Response(packed[coding], 200, headers, "application/json")
 
         return endpoint
 

@@ -86,6 +86,22 @@ async def test_pilots_rounds_stages_and_bests() -> None:
     assert [best["s"] for best in (await got(f"{ONE}/bests"))["laps"]] == [5.0, 6.0]
 
 
+async def test_answers_are_packed_for_who_can_unpack_them() -> None:
+    async with client_of({"field": played()[0]}) as client:
+        plain = await client.get(f"{ONE}/races", headers={"Accept-Encoding": "identity"})
+        packed = await client.get(f"{ONE}/races", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert (packed.headers["content-encoding"], packed.headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert packed.json() == plain.json()
+    assert int(packed.headers["content-length"]) < len(plain.content) / 2
+
+
+async def test_a_parameter_twice_is_refused_also_when_one_of_them_was_answered_before() -> None:
+    async with client_of({"field": played()[0]}) as client:
+        assert (await client.get(f"{ONE}/races?state=done")).status_code == 200
+        assert (await client.get(f"{ONE}/races?state=live&state=done")).status_code == 400
+
+
 async def test_the_board_is_the_small_feed_for_overlays() -> None:
     keeper = played()[0]
     board = await got(f"{ONE}/board", keeper)
