@@ -162,19 +162,17 @@ class Cloud:
             self.store, self.health, utc_now, self.members.summary, self.members.crowded,
             looks=[looks.look], on_step=self.members.clock_stepped,
         )  # fmt: skip
+        chaos = ChaosOffice(self.hazards)
         common = DaemonFigures(
             "cloud", config.state_dir, self.store, self.health, trail, self.guard,
-            limits, (SOFTWARE, PROTOCOL), config.production,
+            limits, chaos, (SOFTWARE, PROTOCOL), config.production,
         )  # fmt: skip
         self.realtime = Realtime(self.members.boards, utc_now, environment.urandom, self.members.news)
         self.figures = HubFigures(
             self.hub, utc_now, common, self.members, self.cache, self.door, self.authoriser, self.watchman, looks,
             self.memory, self.realtime,
         )  # fmt: skip
-        chaos = ChaosOffice(self.hazards)
-        self.admin = AdminOffice(
-            trail, lambda: {**self.figures.status(), "chaos": chaos.status()}, self.figures.readings, self.health
-        )  # fmt: skip
+        self.admin = AdminOffice(trail, self.figures.status, self.figures.readings, self.health)
         self.admin.registry.add(
             *ActiveOffice(self.members).actions(),
             *HubOffice(self.members, self.cache, self.members.set_draining).actions(),

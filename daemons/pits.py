@@ -155,9 +155,10 @@ class Pits:
             looks=[looks.look], is_working=self._is_working,
             on_step=self.keeper.clock_stepped,
         )  # fmt: skip
+        chaos = ChaosOffice(self.hazards)
         common = DaemonFigures(
             "pits", config.state_dir, self.store, self.health, trail, self.guard,
-            limits, (SOFTWARE, PROTOCOL), config.production,
+            limits, chaos, (SOFTWARE, PROTOCOL), config.production,
         )  # fmt: skip
         self.realtime = Realtime(lambda: {config.site: self.keeper}, utc_now, self.environment.urandom)
         self.figures = SiteFigures(
@@ -165,10 +166,7 @@ class Pits:
             self.teller, self.watchman, looks, self.memory, self.light,
             self.realtime,
         )  # fmt: skip
-        chaos = ChaosOffice(self.hazards)
-        self.admin = AdminOffice(
-            trail, lambda: {**self.figures.status(), "chaos": chaos.status()}, self.figures.readings, self.health
-        )  # fmt: skip
+        self.admin = AdminOffice(trail, self.figures.status, self.figures.readings, self.health)
         self.admin.registry.add(
             *SiteOffice(self.service, self.commands, self.durable).actions(),
             *common_actions(trail, self.health.clear, self.lapses),

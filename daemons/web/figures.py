@@ -8,6 +8,7 @@ from attrs import define, field
 from daemons.ops.admin.common import LOG_LEVEL
 from daemons.ops.admin.limitactions import LimitOffice
 from daemons.ops.authority.trail import AuditTrail
+from daemons.ops.faultsinside import ChaosOffice
 from daemons.ops.health import Health
 from daemons.ops.logs import log_level
 from daemons.ops.metrics import Reading
@@ -32,12 +33,13 @@ class DaemonFigures:
     trail: AuditTrail
     guard: Guard
     limits: LimitOffice
+    chaos: ChaosOffice
     versions: tuple[str, str]
     is_production: bool
     front: Front | None = field(default=None, init=False)
 
     def told(self) -> dict[str, object]:
-        """Return what operators are told of any daemon: versions, what it is for, its log level, its limits."""
+        """Return what operators are told of any daemon: versions, what it is for, its log level, its limits, what is broken."""
         software, protocol = self.versions
         return {
             "software": software,
@@ -46,6 +48,7 @@ class DaemonFigures:
             "log": {"level": str(log_level()), "until": self.limits.lapses.until(LOG_LEVEL)},
             "limits": self.limits.values(),
             "limits_changed": self.limits.changed(),
+            "chaos": self.chaos.status(),
         }
 
     def readings(self) -> Iterator[Reading]:
