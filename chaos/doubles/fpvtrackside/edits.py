@@ -3,7 +3,7 @@
 None of it happens on the plain race day, and all of it on real ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 from typing import Any
 
@@ -29,15 +29,18 @@ _SUMMARIES = ("PointSummary", "TimeSummary", "LapCountAfterRound", "SheetFormatF
 
 
 class RaceEdits(RaceControl):
-    """Race control with everything that an operator may change. `edition`, set before the event opens, is who writes."""
+    """Race control with everything that an operator may change.
 
-    edition: Edition = Edition.NEW
-    has_standings: bool = True
+    To be set before the event opens: `edition`, who writes the files; `ready`, the stages whose standings are worked out.
+    """
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.edition = Edition.NEW
+        self.ready: Collection[str] = ("Day", "Qualifying")
         self.stages: list[Row] = []
         self._removed: list[str] = []
+        self._rolled_over: list[Row] = []
 
     # Stages and rounds
 
@@ -124,7 +127,7 @@ class RaceEdits(RaceControl):
         """Write the points that each pilot takes from the rounds up to this one into what follows."""
         ranked = list(self.pilots)
         self.rng.shuffle(ranked)
-        rows = []
+        rows = [row for row in self._rolled_over if row["Round"] != round_id]
         for position, pilot in enumerate(ranked, start=1):
             points = POINTS[min(position, len(POINTS)) - 1]
             row = result_row(
@@ -133,6 +136,7 @@ class RaceEdits(RaceControl):
             )  # fmt: skip
             del row["Race"]
             rows.append(row | {"ResultType": "RoundRollOver"})
+        self._rolled_over = rows
         await self._save("Results.json", rows, "rolled over")
 
     # What older versions wrote
@@ -156,7 +160,7 @@ class RaceEdits(RaceControl):
         await super()._save(name, rows, occasion)
 
     def _stage(self, stage: Row, ranked: Row) -> Row:
-        row = stage | {"Standings": ranked["Standings"] if self.has_standings else None}
+        row = stage | {"Standings": ranked["Standings"] if stage["Name"] in self.ready else None}
         if self.edition is Edition.LATE_2025:
             del row["Standings"], row["ScriptFormatFilename"]
         elif self.edition is Edition.EARLY_2026 and row["Standings"]:

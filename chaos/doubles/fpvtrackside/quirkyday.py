@@ -17,6 +17,8 @@ from .server import FPVTrackside
 
 __all__ = ["Edit", "QuirkyDay"]
 
+STAGES = ("Qualifying", "Time attack", "Finals", "Endurance")
+
 
 class Edit(Enum):
     """What the operator does behind a race."""
@@ -38,6 +40,8 @@ class Edit(Enum):
     TARGET_CHANGED = auto()
     FILE_TORN = auto()
     ROLLED_OVER = auto()
+    LOOKED_BACK = auto()
+    RETIMED = auto()
 
 
 class QuirkyDay(RaceDay):
@@ -60,30 +64,30 @@ class QuirkyDay(RaceDay):
         target_laps: int,
         notifier: Notifier | None,
     ) -> RaceEdits:
-        edition = self.chance.choice(list(Edition))
+        edition = list(Edition)[seed % len(Edition)]
         zone = None if edition is Edition.MID_2025 else "Australia/Brisbane"
         control = RaceEdits(
             double, seed, clock=clock, target_laps=target_laps, notifier=notifier, time_zone=zone
         )
         control.edition = edition
-        control.has_standings = self.chance.random() < 0.5
+        control.ready = {name for name in STAGES if self.chance.random() < 0.3}
         return control
 
     async def _write_round(self) -> list[Race]:
         races = await super()._write_round()
-        number, yes = len(self.control.rounds), self.chance.random() < 0.5
+        number, yes = len(self.control.rounds), self.chance.random() < 0.6
         if number == 1:
             points = {"RoundPositionRollover": False, "DropWorstRound": True}
-            await self.control.add_stage("Qualifying", points=points)
+            await self.control.add_stage(STAGES[0], points=points)
         elif number == 4:
             kind = self.chance.choice(["PB", "EventLap", "RaceTime"])
             times = {"IncludeAllRounds": yes, "TimeSummaryType": kind}
-            await self.control.add_stage("Time attack", times=times)
+            await self.control.add_stage(STAGES[1], times=times)
         elif number == 5:
             points = {"RoundPositionRollover": True, "DropWorstRound": yes}
-            await self.control.add_stage("Finals", points=points)
+            await self.control.add_stage(STAGES[2], points=points)
         elif number == 7:
-            await self.control.add_stage("Endurance", laps=True)
+            await self.control.add_stage(STAGES[3], laps=True)
         kinds = {4: "TimeTrial", 7: self.chance.choice(["Enduro", "AggregateLaps", "Endurance"])}
         await self.control.put_in_stage(
             self.control.rounds[-1]["ID"], self.control.stages[-1]["ID"], kinds.get(number, "Race")
@@ -152,5 +156,10 @@ class QuirkyDay(RaceDay):
                 control.double.tree.tear(f"events/{control.event_id}/{chance.choice(names)}", 200)
             case Edit.ROLLED_OVER:
                 await control.roll_over(chance.choice(control.rounds)["ID"])
+            case Edit.LOOKED_BACK if finished:
+                control.double.current_race = chance.choice(finished).id
+            case Edit.RETIMED if finished:
+                again = chance.choice(finished)
+                await control.edit_race(again, start_utc_s=(again.start_utc_s or 0.0) - 1.0)
             case _:
                 pass
