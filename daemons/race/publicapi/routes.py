@@ -68,8 +68,8 @@ class Cut(Protocol):
 
 def api_v1_routes(sites: Sites, *, utc_now: Callable[[], float], is_site: bool = False) -> list[BaseRoute]:
     """Return the routes under /api/v1 that are cut from the trees of these sites; the last one answers for every other
-    address there, so that these are to come behind all others. `is_site`: these are served at
-    the field, where there is more to ask."""
+    address there, so that these are to come behind all others. `is_site`: the document is that of a site.
+    """
     bodies = _Bodies()
 
     def feed_of(request: Request) -> BoardFeed:
@@ -97,16 +97,12 @@ def api_v1_routes(sites: Sites, *, utc_now: Callable[[], float], is_site: bool =
         return endpoint
 
     async def every(request: Request) -> Response:
-        shown = sites()
-        state = [
-            (name, feed.tree.newest().id, feed.freshness(utc_now()).is_stale) for name, feed in shown.items()
-        ]
-        listed = [
-            cuts.summary(name, feed.tree.newest().tree, _age(feed, utc_now())) for name, feed in shown.items()
-        ]
-        return _aged(
-            request, _name(*sorted(state)), {"sites": sorted(listed, key=lambda one: str(one["site"]))}, {}
-        )
+        listed, state = [], []
+        for name, feed in sorted(sites().items()):
+            version, age = feed.tree.newest(), _age(feed, utc_now())
+            listed.append(cuts.summary(name, version.tree, age))
+            state.append((name, version.id, age["stale"]))
+        return _aged(request, _name(*state), {"sites": listed}, {})
 
     async def site(request: Request) -> Response:
         feed = feed_of(request)
