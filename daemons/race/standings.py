@@ -132,15 +132,14 @@ def _by_points(day: Day, rounds: Sequence[Round], summary: Summary) -> _Table:
     """Rank by the sum of points, with what rolled over, without the worst round where that is dropped."""
     counted = [round_ for round_ in rounds if has_points(round_.type)]
     races = _races_of(day, counted)
-    pilots = list(dict.fromkeys(seat.pilot_id for race in races for seat in race.seats))
-    earned = {pilot: _earned(day, races, pilot) for pilot in pilots}
+    earned = _earned(day, races)
     rolled = _rolled_over(day, rounds) if summary.rollover else {}
     totals: dict[str, float] = {}
-    for pilot in pilots:
-        points = [points for _, points in earned[pilot]]
+    for pilot, results in earned.items():
+        points = [points for _, points in results]
         rollover = [rolled[pilot]] if pilot in rolled else []
         totals[pilot] = sum(points) + sum(rollover)
-        flown = {round_id for round_id, _ in earned[pilot]}
+        flown = {round_id for round_id, _ in results}
         if summary.drop_worst and len(points) + len(rollover) > 1 and _flew_all(day, flown, len(points)):
             totals[pilot] -= min([*points, *rollover])
     columns = counted[-ROUNDS_SHOWN_MAX:]
@@ -158,15 +157,15 @@ def _by_points(day: Day, rounds: Sequence[Round], summary: Summary) -> _Table:
     return headings, _ranked(day, totals, shown, most_first=True)
 
 
-def _earned(day: Day, races: Iterable[Race], pilot_id: str) -> list[tuple[str, int]]:
-    """Return (round id, points) of each result of a pilot, of races that are finished."""
-    return [
-        (race.round_id, result.points)
-        for race in races
-        if race.state is State.DONE
-        for result in day.results.get(race.id, ())
-        if result.pilot_id == pilot_id
-    ]
+def _earned(day: Day, races: Sequence[Race]) -> dict[str, list[tuple[str, int]]]:
+    """Return (round id, points) of each result of a finished race, by pilot; of all pilots who are lined up."""
+    earned: dict[str, list[tuple[str, int]]] = {seat.pilot_id: [] for race in races for seat in race.seats}
+    for race in races:
+        if race.state is State.DONE:
+            for result in day.results.get(race.id, ()):
+                if result.pilot_id in earned:
+                    earned[result.pilot_id].append((race.round_id, result.points))
+    return earned
 
 
 def _flew_all(day: Day, flown: Iterable[str], results: int) -> bool:
