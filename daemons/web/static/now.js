@@ -43,7 +43,7 @@ export function openNow(root, title) {
       more.hidden = race.state === "pending";
       table.fill(race);
     }
-    drawMine(tree);
+    drawMine(tree, changes);
     const following = (now.next ?? []).filter((id) => races?.[id] !== undefined);
     next.hidden = following.length === 0;
     const isTouched = (id) => changes.isAll || changes.parts.has("now") || changes.races.has(id);
@@ -54,10 +54,11 @@ export function openNow(root, title) {
     tick();
   }
 
-  function drawMine(tree) {
+  function drawMine(tree, changes) {
     const ids = [...favourites()].filter((id) => tree.pilots?.[id] !== undefined);
     mine.hidden = ids.length === 0;
-    keyed(mineList, ids, (id) => flightLine(id), (node, id) => node.fill(tree.pilots[id], tree));
+    const isTouched = (id) => changes.touch("now", "event") || changes.pilots.has(id);
+    keyed(mineList, ids, flightLine, (node, id) => node.fill(tree.pilots[id], tree), isTouched);
   }
 
   function tick() {

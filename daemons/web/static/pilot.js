@@ -26,8 +26,9 @@ export function openPilot(root, title, params) {
   root.append(star, hero, bests, flown);
   setText(title, "Pilot");
 
-  function draw(tree) {
+  function draw(tree, changes) {
     const pilot = tree.pilots?.[id];
+    const isHis = (race_id) => changes.touch("now", "event") || changes.races.has(race_id);
     for (const node of [star, hero, bests, flown]) node.hidden = pilot === undefined;
     if (pilot === undefined) {
       setText(title, "This pilot is not in the event");
@@ -49,7 +50,7 @@ export function openPilot(root, title, params) {
     setText(bests, bestsText(pilot));
     const races = (pilot.races ?? []).filter((race_id) => tree.races?.[race_id] !== undefined);
     flown.hidden = races.length === 0;
-    keyed(list.body, races, beginFlight, (line, race_id) => fillFlight(line, tree.races[race_id], id));
+    keyed(list.body, races, beginFlight, (line, race_id) => fillFlight(line, tree.races[race_id], id), isHis);
   }
 
   return { draw };

@@ -18,16 +18,19 @@ export function openPilots(root, title) {
   root.append(label, none, list);
   box.addEventListener("input", () => shown.tree && draw(shown.tree));
 
-  function draw(tree) {
+  function draw(tree, changes) {
     const wanted = box.value.trim().toLocaleLowerCase();
     const mine = favourites();
     const pilots = Object.entries(tree.pilots ?? {}).filter(([, pilot]) => pilot.name.toLocaleLowerCase().includes(wanted));
     pilots.sort(([a, first], [b, second]) => mine.has(b) - mine.has(a) || first.name.localeCompare(second.name));
     none.hidden = pilots.length > 0;
-    keyed(list, pilots.map(([id]) => id), begin, (node, id) => {
+    const isTouched = (id) => changes === undefined || changes.touch("now", "event") || changes.pilots.has(id);
+    keyed(list, pilots.map(([id]) => id), begin, fill, isTouched);
+
+    function fill(node, id) {
       node.fill(tree.pilots[id], tree);
       node.star.fill(tree.pilots[id].name);
-    });
+    }
   }
 
   function begin(id) {

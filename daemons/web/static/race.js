@@ -15,10 +15,9 @@ export function openRaceWhole(root, title, params) {
   const holder = scroller("Lap by lap");
   const laps = section("Lap by lap", holder);
   root.append(when, card.node, laps);
-  let drawn = null;
   setText(title, "Race");
 
-  function draw(tree) {
+  function draw(tree, changes) {
     const race = tree.races?.[id];
     for (const node of [when, card.node]) node.hidden = race === undefined;
     laps.hidden = race === undefined || shownRows(race).every((pilot) => (race.rows[pilot].lap_times ?? []).length === 0);
@@ -29,11 +28,7 @@ export function openRaceWhole(root, title, params) {
     setText(title, race.name);
     document.title = race.name + (tree.event?.name ? " · " + tree.event.name : "");
     card.fill(race);
-    if (race !== drawn || laps.made !== JSON.stringify(race.rows)) {
-      laps.made = JSON.stringify(race.rows);
-      holder.replaceChildren(lapTable(race));
-    }
-    drawn = race;
+    if (changes.isAll || changes.races.has(id)) holder.replaceChildren(lapTable(race));
     tick();
   }
 
