@@ -121,8 +121,8 @@ def _names(text: str) -> list[str]:
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:
-    text = query.get(name, "")
-    if not text:
+    text = query.get(name)
+    if text is None:
         return default
     if not _INTEGER.fullmatch(text):
         raise BadQuery(f"{name} is a whole number")

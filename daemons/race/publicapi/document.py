@@ -13,8 +13,8 @@ from daemons.race.treebytes import to_json
 
 __all__ = ["EVENT_STREAMS", "document", "encoded_document"]
 
-EVENT_STREAMS = ("/api/v1/sites/{site}/stream", "/api/realtime")
-"""Paths whose GET does not end: what tries every operation leaves them out."""
+EVENT_STREAMS = ("stream", "listen")
+"""Operations that do not end: what tries every one leaves them out."""
 
 _ABOUT = """What is known of FPV races, as JSON: sites, what is on now, races, pilots, rounds, stages and bests, as the pages
 show them. Open to everybody and to pages of any origin. Beside it PocketBase's read API over the same data.

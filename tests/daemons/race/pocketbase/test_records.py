@@ -190,7 +190,7 @@ def test_pages() -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        {"page": "two"}, {"perPage": "1.5"}, {"skipTotal": "maybe"}, {"sort": "speed"}, {"sort": "@random"},
+        {"page": "two"}, {"perPage": ""}, {"perPage": "1.5"}, {"skipTotal": "maybe"}, {"sort": "speed"}, {"sort": "@random"},
         {"sort": ",".join(["id"] * 9)}, {"filter": "speed = 1"},
     ],
 )  # fmt: skip
