@@ -80,12 +80,10 @@ function drawRounds(parent, tree, changes) {
   keyed(parent, [...byRound.keys()].reverse(), beginFlownRound, (node, round) => {
     setText(node.parts.name, tree.rounds?.[round]?.name ?? "Races");
     const ids = byRound.get(round).reverse();
-    keyed(node.parts.list, ids, beginFlownRace, (part, id) => part.fill(races[id]), isTouched);
+    node.show = (isChanged) => keyed(node.parts.list, ids, beginFlownRace, (part, id) => part.fill(races[id]), isChanged);
+    if (parent.firstChild === null) node.open = true; // the newest, when the page is opened
+    if (node.open) node.show(isTouched);
   });
-  if (parent.firstChild !== null && !parent.wasOpened) {
-    parent.firstChild.open = true; // the newest
-    parent.wasOpened = true;
-  }
 }
 
 function beginFlownRound() {
@@ -93,6 +91,7 @@ function beginFlownRound() {
   const list = make("div", "cards");
   const node = make("details", "round", make("summary", "", make("h3", "", name)), list);
   node.parts = { name, list };
+  node.addEventListener("toggle", () => node.open && node.show(() => true)); // a closed one has nothing in it
   return node;
 }
 

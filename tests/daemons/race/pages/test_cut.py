@@ -22,6 +22,9 @@ def test_a_cut_is_seen_lived_with_and_healed_without_a_hand(stand_of: Stands, ta
     stand.call(lap({1: [4.0, 9.5]}))
     tab.see("9.50", "Up to date")
     tab.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    browser = tab.page.context.new_cdp_session(tab.page)
+    errors = browser.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert [error["errorId"] for error in errors] in ([], ["in-incognito"]), errors
     stand.wait(Stand.cut)
     tab.see("No connection", "OLD DATA")
     clock = tab.text(".clock")
