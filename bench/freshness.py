@@ -1,7 +1,7 @@
 """How fresh a spectator's page is: from FPVTrackside's write of a lap to its event in the cloud page's stream.
 
 The stand-in, pits and cloud on loopback, in one process, joined as at a race; the measure is the arrival of the first
-`board` event whose live race has the new lap, by server-sent events over HTTP. Once with FPVTrackside's own
+event whose live race has the new lap, by server-sent events over HTTP. Once with FPVTrackside's own
 notification behind every write, once with nothing but the pits' own pace of reading.
 """
 
@@ -23,6 +23,7 @@ from chaos.doubles.fpvtrackside import Notifier, RaceControl
 from daemons.ops.logs import LogLevel, configure_logs
 from daemons.pits import NOTIFY_PATH
 from daemons.race.config import PitsConfig
+from daemons.race.mergepatch import apply
 from tests.whole.stage import Stage, open_stage
 
 TARGET_MS = {True: 150.0, False: 700.0}
@@ -30,26 +31,28 @@ GAPS_S = (0.83, 1.37, 1.11, 0.97, 1.23)
 """Between two laps. No multiple of the reading's period, so that the laps fall anywhere in it."""
 
 
-def _laps(board: dict[str, Any]) -> int:
-    race = board["race"]
-    return sum(row["laps"] for row in race["rows"]) if race is not None else 0
+def _laps(tree: dict[str, Any]) -> int:
+    race = tree["races"].get(tree["now"].get("race"), {"rows": {}})
+    return sum(row["laps"] for row in race["rows"].values())
 
 
 @asynccontextmanager
-async def page_boards(page: str) -> AsyncIterator[AsyncIterator[tuple[float, dict[str, Any]]]]:
-    """Follow the page's stream: (time of arrival, board) as they come."""
+async def page_trees(page: str) -> AsyncIterator[AsyncIterator[tuple[float, dict[str, Any]]]]:
+    """Follow the page's stream: (time of arrival, tree) as they come."""
     async with httpx.AsyncClient(base_url=page, trust_env=False, timeout=None) as client:
         async with client.stream("GET", "/events") as answer:
 
-            async def boards() -> AsyncIterator[tuple[float, dict[str, Any]]]:
-                kind = ""
+            async def trees() -> AsyncIterator[tuple[float, dict[str, Any]]]:
+                kind, tree = "", {}
                 async for line in answer.aiter_lines():
                     if line.startswith("event: "):
                         kind = line.removeprefix("event: ")
-                    elif line.startswith("data: ") and kind == "board":
-                        yield time.perf_counter(), json.loads(line.removeprefix("data: "))
+                    elif line.startswith("data: ") and kind in ("tree", "patch"):
+                        at, told = time.perf_counter(), json.loads(line.removeprefix("data: "))
+                        tree = told if kind == "tree" else apply(tree, told)
+                        yield at, tree
 
-            yield boards()
+            yield trees()
 
 
 async def _measure(stage: Stage, *, hint: bool, laps: int) -> list[float]:
@@ -72,12 +75,12 @@ async def _measure(stage: Stage, *, hint: bool, laps: int) -> list[float]:
         counted = trio.Event()
 
         async def follow(*, task_status: trio.TaskStatus[None]) -> None:
-            async with page_boards(stage.page) as boards:
+            async with page_trees(stage.page) as trees:
                 task_status.started()
-                async for at, board in boards:
-                    for count in range(1, _laps(board) + 1):
+                async for at, tree in trees:
+                    for count in range(1, _laps(tree) + 1):
                         seen.setdefault(count, at)
-                    if _laps(board) >= laps:
+                    if _laps(tree) >= laps:
                         counted.set()
 
         await nursery.start(follow)

@@ -47,7 +47,7 @@ def race_routes(
 
     async def events(request: Request) -> Response:
         site = request.query_params.get("site") or None
-        return TreeStream(viewing, site, _version(request), with_board=True)
+        return TreeStream(viewing, site, _version(request))
 
     async def stream(request: Request) -> Response:
         site = request.path_params["site"]

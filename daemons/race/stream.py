@@ -153,16 +153,14 @@ class TreeStream(Response):
     `site`: the one asked for, None for the only one; `after`: the version that the viewer has, "" for none.
     """
 
-    def __init__(self, viewing: Viewing, site: str | None, after: str, *, with_board: bool = False) -> None:
+    def __init__(self, viewing: Viewing, site: str | None, after: str) -> None:
         super().__init__()
         self._viewing = viewing
         self._asked = site
         self._site: str | None = None
         self._told_tree = after
-        self._told_board = ""
         self._told_why: str | None = None
         self._told_sites: tuple[list[str], str | None] | None = None
-        self._with_board = with_board
         self._over = False
         self._woken = False  # since the sites were last looked at
         self._waiting = trio.CancelScope()
@@ -234,7 +232,7 @@ class TreeStream(Response):
         elif self._site not in boards:
             self._site = next(iter(boards)) if len(boards) == 1 else None
         if self._site != before and self._told_sites is not None:
-            self._told_tree = self._told_board = ""  # in between the page showed something else
+            self._told_tree = ""  # in between the page showed something else
         sites = (sorted(boards), self._site)
         if sites != self._told_sites:
             self._told_sites = sites
@@ -252,7 +250,4 @@ class TreeStream(Response):
             return False
         chunks.append(self._viewing.news(feed, moment, self._told_tree))
         self._told_tree, self._told_why = newest, moment.why
-        if self._with_board and feed.etag != self._told_board:
-            self._told_board = feed.etag
-            chunks.append(sse.chunk(sse.event("board", feed.encoded())))
         return True
