@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ HOOKS = "tests.daemons.race.apihooks"
 CONFIG = Path(__file__).with_name("apicheck.toml")
 ROOT = Path(__file__).parents[3]
 EMPTY = "spare"
+PHASES = "examples,coverage,fuzzing,stateful"
 LINE_CHARACTERS_MAX = 400
 """What it sent can be a megabyte."""
 
@@ -105,16 +107,18 @@ async def _known(client: httpx.AsyncClient, versions: list[str]) -> dict[str, li
     return {**known, "/api/collections/{name}/records/{id}": records}
 
 
-async def check(examples: int, seed: int, operation: str = "") -> list[Checked]:
+async def check(examples: int, seed: int, *, operation: str = "", phases: str = PHASES) -> list[Checked]:
     """Serve, and have every operation of the hub (or one), and what a site has beside, tried with so many examples."""
-    which = ["--include-operation-id", operation] if operation else []
+    which, phased = ["--include-operation-id", operation] if operation else [], ["--phases", phases]
     for name in EVENT_STREAMS:
         which += ["--exclude-operation-id", name]
     with tempfile.TemporaryDirectory() as folder:
         async with serving(Path(folder)) as served:
             return [
-                await _try(folder, served.hub, served, examples, seed, *which),
-                await _try(folder, served.site, served, examples, seed, "--include-operation-id", "status"),
+                await _try(folder, served.hub, served, examples, seed, *phased, *which),
+                await _try(
+                    folder, served.site, served, examples, seed, *phased, "--include-operation-id", "status"
+                ),
             ]
 
 
@@ -143,9 +147,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Does the API do what its document says?")
     parser.add_argument("--examples", type=int, default=200, help="of an operation")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--phases", default=PHASES, help="of schemathesis")
     parser.add_argument("--operation", default="", help="this one alone, by its operationId")
     args = parser.parse_args()
-    checked = trio.run(check, args.examples, args.seed, args.operation)
+    checked = trio.run(partial(check, args.examples, args.seed, operation=args.operation, phases=args.phases))
     print("\n".join(one.said for one in checked))
     return max(one.code for one in checked)
 
