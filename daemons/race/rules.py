@@ -6,20 +6,18 @@ the laps in real files hang on detections that were ruled out), and a position i
 the order of gate passes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from attrs import frozen
 
-from daemons.race.model import Channel, Day, EventType, Race, Result, Seat, State
+from daemons.race.channels import channel_colours, channel_label
+from daemons.race.model import Day, EventType, Race, Result, Seat, State
 
 __all__ = [
     "Flight",
-    "Label",
     "Row",
     "best_consecutive",
-    "channel_colours",
-    "channel_label",
     "current_race",
     "flight_of",
     "last_finished",
@@ -32,9 +30,6 @@ __all__ = [
     "rows_of",
     "unknown_ids",
 ]
-
-SAME_COLOUR_MHZ = 15
-"""Channels of the event nearer than this share a colour: they cannot be flown at once."""
 
 SECTORS_PER_LAP = 100
 
@@ -59,15 +54,6 @@ class Flight:
     @property
     def best_s(self) -> float | None:
         return min(self.laps_s, default=None)
-
-
-@frozen
-class Label:
-    """How a channel is shown. `frequency_mhz` 0: unknown."""
-
-    name: str | None
-    frequency_mhz: int
-    colour: str | None
 
 
 @frozen
@@ -145,42 +131,6 @@ def current_race(day: Day, selected: str | None) -> Race | None:
         return max(live, key=lambda race: race.start or datetime.min)
     finished = last_finished(day)
     return next_race(day, finished) or finished
-
-
-def channel_colours(day: Day) -> dict[str, str]:
-    """Return the colour of each channel of the event, by channel id."""
-    if day.event is None or not day.event.channel_colours:
-        return {}
-    known = [day.channels[key] for key in day.event.channels if key in day.channels]
-    palette = day.event.channel_colours
-    colours: dict[str, str] = {}
-    index = -1
-    previous: Channel | None = None
-    for channel in sorted(known, key=lambda channel: channel.frequency_mhz):
-        if previous is None or channel.frequency_mhz - previous.frequency_mhz >= SAME_COLOUR_MHZ:
-            index += 1
-        colours[channel.id] = palette[index % len(palette)]
-        previous = channel
-    return colours
-
-
-def channel_label(day: Day, channel_id: str, colours: Mapping[str, str] | None = None) -> Label:
-    """Return how a channel is shown; `colours` from `channel_colours`, for who asks for many."""
-    channel = day.channels.get(channel_id)
-    known = channel_colours(day) if colours is None else colours
-    mhz = channel.frequency_mhz if channel is not None else 0
-    return Label(_channel_name(day, channel_id), mhz, known.get(channel_id))
-
-
-def _channel_name(day: Day, channel_id: str) -> str | None:
-    event = day.event
-    if event is not None and channel_id in event.channels:
-        place = event.channels.index(channel_id)
-        given = event.channel_names[place] if place < len(event.channel_names) else None
-        if given is not None:
-            return given
-    channel = day.channels.get(channel_id)
-    return channel.name if channel is not None else None
 
 
 def flight_of(race: Race, type_: EventType, pilot_id: str) -> Flight:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from daemons.race.bests import name_of
+from daemons.race.channels import channel_colours, channel_label
 from daemons.race.model import Day, Race
-from daemons.race.rules import channel_colours, channel_label
 from daemons.race.schedule import NextFlight, next_flights
 from daemons.race.treerace import Best, Part, known
 

@@ -9,9 +9,10 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from daemons.race.channels import channel_colours
 from daemons.race.model import Day, EventType, Race
 from daemons.race.pocketbase.collections import record_id
-from daemons.race.rules import SECTORS_PER_LAP, channel_colours, ordered_races
+from daemons.race.rules import SECTORS_PER_LAP, ordered_races
 from daemons.race.times import read_zone, to_utc, utc_text
 
 __all__ = ["Fields", "Part", "SiteDay", "parts_of"]

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemons.race.channels import channel_colours
 from daemons.race.files import read_channels, read_event, read_pilots, read_race, read_results, read_rounds
 from daemons.race.model import Day, EventType, Race
 from daemons.race.rules import (
     best_consecutive,
-    channel_colours,
     current_race,
     flight_of,
     last_finished,
