@@ -31,6 +31,8 @@ class FrontStream(trio.abc.Stream):
         self._replay = b""
         self._torn = False
         self._is_plain = isinstance(inner, trio.SocketStream) and os.name == "posix"
+        # A simulated socket has no file that could be read.
+        self._is_file = self._is_plain and hasattr(getattr(inner, "socket", None), "_sock")
         self._is_sending = False
         self._at_once = 0
         self.timed_out = False
@@ -104,7 +106,7 @@ class FrontStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Return what is replayed, then what arrives. Safe to cancel."""
         if not self._replay:
-            data = await (self._read(max_bytes) if self._is_plain else self.inner.receive_some(max_bytes))
+            data = await (self._read(max_bytes) if self._is_file else self.inner.receive_some(max_bytes))
             self.bytes_moved += len(data)
             return data
         if max_bytes is not None and max_bytes < 1:
