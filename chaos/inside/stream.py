@@ -4,7 +4,6 @@ Without faults it is the stream below and nothing else. From the first fault on,
 written when its time comes, and what comes is read as it comes and laid on another.
 """
 
-import math
 import struct
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -12,97 +11,18 @@ from functools import partial
 import trio
 
 from chaos.faults import CaptivePortal, Ignore, Refuse, Stream
-from chaos.model.belt import SLOW_PIECE_BYTES, Belt, Timer
+from chaos.inside.handed import PIECE_BYTES, HandedBelt
+from chaos.model.belt import Belt, Timer
 from chaos.model.carried import Carried, InForce
 from chaos.model.counts import Counts
 from chaos.model.portal import PORTAL
 
 __all__ = ["FaultyStream"]
 
-PIECE_BYTES = 64 * 1024
-BUFFER_BYTES = 64 * 1024
-"""Handed over and not taken yet, each way: as a kernel's buffers have it."""
-
 LINGER_S = 1.0
 """What has got through when a connection is closed is written so long."""
 
 _RST = struct.pack("ii", 1, 0)  # SO_LINGER: on, no time
-
-
-class _Belt(Belt):
-    """One direction. What is handed over waits in `handed` until whoever it is for takes it."""
-
-    def __init__(self, stream: Stream, timer: Timer, counts: Counts, connection: "FaultyStream") -> None:
-        super().__init__(stream, timer, counts)
-        self.handed = bytearray()
-        self.has_ended = False
-        self.news = trio.lowlevel.ParkingLot()
-        """Unparked when something was handed over, and when more may be laid on."""
-        self._connection = connection
-
-    @property
-    def is_idle(self) -> bool:
-        return self.plan.is_plain and not self._flying and not self.handed and not self.is_forgotten
-
-    @property
-    def piece_bytes(self) -> int:
-        return SLOW_PIECE_BYTES if self.plan.lines or self.plan.slicer else PIECE_BYTES
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether nothing gets through, not even the news of an end."""
-        return self.is_deaf or self.plan.frozen
-
-    def lay(self, data: bytes) -> None:
-        self.active_at = now = trio.current_time()
-        self._counts.received[self.stream] += len(data)
-        self._take(data, now)
-
-    def lay_end(self) -> None:
-        self._take_end(trio.current_time())
-
-    def _may_take_at(self, now: float) -> float:
-        return math.inf if self._is_full else super()._may_take_at(now)
-
-    async def admitted(self) -> None:
-        """Wait until more may be laid on."""
-        while not self._connection.is_over and (at := self._may_take_at(now := trio.current_time())) > now:
-            with trio.CancelScope(deadline=at):
-                await self.news.park()
-
-    async def heard_out(self) -> None:
-        """Wait while the end of the stream, like its bytes, would vanish."""
-        while self.is_cut and not self._connection.is_over:
-            if self.is_deaf:
-                self.has_swallowed = self.has_ended_unheard = True
-            await self.news.park()
-
-    def taken(self, count: int) -> bytes:
-        """Take what was handed over, so many bytes at most."""
-        data = bytes(self.handed[:count])
-        del self.handed[:count]
-        self._is_full = False
-        self._flush(trio.current_time())
-        return data
-
-    def _hand(self, data: bytes) -> int:
-        part = data[: max(0, BUFFER_BYTES - len(self.handed))]
-        self.handed += part
-        self.news.unpark_all()
-        return len(part)
-
-    def _end(self) -> None:
-        self.has_ended = True
-        self.news.unpark_all()
-
-    def _limit(self) -> None:
-        self._connection.close()
-
-    def _fail(self) -> None:
-        self._connection.fail()
-
-    def _admit(self) -> None:
-        self.news.unpark_all()
 
 
 class FaultyStream(Carried, trio.abc.Stream):
@@ -128,7 +48,7 @@ class FaultyStream(Carried, trio.abc.Stream):
         self._spawn = spawn
         self._on_over = on_over
         self._outgoing = outgoing
-        self._belts: tuple[_Belt, ...] = ()
+        self._belts: tuple[HandedBelt, ...] = ()
         self._is_struck = False
         self.is_left = False  # by the program: only the far end has not heard of it
         self._is_ignored = False
@@ -146,11 +66,11 @@ class FaultyStream(Carried, trio.abc.Stream):
         return self._end is not None
 
     @property
-    def _out(self) -> _Belt:
+    def _out(self) -> HandedBelt:
         return self._belts[0]
 
     @property
-    def _in(self) -> _Belt:
+    def _in(self) -> HandedBelt:
         return self._belts[1]
 
     def open(self, meet: Callable[["FaultyStream"], None], *, is_refused: Callable[[], bool]) -> None:
@@ -158,8 +78,8 @@ class FaultyStream(Carried, trio.abc.Stream):
         meet(self)
         incoming = Stream.DOWNSTREAM if self._outgoing is Stream.UPSTREAM else Stream.UPSTREAM
         self._belts = (
-            _Belt(self._outgoing, self._timer, self._counts, self),
-            _Belt(incoming, self._timer, self._counts, self),
+            HandedBelt(self._outgoing, self._timer, self._counts, self),
+            HandedBelt(incoming, self._timer, self._counts, self),
         )
         self._out.twin, self._in.twin = self._in, self._out
         if self.has(Refuse) or is_refused():

@@ -20,7 +20,7 @@ from chaos.model.placing import Placing
 from chaos.scenario import Deed
 
 from .endpoint import Endpoint
-from .gate import GatedConnection, SimTimer
+from .gated import GatedConnection, SimTimer
 from .network import SimNetwork
 from .path import Path
 from .pipe import Pipe
