@@ -59,22 +59,23 @@ def test_demo_shows_the_first_lap_within_a_minute_and_ends_within_two_seconds(tm
 @pytest.mark.process
 async def test_demo_plays_a_recorded_event(samples: Path) -> None:
     event = samples / "fpv" / "tree-test-1"
-    command = [
-        sys.executable,
-        "-m",
-        "daemons.cli",
-        "demo",
-        "--event",
-        str(event),
-        "--speed",
-        "20",
-        "--seconds",
-        "12",
-    ]
-    with trio.fail_after(60):
-        ended = await trio.run_process(command, capture_stdout=True)
-    said = ended.stdout.decode()
-    assert "Race 2-1 is on" in said, said
+    command = [sys.executable, "-m", "daemons.cli", "demo", "--event", str(event), "--speed", "20"]
+    said = ""
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        with trio.fail_after(60):
+            async with process.stdout:
+                while "Race 2-1 is on" not in said:
+                    data = await process.stdout.receive_some()
+                    assert data, said
+                    said += data.decode()
+                process.send_signal(signal.SIGINT)
+                async for data in process.stdout:
+                    said += data.decode()
+            assert await process.wait() == 0
+    finally:
+        process.kill()
     assert "link ready" in said
 
 
