@@ -14,7 +14,7 @@ from tui.app.view import View
 from tui.model import DaemonView
 from tui.model.chaos_values import DrillView, FaultView
 from tui.model.chaos_words import drill_words, fault_words, recovery_words
-from tui.model.words import daemon_name, printable
+from tui.model.words import counted, daemon_name, printable
 
 __all__ = ["ChaosView"]
 
@@ -65,7 +65,7 @@ class ChaosView(View):
     def heading(self) -> str:
         chaos, now = self.desk.model.chaos, self.desk.now()
         faults, drills = len(chaos.faults()), len(chaos.running(now))
-        return f"{faults} faults on, {drills} drill{'s' * (drills != 1)}"
+        return f"{faults} faults on, {counted(drills, 'drill')}"
 
     @property
     def target(self) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from tui.app.control import LIFETIMES_S, Control, Lasting, Question, seconds, un
 from tui.app.deeds import Deed
 from tui.model import DaemonView, Model, SiteView
 from tui.model.chaos_values import HERE, FaultKind, FaultView, Playable
-from tui.model.words import age, daemon_name, printable
+from tui.model.words import age, counted, daemon_name, printable
 
 __all__ = ["chaos_controls", "drill_deed", "end_deed", "heal_deed", "lift_deed", "place_control"]
 
@@ -171,7 +171,7 @@ class _Chaos:
     def heal(self, typed: str) -> Question:
         faults = self.faults
         names = ", ".join(printable(fault.name) for fault in faults)
-        lines = [f"{len(faults)} fault{'s' * (len(faults) != 1)} end: {names}."]
+        lines = [f"{counted(len(faults), 'fault')} end: {names}."]
         if any(fault.is_of_drill for fault in faults):
             lines.append("A drill's are among them: it then shows nothing.")
         why_not = "what is healed stays whole; :chaos places a fault again"

@@ -11,6 +11,7 @@ from textual.widgets import Button, Label
 
 from tui.app.control import Question
 from tui.app.deeds import Look, Looked
+from tui.model.words import counted
 
 __all__ = ["Confirm"]
 
@@ -71,7 +72,7 @@ class Confirm(ModalScreen[Question | None]):
     def copied(self) -> tuple[str, str]:
         """Return the command lines that do the same: in words, and as text."""
         commands = self._commands(self._question)
-        return f"{len(commands)} command{'s' * (len(commands) != 1)}", "\n".join(commands)
+        return counted(len(commands), "command"), "\n".join(commands)
 
     def compose(self) -> ComposeResult:
         with Vertical():

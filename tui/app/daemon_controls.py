@@ -8,11 +8,11 @@ from attrs import frozen
 from tui.app.control import LIFETIMES_S, Control, Lasting, Question, seconds, until_words
 from tui.app.deeds import Deed
 from tui.model import DaemonView, Model, SiteView
+from tui.model.values import LEVELS
 from tui.model.words import daemon_name
 
 __all__ = ["daemon_controls"]
 
-LEVELS = ("debug", "info", "warning", "error")
 UNTIL_START = "until its next start"
 
 

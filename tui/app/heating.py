@@ -12,7 +12,7 @@ from tui.app.oneline import OneLine
 from tui.app.panes import ServiceView, coarse, freshness
 from tui.model.heating import BoilerView, HeatingView, Sensor, ZoneView
 from tui.model.moments import clock
-from tui.model.words import UNKNOWN, age, count, printable
+from tui.model.words import UNKNOWN, age, count, counted, printable
 
 __all__ = ["HeatingPage"]
 
@@ -137,10 +137,10 @@ def _house(house: HeatingView, now: float) -> list[Cell]:
     cells, boiler = [], house.boiler
     bad = sum(zone.sensor is not Sensor.GOOD for zone in house.zones)
     if bad:
-        cells.append(Cell(f"! {bad} sensor{'s' * (bad > 1)} not good", Kind.BAD))
+        cells.append(Cell(f"! {counted(bad, 'sensor')} not good", Kind.BAD))
     overrides = sum(zone.override is not None for zone in house.zones)
     if overrides:
-        cells.append(Cell(f"{overrides} override{'s' * (overrides > 1)}", Kind.NOTICE))
+        cells.append(Cell(counted(overrides, "override"), Kind.NOTICE))
     old_s = house.age_now(house.outdoor_age_s, now)
     is_old = old_s is not None and old_s > OLD_S
     outdoor = f"outdoors {_degrees(house.outdoor)}" + (f" (! {age(old_s)} old)" if is_old else "")

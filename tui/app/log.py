@@ -10,11 +10,11 @@ from tui.app.desk import Desk
 from tui.app.looks import Cell, Key, Kind, Row
 from tui.app.view import View
 from tui.model import LogRow
+from tui.model.values import LEVELS
 from tui.model.words import log_line, log_text, printable
 
 __all__ = ["LogView", "log_kind", "log_record", "log_said", "record_lines"]
 
-LEVELS = ("debug", "info", "warning", "error")
 _SEVERE = {"critical": "error"}
 _KINDS = {"error": Kind.BAD, "critical": Kind.BAD, "warning": Kind.NOTICE, "debug": Kind.DIM}
 ERRORS = "warning"

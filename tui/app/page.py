@@ -10,7 +10,7 @@ from tui.app.replay import position_cell, title_cell
 from tui.app.view import View
 from tui.model import FeedState
 from tui.model.chaos_words import chaos_words
-from tui.model.words import feed_words, printable
+from tui.model.words import counted, feed_words, printable
 
 __all__ = ["Page"]
 
@@ -75,7 +75,7 @@ class Page(Screen[None]):
         left.append(Cell(self.view.tags_words(), Kind.STRONG))
         loud = [alarm for alarm in model.alarms if not alarm.is_quiet]
         if loud:
-            left.append(Cell(f"! {len(loud)} alarm{'s' * (len(loud) > 1)}"))
+            left.append(Cell(f"! {counted(len(loud), 'alarm')}"))
         if chaos := chaos_words(model, self.desk.now()):
             left.append(Cell(printable(chaos), Kind.BAD))
         if self.desk.recorder is not None and not self.desk.recorder.failed:

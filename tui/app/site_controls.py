@@ -43,15 +43,19 @@ class _Site:
         return "site." if self.is_at_hub else ""
 
     @property
+    def of(self) -> dict[str, str]:
+        """The parameter that names the site, where there are several."""
+        return {"site": self.site.name} if self.is_at_hub else {}
+
+    @property
     def name(self) -> str:
         return printable(self.site.name)
 
     def deed(self, action: str, title: str, **more: Any) -> Deed:
         """Make a deed on this site. `more`: parameters, and `undo` or `why_not`."""
         undo, why_not = more.pop("undo", None), more.pop("why_not", "")
-        of = {"site": self.site.name} if self.is_at_hub else {}
         action = f"{self.prefix}{action}"
-        return Deed(self.view.daemon, action, {**of, **more}, title, self.name, undo, why_not)
+        return Deed(self.view.daemon, action, {**self.of, **more}, title, self.name, undo, why_not)
 
     @property
     def busy(self) -> str:
@@ -110,8 +114,7 @@ class _Site:
         why_not = "what was forgotten is gone; it is fetched anew when it is asked for"
         params = {"prefix": prefix} if prefix else {}
         deed = self.deed("purge", f"purge copies of site {self.name}", why_not=why_not, **params)
-        of = {"site": self.site.name} if self.is_at_hub else {}
-        look = Look(self.view.daemon, "cache.count", {**of, **params}, f"{self.name}: ", _counted)
+        look = Look(self.view.daemon, "cache.count", {**self.of, **params}, f"{self.name}: ", _counted)
         return Question(deed, (line,), "Purge", looks=(look,))
 
 

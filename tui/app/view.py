@@ -13,6 +13,7 @@ from tui.app.desk import Desk
 from tui.app.filter import Filter
 from tui.app.linetable import LineTable
 from tui.app.looks import Key, Row
+from tui.model.words import counted
 
 __all__ = ["View"]
 
@@ -184,7 +185,7 @@ class View(Container):
         """Return what is tagged or under the cursor: in words, and as text."""
         tags, here = self.table.tags, self.under_cursor
         rows = [row for row in self.rows() if row.key in tags] if tags else [here] if here else []
-        return f"{len(rows)} row{'s' * (len(rows) != 1)}", "\n".join(map(self.said, rows))
+        return counted(len(rows), "row"), "\n".join(map(self.said, rows))
 
     def filtered(self) -> Sequence[Row]:
         """Return the rows that the filter lets through. A tag goes with its row, not with its being shown."""

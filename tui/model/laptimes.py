@@ -1,6 +1,6 @@
 """Times of a race as people write them; "-" for what is not known."""
 
-from tui.model.words import UNKNOWN
+from tui.model.words import UNKNOWN, counted
 
 __all__ = ["gap", "lap_time"]
 
@@ -16,7 +16,7 @@ def lap_time(seconds: float | None) -> str:
 def gap(seconds: float | None, laps: int | None) -> str:
     """Return a gap: "+1.2", "+1:02.5", "+2 laps"."""
     if laps:
-        return f"+{laps} lap{'s' * (laps > 1)}"
+        return f"+{counted(laps, 'lap')}"
     if seconds is None:
         return UNKNOWN
     minutes, rest = divmod(round(seconds * 10), 600)

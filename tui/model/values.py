@@ -13,6 +13,7 @@ from attrs import field, frozen
 from tui.model.passing import grown, run_down
 
 __all__ = [
+    "LEVELS",
     "AuditRow",
     "CacheView",
     "Channel",
@@ -30,6 +31,10 @@ __all__ = [
     "SiteView",
     "WarningView",
 ]
+
+
+LEVELS = ("debug", "info", "warning", "error")
+"""Of a daemon's log, the least severe first."""
 
 
 class FeedState(StrEnum):

@@ -9,6 +9,7 @@ from tui.model.values import DaemonView, FeedState, Limit, LogRow, SiteState, Si
 __all__ = [
     "age",
     "count",
+    "counted",
     "daemon_name",
     "feed_words",
     "left",
@@ -68,6 +69,11 @@ def count(number: int | None) -> str:
     if number is None:
         return UNKNOWN
     return str(number) if number < 1000 else _short(number, 1000, ("k", "M", "G", "T"))
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many of something: "1 row", "3 rows"."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def size(size_bytes: int | None) -> str:
