@@ -61,7 +61,7 @@ def _install(node: Path, npm: Path) -> None:
     except subprocess.TimeoutExpired:
         _give_up("npm did not end in time")
     if done.returncode:
-        _give_up(f"npm cannot install tests/js: {done.stderr[-500:]}")
+        _give_up(f"npm cannot install tests/js: {done.stderr[:500]}")
     mark.write_text(wanted)
 
 

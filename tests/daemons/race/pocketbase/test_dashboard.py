@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from daemons.race.keeper import BoardKeeper
@@ -17,8 +18,12 @@ from ..field import Field, fetched
 from .days import LIVE, played, serving
 
 
-async def test_a_dashboard_lists_gets_and_is_told(tmp_path: Path) -> None:
-    node = await trio.to_thread.run_sync(node_program)
+@pytest.fixture
+def node() -> Path:
+    return node_program()
+
+
+async def test_a_dashboard_lists_gets_and_is_told(node: Path, tmp_path: Path) -> None:
     keeper, day = played()
     said: dict[str, Any] = {}
     laps = []
