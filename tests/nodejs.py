@@ -42,13 +42,9 @@ def _install(node: Path, npm: Path) -> None:
         return
     path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
     command = [
-        str(npm),
-        "ci",
-        "--no-audit",
-        "--no-fund",
-        "--ignore-scripts",
-        "--omit-lockfile-registry-resolved",
-    ]
+        str(npm), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--omit-lockfile-registry-resolved",
+        "--fetch-retries=1", "--fetch-retry-mintimeout=1000",
+    ]  # fmt: skip
     try:
         done = subprocess.run(
             command,
