@@ -165,10 +165,13 @@ class TreeStream(Response):
         self._woken = False  # since the sites were last looked at
         self._waiting = trio.CancelScope()
         self._takes_chunks = False
+        self._send_nowait: Callable[[bytes], int] = lambda chunks: 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream. Never raises for a viewer who is gone."""
-        self._takes_chunks = CHUNKS in scope.get("extensions", ())
+        extension = scope.get("extensions", {}).get(CHUNKS)
+        self._takes_chunks = extension is not None
+        self._send_nowait = (extension or {}).get("send_nowait", self._send_nowait)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, receive)
@@ -210,7 +213,10 @@ class TreeStream(Response):
 
     async def _send(self, send: Send, chunks: list[bytes]) -> None:
         if self._takes_chunks:
-            await send({"type": CHUNKS, "chunk": b"".join(chunks)})  # of one alone it makes no copy
+            data = b"".join(chunks)  # of one alone it makes no copy
+            sent = self._send_nowait(data)
+            if sent < len(data):
+                await send({"type": CHUNKS, "chunk": data[sent:]})
         else:
             body = b"".join(map(sse.data_of, chunks))
             await send({"type": "http.response.body", "body": body, "more_body": True})

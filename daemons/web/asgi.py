@@ -3,6 +3,10 @@
 ASGI's `spec_version` here is 2.4: `send` raises OSError once the client is gone or has not read for the write
 deadline, `receive` returns `http.disconnect` when the client leaves while the response is under way. A
 handler that streams for long (server-sent events) should wait for that beside its own events.
+
+An extension of our own: where the scope's extensions name `CHUNKS`, a response without a length may go on with
+{"type": CHUNKS, "chunk": bytes}, whose bytes are framed as chunks already, once for all who are sent the same. The
+extension's "send_nowait" takes such bytes and returns how many of them the kernel took at once; the rest is to be sent.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -206,6 +210,17 @@ class Exchange:
             self._over.set()
         else:
             self._watch()
+
+    def send_nowait(self, chunks: bytes) -> int:
+        """Write what the kernel takes of these chunks at once; return how many bytes. The rest goes by `send`."""
+        if (
+            self._response is not _Response.BEGUN
+            or self._watching is None
+            or self.gone
+            or self._http.draining
+        ):
+            return 0
+        return self._http.stream.send_nowait(chunks)
 
     async def _write_chunks(self, chunks: bytes) -> None:
         try:

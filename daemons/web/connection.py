@@ -7,7 +7,7 @@ import trio
 from attrs import define, field
 from starlette.requests import ClientDisconnect
 
-from daemons.web.asgi import ASGIApp, Endpoints, Exchange, answer, scope_of
+from daemons.web.asgi import CHUNKS, ASGIApp, Endpoints, Exchange, answer, scope_of
 from daemons.web.config import FrontConfig
 from daemons.web.guard import Guard, Refusal
 from daemons.web.head import Head, HttpError, PeerGone
@@ -189,6 +189,8 @@ class Connection:
         scope = scope_of(head, ends)
         async with trio.open_nursery() as nursery:
             exchange = self._exchange = Exchange(self._http, head, nursery, self._site.utc_now)
+            if CHUNKS in scope["extensions"]:
+                scope["extensions"][CHUNKS]["send_nowait"] = exchange.send_nowait
             try:
                 await self._site.app(scope, exchange.receive, exchange.send)
             except* Exception as failure:
