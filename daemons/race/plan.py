@@ -35,7 +35,7 @@ STAGES_S = 120.0
 """They change with the results, which have us read them at once; by themselves only when somebody edits them."""
 
 ROLLOVERS_S = 600.0
-"""Written once a day, if ever; most events have no such file."""
+"""Where no stage is set to roll anything over: most events have no such file."""
 
 WAITING_RACE_S = 120.0
 MAY_START_S = 30.0
@@ -95,7 +95,9 @@ def _wishes(outlook: Outlook, live_s: float) -> Iterator[Watch]:
     yield Watch(HOME, lists_s, WARM)
     yield Watch(CHANNELS, CHANNELS_S, WARM)
     yield Watch(event_file(event_id, Kind.STAGES), STAGES_S, COOL)
-    yield Watch(event_file(event_id, Kind.RESULTS), ROLLOVERS_S, COLD)
+    rolls_over = any(stage.summary.rollover for stage in day.stages.values())
+    rollovers = (STAGES_S, COOL) if rolls_over else (ROLLOVERS_S, COLD)
+    yield Watch(event_file(event_id, Kind.RESULTS), *rollovers)
     last = last_finished(day)
     if last is not None:
         # A hint looks at it at once; but one that is not there costs the origin three reads to be sure of it.

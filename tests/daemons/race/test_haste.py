@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from attrs import evolve
 
 from daemons.race.files import read_results, read_stages
@@ -12,7 +13,7 @@ from daemons.race.plan import Outlook, plan_watches
 
 from . import makers as make
 from .test_rules import DONE, day_of
-from .test_standings import stage
+from .test_standings import points, stage
 
 STAGES = event_file(make.EVENT_ID, Kind.STAGES)
 RESULTS = event_file(make.EVENT_ID, Kind.RESULTS)
@@ -46,11 +47,11 @@ def test_standings_that_we_work_out_ourselves_are_not_read_in_haste() -> None:
     assert STAGES not in urgent(Haste(), with_results(staged(), 10))
 
 
-def test_stages_and_what_rolls_over_are_read_rarely() -> None:
-    day = staged()
+@pytest.mark.parametrize(("rollover", "period_s"), [(False, 600), (True, 120)])
+def test_stages_and_what_rolls_over_are_read_rarely(rollover: bool, period_s: float) -> None:
+    day = staged(**points(rollover=rollover))
     for current in (None, day.races[make.race_id(101)]):
         outlook = Outlook(make.EVENT_ID, day, current, None, True, ())
         plan = {watch.path: watch for watch in plan_watches(outlook, live_s=0.5)}
-        assert plan[STAGES].period_s >= 60
-        assert plan[RESULTS].period_s >= 300
+        assert (plan[STAGES].period_s, plan[RESULTS].period_s) == (120, period_s)
         assert min(plan[STAGES].priority, plan[RESULTS].priority) > 1
