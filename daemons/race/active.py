@@ -62,6 +62,11 @@ class ActivePits:
         """Return the site that shows what goes by this name: a field, or any pits of its group."""
         return self._shown.get(self._field_of.get(name, name))
 
+    @property
+    def is_waiting(self) -> bool:
+        """Is a site away whose time runs? Then the next look is due soon."""
+        return bool(self._away_since)
+
     def event_of(self, site: str) -> str | None:
         """Return the event that a site has open."""
         return self._event_of.get(site)

@@ -1,4 +1,4 @@
-"""The director's light as it runs: looks once a second at what is known, and remembers it over restarts.
+"""The director's light as it runs: looks now and then, and when asked, at what is known, and remembers it over restarts.
 
 light keeper
 └── look                          what the hub has, what the link carried; written down together every 30 s
@@ -50,7 +50,7 @@ MIGRATIONS = (
     ),
 )
 
-LOOK_S = 1.0
+LOOK_S = 5.0
 WRITE_S = 30.0
 LEAVE_S = 2.0
 
@@ -97,12 +97,14 @@ class LightKeeper:
         if status.status is Status.READY:
             self._ended = None
         elif status.status is not Status.CONNECTING:
+            if self._ended is None:
+                self._down_since = trio.current_time()
             self._ended, self._link_words = status.status, status.words
 
     # --- its life ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Look once a second until cancelled; what was seen until then is written down, within 2 s."""
+        """Look every 5 s until cancelled; what was seen until then is written down, within 2 s."""
         await self._load()
         try:
             while True:

@@ -1,11 +1,12 @@
 """The sites of a hub: joined when they may come, out of sight as soon as they may not, back when they may again.
 
 members
-├── active pits                   which of several with one event show it, looked at once a second
+├── active pits                   which of several with one event show it
 ├── sweep                         bounds of age and keeping
 └── one site each                 fetches, watches, board; results are audited, the audit's head is told to it
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -42,6 +43,7 @@ from daemons.race.hub import HubSite
 from daemons.race.issuing import note_result
 from daemons.race.keeper import BoardKeeper
 from daemons.race.memory import Memory, observe
+from daemons.race.paths import HOME
 from daemons.race.record import EventRecord
 from daemons.race.remote import RemoteOrigin
 from daemons.race.shownboards import ShownBoards
@@ -97,6 +99,7 @@ class Members(Mapping[str, Member]):
     _registry: MemoryRegistry = field(factory=MemoryRegistry, init=False)
     _router: PeerRouter = field(factory=PeerRouter, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
+    _poked: trio.Event = field(factory=trio.Event, init=False)
     _joining: trio.Lock = field(factory=trio.Lock, init=False)
 
     def __getitem__(self, name: str) -> Member:
@@ -247,15 +250,26 @@ class Members(Mapping[str, Member]):
             self.news.tell()
 
     async def _keep_active(self) -> None:
+        """Decide anew when a site comes or goes or opens an event, and while one is waited for."""
         kept = dict(self.active.holdings)
         while True:
+            poked = self._poked
             self.decide()
             if self.active.holdings != kept:
                 kept = dict(self.active.holdings)
                 await patiently(
                     partial(self.store.transact, partial(_write_holdings, kept)), "which pits show an event"
                 )
-            await trio.sleep(ACTIVE_S)
+            with trio.move_on_after(ACTIVE_S if self.active.is_waiting else math.inf):
+                await poked.wait()
+
+    def _poke_active(self) -> None:
+        self._poked.set()
+        self._poked = trio.Event()
+
+    def _on_read(self, path: str, result: object) -> None:
+        if path == HOME or path.endswith("/Event.json"):
+            self._poke_active()
 
     async def _sweep(self) -> None:
         while True:
@@ -292,6 +306,9 @@ class Members(Mapping[str, Member]):
         )
         remembers = self.memory.of(name)
         site.remote.observe(observe(remembers, site.keeper))
+        site.remote.observe(self._on_read)
+        peer.on_up.append(self._poke_active)
+        peer.on_down.append(self._poke_active)
         await site.load()
         remembers.help(site.keeper)
         nursery.start_soon(site.run)

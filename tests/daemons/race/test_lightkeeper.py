@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 from attrs import define, field
+from trio.testing import MockClock
 
 from daemons.link.dial import NO_INTERNET
 from daemons.link.figures import Traffic
@@ -114,9 +115,7 @@ class World:
 
 
 @pytest.fixture
-async def world(
-    tmp_path: Path, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
-) -> AsyncIterator[World]:
+async def world(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[World]:
     async with open_store(tmp_path / "l.db", migrations=MIGRATIONS, inline=True) as store:
         world = World(store, nursery)
         await world.begin()
@@ -124,7 +123,7 @@ async def world(
         await world.end()
 
 
-async def test_what_was_carried_today_outlives_a_restart(world: World) -> None:
+async def test_what_was_carried_today_outlives_a_restart(world: World, autojump_clock: MockClock) -> None:
     world.link.carried = Traffic(300, 5000, 0, 0)
     world.service.bytes_saved = 70_000
     await trio.sleep(2.0)
@@ -142,13 +141,13 @@ async def test_what_was_carried_today_outlives_a_restart(world: World) -> None:
     }
 
 
-async def test_over_the_budget_it_is_amber_in_words(world: World) -> None:
+async def test_over_the_budget_it_is_amber_in_words(world: World, autojump_clock: MockClock) -> None:
     world.link.connection = FakeConnection()
     world.link.carried = Traffic(0, 1_200_000, 0, 0)
     assert "budget" in [reason["code"] for reason in world.told()["why"]]
 
 
-async def test_nothing_new_is_nothing_written(world: World) -> None:
+async def test_nothing_new_is_nothing_written(world: World, autojump_clock: MockClock) -> None:
     world.link.carried = Traffic(1, 1, 0, 0)
     await trio.sleep(WRITE_S + 1)
     commits = world.store.statistics().commits
@@ -156,7 +155,9 @@ async def test_nothing_new_is_nothing_written(world: World) -> None:
     assert world.store.statistics().commits == commits
 
 
-async def test_a_race_waits_until_it_has_come_there_and_that_is_remembered(world: World) -> None:
+async def test_a_race_waits_until_it_has_come_there_and_that_is_remembered(
+    world: World, autojump_clock: MockClock
+) -> None:
     name = world.read(101, b"[1]")
     world.service.held_by_hub = {race_path(101): name}
     assert world.told()["races_waiting"] == 1, "nobody is connected"
@@ -174,7 +175,7 @@ async def test_a_race_waits_until_it_has_come_there_and_that_is_remembered(world
     assert world.told()["races_waiting"] == 2
 
 
-async def test_what_the_hub_does_not_want_does_not_wait(world: World) -> None:
+async def test_what_the_hub_does_not_want_does_not_wait(world: World, autojump_clock: MockClock) -> None:
     world.service.watched_at = trio.current_time()
     world.link.connection = FakeConnection()
     world.read(101, b"[1]")
@@ -183,7 +184,7 @@ async def test_what_the_hub_does_not_want_does_not_wait(world: World) -> None:
     assert world.told()["races_waiting"] == 0
 
 
-async def test_what_may_not_leave_does_not_wait(world: World) -> None:
+async def test_what_may_not_leave_does_not_wait(world: World, autojump_clock: MockClock) -> None:
     world.service.private = race_path(101)
     world.read(101, b"[1]")
     world.light.on_read(race_path(102), RequestError(ErrorCode.TIMEOUT, "late"))
@@ -193,7 +194,9 @@ async def test_what_may_not_leave_does_not_wait(world: World) -> None:
 @pytest.mark.parametrize(
     ("words", "what"), [("it broke", "No link to the cloud"), (f"{NO_INTERNET}: no", "No internet")]
 )
-async def test_a_lost_link_is_lost_also_while_it_is_dialled(world: World, words: str, what: str) -> None:
+async def test_a_lost_link_stays_lost_while_it_is_dialled(
+    world: World, autojump_clock: MockClock, words: str, what: str
+) -> None:
     assert world.told()["sentence"] == "Connecting to the cloud"
     link = LinkStatus(0.0)
     for status in (Status.LOST, Status.CONNECTING):
