@@ -1,6 +1,6 @@
 """Which of several pits shows an event: the first, without flapping, or the one that the organiser chose."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemons.race.active import HOLD_S, ActivePits, Standing
@@ -121,6 +121,7 @@ standings = st.lists(
 choices = st.tuples(st.sampled_from([A, B]), st.none() | st.sampled_from("abcd"))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(standings, st.none() | choices, st.floats(0, 40)), max_size=20))
 def test_every_site_is_found_and_every_event_shown_once_by_one_that_has_it(
     steps: list[tuple[list[Standing], tuple[str, str | None] | None, float]],
