@@ -146,6 +146,8 @@ class OperatorApp(App[int]):
 
     def tick(self) -> None:
         """Paint, if there is news and the terminal keeps up; end when the terminal is gone."""
+        if not self.is_running:
+            return  # it ends, and its widgets go one by one
         if not self.is_headless and is_gone(sys.__stdin__):
             if self._ticks is not None:
                 self._ticks.stop()

@@ -1,5 +1,6 @@
 """When the screen is painted, what fits on it, and what the filter lets through."""
 
+from tests.tui.app.world import in_textual, shown
 from tui.app.columns import Column, place
 from tui.app.filter import Filter
 from tui.app.painter import LAG, Painter
@@ -34,3 +35,13 @@ def test_a_filter_is_a_pattern_or_its_inverse() -> None:
     assert not Filter("!fail").matcher()("it failed") and Filter("!fail").matcher()("it went well")
     assert Filter("(").matcher()("f(x)"), "what is no pattern is taken as it is"
     assert Filter("!").matcher()("anything") and not Filter("!").is_set
+
+
+@in_textual
+async def test_nothing_is_painted_any_more_while_it_ends() -> None:
+    """Textual takes the widgets away one by one, on a slow machine between two ticks."""
+    async with shown() as face:
+        await face.table.remove()
+        face.app._running = False  # what its end begins with
+        face.world.tell({})
+        face.app.tick()
