@@ -175,15 +175,18 @@ async def test_one_is_lifted_and_all_are_healed() -> None:
         allowed(face, fault(), fault(name="drill.cut", type="silence", attributes={}))
         await face.press("9", "down", "x")
         assert "Lift slow in cloud hub-1?" in face.text and "1 fault ends: latency" in face.text
-        await face.press("tab", "enter", "z")
+        await face.press("tab", "enter")
+        await face.press("z")
         assert "This undoes: lift slow in cloud hub-1." in face.text
         assert "place slow in cloud hub-1 again for 18 s" in face.text
-        await face.press("tab", "enter", "down", "x")
+        await face.press("tab", "enter")
+        await face.press("down", "x")
         assert "Cannot be undone: it was a drill's, which places its own." in face.text
         await face.press("enter", "X")
         assert "2 faults end: slow, drill.cut." in face.text and "A drill's are among them" in face.text
         assert "Cannot be undone: what is healed stays whole" in face.text
-        await face.press("tab", "enter", "z")
+        await face.press("tab", "enter")
+        await face.press("z")
         assert "cannot be undone: what is healed stays whole" in face.status
         attributes = {"latency": 300, "jitter": 0, "distribution": "uniform"}
         again = {
