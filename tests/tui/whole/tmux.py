@@ -91,7 +91,8 @@ class Pane:
                 server, dead, status, number = said.split(" ")
                 if dead == "1" and (status or number):  # which come a moment later
                     return int(status) if status else -int(number)
-                if dead == "1":  # tmux 3.3 now and then misses that its child has ended, and leaves it a zombie
+                if dead == "1":
+                    # tmux 3.3 now and then misses that its child has ended, and leaves it a zombie.
                     os.kill(int(server), signal.SIGCHLD)
                 await trio.sleep(LOOK_S)
 
