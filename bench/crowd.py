@@ -31,6 +31,8 @@ from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Notifier, RaceCo
 from daemons.cloud import open_cloud
 from daemons.ops.environment import Environment
 from daemons.ops.logs import LogLevel, configure_logs
+from daemons.ops.memory import look_for_garbage_rarely
+from daemons.ops.openfiles import allow_open_files
 from daemons.ops.options import Address, Secret
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.pits import NOTIFY_PATH, open_pits
@@ -308,6 +310,8 @@ def main() -> None:
     given = options.parse_args()
     configure_logs(LogLevel.ERROR)
     if given.be:
+        allow_open_files()
+        look_for_garbage_rarely()
         trio.run(partial(_be, given.be, Path(given.folder), given.origin, given.cloud, given.token))
         return
     problems, figures = [], {}

@@ -16,7 +16,7 @@ import trio
 from daemons.ops.errors import ConfigError, RefusedToStart, StartAgain
 from daemons.ops.groups import leaves
 from daemons.ops.logs import LogLevel, configure_logs
-from daemons.ops.memory import give_back_memory
+from daemons.ops.memory import give_back_memory, look_for_garbage_rarely
 from daemons.ops.openfiles import allow_open_files
 from daemons.ops.slowsteps import LOOP_STEPS
 from daemons.store import StorageError
@@ -85,6 +85,7 @@ def run_process(open_daemon: Open, log_level: LogLevel) -> Exit:
     """Run a daemon as a process, from opening it to its orderly end; return the exit code."""
     configure_logs(log_level)
     allow_open_files()
+    look_for_garbage_rarely()
     return run_daemon(partial(serve_daemon, open_daemon))
 
 

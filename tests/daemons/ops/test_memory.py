@@ -1,5 +1,6 @@
 """What was freed goes back to the system, also from between what is kept."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -25,3 +26,17 @@ async def test_freed_blocks_between_kept_ones_are_given_back(monkeypatch: pytest
             while _resident_bytes() > before - 20_000_000:
                 await trio.sleep(0.02)
         nursery.cancel_scope.cancel()
+
+
+def test_a_process_looks_for_garbage_rarely_but_it_looks() -> None:
+    before = gc.get_threshold()
+    try:
+        memory.look_for_garbage_rarely()
+        assert gc.isenabled()
+        assert gc.get_threshold()[0] > 2_000
+        collections = gc.get_stats()[0]["collections"]
+        kept = [[] for _ in range(2 * gc.get_threshold()[0])]  # type: ignore[var-annotated]
+        assert gc.get_stats()[0]["collections"] > collections
+        del kept
+    finally:
+        gc.set_threshold(*before)
