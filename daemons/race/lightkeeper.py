@@ -114,9 +114,10 @@ class LightKeeper:
                         await trio.sleep(LOOK_S)
                 await self._write()
         finally:
-            with trio.move_on_after(LEAVE_S, shield=True):
-                self.look()
-                await self._write()
+            if self.store.fault is None:  # a disk that takes nothing is not waited for
+                with trio.move_on_after(LEAVE_S, shield=True):
+                    self.look()
+                    await self._write()
 
     def look(self) -> None:
         """Take what the link has carried, and what the hub has, as they are now."""

@@ -146,8 +146,9 @@ class Memory:
                 while True:
                     await self._write(await self._receive.receive())
             finally:
-                with trio.move_on_after(LEAVE_S, shield=True):
-                    await self._leave()
+                if self.store.fault is None:  # a disk that takes nothing is not waited for
+                    with trio.move_on_after(LEAVE_S, shield=True):
+                        await self._leave()
 
     async def _write(self, item: Seen | _Recall) -> None:
         """Write what has come and comes within a second, then look up what is asked for: in the order of their reading."""
