@@ -1,5 +1,6 @@
 """Spectators who stop reading, send half a request, open connection upon connection: others see the race go on."""
 
+import json
 import socket
 import sys
 import time
@@ -13,6 +14,7 @@ from attrs import evolve
 from starlette.applications import Starlette
 
 from daemons.race.keeper import BoardKeeper
+from daemons.race.mergepatch import apply
 from daemons.race.pages import race_routes
 from daemons.web.assets import Assets
 from daemons.web.config import FrontConfig
@@ -25,6 +27,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a whole n
 
 STREAM = b"GET /api/v1/sites/pits/stream HTTP/1.1\r\nHost: pits\r\n\r\n"
 CONFIG = FrontConfig(write_timeout_s=0.5, connections_per_peer_max=50, linger_s=0.1)
+
+
+LAPS = 40
 
 
 class Field:
@@ -109,6 +114,41 @@ async def test_one_who_stops_reading_is_put_out_and_nothing_is_kept_for_him() ->
             await good.has(field.lap())
             assert front.statistics.write_timeouts == 1
         assert front.statistics.failures == 0
+
+
+async def test_one_who_reads_slowly_has_the_tree_in_the_end_byte_for_byte() -> None:
+    field = Field()
+    async with serving(field, evolve(CONFIG, write_timeout_s=30.0)) as (front, good):
+        async with await connect(front.ports[0], buffer=65536) as slow:
+            await slow.send_all(STREAM)
+            for _ in range(LAPS):  # more than the buffers between hold
+                await good.has(field.lap())
+            newest, raw, is_told = field.keeper.tree.newest(), b"", False
+            with trio.fail_after(60):
+                while not is_told or not raw.endswith(b"}\n\n\r\n"):
+                    seen = max(0, len(raw) - 40)
+                    raw += await slow.receive_some(65536)
+                    is_told = is_told or raw.find(f"id: {newest.id}\n".encode(), seen) >= 0
+        tree, patches = None, 0
+        for block in _joined(raw.partition(b"\r\n\r\n")[2]).decode().split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in block.splitlines())
+            if fields.get("event") in ("tree", "patch"):
+                value = json.loads(fields["data"])
+                tree = value if fields["event"] == "tree" else apply(tree, value)
+                patches += fields["event"] == "patch"
+        assert tree == newest.tree
+        assert 0 < patches < LAPS, "the buffers took it all"
+
+
+def _joined(chunks: bytes) -> bytes:
+    """The body that these chunks are of."""
+    body = b""
+    while chunks:
+        size, _, rest = chunks.partition(b"\r\n")
+        length = int(size, 16)
+        assert rest[length : length + 2] == b"\r\n"
+        body, chunks = body + rest[:length], rest[length + 2 :]
+    return body
 
 
 async def test_half_requests_end_and_cost_others_nothing() -> None:
