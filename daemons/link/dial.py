@@ -8,6 +8,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 import trio
@@ -198,7 +199,8 @@ class Dialer:
         """Exchange hellos."""
         opened_at = trio.current_time() - UPGRADE_S  # the hub may have sent its hello as soon as we asked
         ours = await self.peer.hello()
-        await transport.send(opening_message(ours))
+        with suppress(TransportClosed):  # who refused us before it heard us has said why
+            await transport.send(opening_message(ours))
         try:
             theirs = await receive_hello(transport)
             check_hello(theirs, role=self.hub_role, site=self.peer.site)

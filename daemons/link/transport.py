@@ -367,7 +367,7 @@ async def client_transport(
     """Upgrade `stream` and hold the transport open for the body of the block.
 
     Raises UpgradeRefused when the far end answers anything but 101, TransportClosed when the connection goes in the
-    middle. The caller's scope bounds the handshake.
+    middle. What the far end said before it closed can still be received. The caller's scope bounds the handshake.
     """
     shared = _SharedStream(stream)
     async with _reader_nursery(shared) as nursery:
@@ -386,9 +386,9 @@ async def client_transport(
             receive_buffer_size=_RECEIVE_BUFFER_BYTES,
         )
         watching.cancel(reason="the handshake is over")
-        if ws.closed is not None:
-            raise _closed(ws.closed)
         if ws.subprotocol != SUBPROTOCOL:
+            if ws.closed is not None:
+                raise _closed(ws.closed)
             raise TransportClosed(CloseCode.PROTOCOL_ERROR, "what answered does not speak pitlink")
         yield WebSocketTransport(ws, shared)
 

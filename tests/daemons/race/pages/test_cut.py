@@ -27,7 +27,7 @@ def test_a_cut_is_seen_lived_with_and_healed_without_a_hand(stand_of: Stands, ta
     assert [error["errorId"] for error in errors] in ([], ["in-incognito"]), errors
     stand.wait(Stand.cut)
     tab.see("No connection", "OLD DATA")
-    clock = tab.text(".clock")
+    clock_s = _seconds(tab.text(".clock"))
     tab.picture("old-data")
     assert "when last heard of" in tab.text(".clocks")
     # Another page, opened anew while there is no net: what was seen last, its age going on from where it was.
@@ -38,7 +38,8 @@ def test_a_cut_is_seen_lived_with_and_healed_without_a_hand(stand_of: Stands, ta
     go(tab, "Now")
     tab.until(f"parseInt(document.getElementById('stale-age').innerText) > {age_s}")
     tab.see("9.50")
-    assert tab.text(".clock") == clock  # the race may be over
+    # The race may be over: it stands where it was when last heard of, which a page in its midst takes to the next second.
+    assert clock_s <= _seconds(tab.text(".clock")) <= clock_s + 1
     stand.call(lap({1: [4.0, 9.5, 8.75]}))
     before = len(stand.call(lambda here: here.requests))
     stand.wait(Stand.serve)
@@ -46,6 +47,11 @@ def test_a_cut_is_seen_lived_with_and_healed_without_a_hand(stand_of: Stands, ta
     tab.until("document.getElementById('stale').hidden")
     asked = stand.call(lambda here: here.requests)[before:]
     assert len(asked) < 10, asked
+
+
+def _seconds(clock: str) -> int:
+    minutes, seconds = clock.split(":")
+    return 60 * int(minutes) + int(seconds)
 
 
 def test_after_a_short_cut_only_what_was_missed_comes(stand_of: Stands, tab_of: Tabs) -> None:
