@@ -4,7 +4,8 @@ import gc
 import importlib.util
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -108,9 +109,6 @@ def tui(
     if who and not is_speakable(who):
         raise ConfigError([Problem("--who", "is no name", NAME_WORDS)])
     has_lines = once or as_json or plain or not _has_screen()
-    if not has_lines:
-        gc.disable()  # until the first picture stands: nothing of what is imported is rubbish
-    keymap = {} if has_lines else _own_keys(keys)
 
     def opened(recorder: "Recorder | None") -> "Feeds":
         from tui.feed import open_feeds
@@ -125,13 +123,18 @@ def tui(
         feeds.drilling = Drilling((sys.executable, "-m", "daemons.cli"), drills, feeds.model)
         return feeds
 
-    with _recorder(record) as recorder:
-        if not has_lines:
+    if not has_lines:
+        with _looking_for_no_garbage():
+            keymap = _own_keys(keys)
             from tui.app.later import Later
             from tui.app.run import run_app
 
-            backend = Later(partial(with_drills, recorder))
-            return run_app(backend, is_read_only=read_only, markers=markers, keys=keymap, recorder=recorder)
+            with _recorder(record) as recorder:
+                backend = Later(partial(with_drills, recorder))
+                return run_app(
+                    backend, is_read_only=read_only, markers=markers, keys=keymap, recorder=recorder
+                )
+    with _recorder(record) as recorder:
         import trio
 
         from tui.lineface import follow, until_signal
@@ -141,6 +144,16 @@ def tui(
         if once or as_json:
             return trio.run(until_signal, partial(show_once, feeds, as_json=as_json))
         return trio.run(until_signal, partial(follow, feeds, recorder))
+
+
+@contextmanager
+def _looking_for_no_garbage() -> Iterator[None]:
+    """Until the first picture stands, which turns it on: nothing of what is imported is garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _recorder(path: Path | None) -> "AbstractContextManager[Recorder | None]":

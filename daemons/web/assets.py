@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from attrs import field, frozen
@@ -116,8 +117,9 @@ def is_known(if_none_match: str | None, version: str) -> bool:
     return "*" in tags or f'"{version}"' in tags
 
 
+@cache
 def read_assets(folder: Path = STATIC) -> Assets:
-    """Read a folder's files. Blocks: for start-up only.
+    """Read a folder's files, once a process. Blocks: for start-up only.
 
     KeyError for a reference to a missing file, ModuleError for files that refer to each other in a ring, and for a
     page's module that cannot be joined with its imports.
