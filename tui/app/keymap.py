@@ -5,10 +5,8 @@
 "row.down" = "down,n"
 """
 
-import difflib
 import itertools
 import os
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -93,6 +91,8 @@ def read_keys(path: Path, bound: Sequence[Bound], *, is_needed: bool) -> dict[st
 
     Raises ConfigError with everything that is wrong with it. `is_needed`: a missing file is wrong too.
     """
+    import tomllib  # few have a file
+
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -121,11 +121,13 @@ def _checked(
     path: Path, table: Mapping[str, object], bound: Mapping[str, Bound], problems: list[Problem]
 ) -> dict[str, tuple[str, ...]]:
     """Return what of the table can be taken; add what is wrong with the rest."""
+    from difflib import get_close_matches
+
     keymap = {}
     for name, given in table.items():
         place = f"{path}: keys.{name!r}"
         if name not in bound:
-            near = difflib.get_close_matches(name, bound, 1)
+            near = get_close_matches(name, bound, 1)
             hint = f"did you mean {near[0]!r}?" if near else "pitlink tui --list-keys shows the ids"
             problems.append(Problem(place, "there is no such id", hint))
             continue
