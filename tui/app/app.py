@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segments
 from textual import events
@@ -18,8 +19,6 @@ from textual.driver import Driver
 from textual.timer import Timer
 
 from daemons.ops.errors import ConfigError, RefusedToStart
-from tui.app.asking import Asking
-from tui.app.confirm import Confirm
 from tui.app.desk import Desk
 from tui.app.guest import Guest
 from tui.app.hangup import HUNG_UP, is_gone
@@ -32,14 +31,15 @@ from tui.app.markers import AsciiOnly, Markers
 from tui.app.page import Page
 from tui.app.pages import CHAOS, HOME, LOG, PAGES, SITE, TRACE, page_named
 from tui.app.painter import Painter, waiting_writes
-from tui.app.prompt import Prompt
 from tui.app.replay import OFFERS, REPLAY_BINDINGS, press, speak
 from tui.app.site import SiteView
-from tui.app.spoken import offers, understand
 from tui.app.takeaway import Takeaway
 from tui.app.trace import TraceView
 from tui.app.view import View
 from tui.model.words import printable
+
+if TYPE_CHECKING:
+    from tui.app.asking import Asking
 
 __all__ = ["OperatorApp"]
 
@@ -95,7 +95,6 @@ class OperatorApp(App[int]):
         self.desk = desk
         self.guest = Guest(desk.run)
         self.painter = Painter(desk.version, lambda: waiting_writes(self._driver))
-        self.asking = Asking(self, desk, self._tell)
         self.keys = KeyLine(self, super().on_event)
         self.takeaway = Takeaway(self._write_past, self._tell)
         self.last_screen: list[str] = []
@@ -199,7 +198,14 @@ class OperatorApp(App[int]):
         """Why something on a view does not go."""
         self._tell(event.words)
 
-    # --- keys --------------------------------------------------------------------------------------------------
+    # --- keys: what they open is imported with the first of them, not for the first picture --------------------------
+
+    @cached_property
+    def asking(self) -> "Asking":
+        """How a deed comes about."""
+        from tui.app.asking import Asking
+
+        return Asking(self, self.desk, self._tell)
 
     def action_go(self, name: str) -> None:
         """Go to a page."""
@@ -207,6 +213,9 @@ class OperatorApp(App[int]):
 
     def action_speak(self) -> None:
         """`:`"""
+        from tui.app.prompt import Prompt
+        from tui.app.spoken import offers
+
         page = self._page()
         if page is None:
             return
@@ -218,6 +227,8 @@ class OperatorApp(App[int]):
 
     def action_filter(self) -> None:
         """`/`"""
+        from tui.app.prompt import Prompt
+
         page = self._page()
         if page is None:
             return
@@ -383,8 +394,11 @@ class OperatorApp(App[int]):
                     screen.say()
                 else:
                     screen.paint()
-            elif isinstance(screen, Confirm) and screen.is_mounted:
-                screen.paint()
+            elif screen.is_mounted and not isinstance(screen, Page):
+                from tui.app.confirm import Confirm
+
+                if isinstance(screen, Confirm):
+                    screen.paint()
 
     def _pace(self) -> None:
         """Tick as often as the page that is shown is painted."""
@@ -432,6 +446,8 @@ class OperatorApp(App[int]):
             if why_not:
                 self._tell(why_not)
             return
+        from tui.app.spoken import understand
+
         meant = understand(text, self.desk.model, self.asking.known(targets))
         match meant.kind:
             case "page":

@@ -69,8 +69,8 @@ PAGES = (
 
 
 def import_all() -> None:
-    """Have every page imported: for who wants to know what keys there are."""
-    for module in _LATER:
+    """Have every page imported, and what asks questions: for who wants to know what keys there are."""
+    for module in (*_LATER, "asking"):
         import_module(f"tui.app.{module}")
 
 

@@ -1,5 +1,6 @@
 """Keys of one's own: read from a file, judged as a whole, shown where keys are shown, and heard."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import tui.app as app
 from daemons.ops.errors import ConfigError
 from tests.tui.app.terminal import Terminal
 from tests.tui.app.world import in_textual, shown
@@ -144,6 +146,10 @@ def test_the_command_prints_them_and_says_what_is_wrong(tmp_path: Path) -> None:
     path.write_text('[keys]\n"app.freeze" = "F"\n')
     done = subprocess.run([*command, "--list-keys"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and '"app.freeze" = "F"' in done.stdout
+    # Also what is imported with the first key that wants it, by a program that has not seen one.
+    sources = "".join(source.read_text() for source in Path(app.__file__).parent.glob("*.py"))
+    literal = set(re.findall(r'\bid="([a-z]+\.[a-z0-9]+)"', sources))
+    assert len(literal) > 40 and literal <= set(tomllib.loads(done.stdout)["keys"])
     path.write_text('[keys]\n"app.freeze" = "ctrl+s"\n"x" = "y"\n')
     with Terminal(*command) as terminal:
         terminal.read(lambda: "there is no such id" in terminal.text.replace("\n", ""))
