@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +14,6 @@ from daemons.ops.logs import configure_for_tests
 settings.register_profile("ci", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
 configure_for_tests()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of few tests first: it is they that start whole programs, and for one that began last all cores would wait."""
-    counts = Counter(item.path for item in items)
-    items.sort(key=lambda item: counts[item.path])
 
 
 @pytest.fixture
