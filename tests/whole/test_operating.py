@@ -167,7 +167,12 @@ async def test_versions_production_and_who_watches_are_in_the_status(tmp_path: P
     async with open_stage(tmp_path, tree=tree(), pits_config=production) as stage:
         await stage.connected()
         pits, cloud = doors(tmp_path)
-        here, there = await pits.status(), await cloud.status()
+        with trio.fail_after(15):  # each has heard the other's hello a moment after the line stands
+            while True:
+                here, there = await pits.status(), await cloud.status()
+                if here["link"]["software"] and there["sites"][SITE]["software"]:
+                    break
+                await trio.sleep(0.02)
         assert (here["production"], there["production"]) == (True, False)
         for told in (here, there, here["link"], there["sites"][SITE]):
             assert (told["software"], told["protocol"]) == (SOFTWARE, PROTOCOL)
