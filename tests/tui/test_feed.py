@@ -5,6 +5,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tui.model import FeedState, Model, SiteState
 from tui.model.tracebook import legs
 
 
-async def until(condition: Callable[[], Any], within_s: float = 15.0) -> None:
+async def until(condition: Callable[[], Any], within_s: float = 30.0) -> None:
     with trio.fail_after(within_s):
         while not condition():
             await trio.sleep(0.01)
@@ -150,10 +151,9 @@ async def test_the_records_of_a_fetch_are_followed_and_those_of_before_are_found
 
 
 def say(number: int) -> None:
-    """Log something, as both daemons of a stage do: they are one process."""
-    PROCESS_RING.add(
-        "info", json.dumps({"event": "test.said", "number": number, "at": "2026-01-01T00:00:00Z"})
-    )
+    """Log something, as both daemons of a stage do: they are one process. By its time a feed tells one from another."""
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    PROCESS_RING.add("info", json.dumps({"event": "test.said", "number": number, "at": at}))
 
 
 def said(model: Model, number: int) -> set[str]:
