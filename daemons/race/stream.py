@@ -19,7 +19,6 @@ from weakref import WeakKeyDictionary
 
 import trio
 from attrs import define, field
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from daemons.race.keeper import Freshness
@@ -28,6 +27,7 @@ from daemons.race.treebytes import to_json
 from daemons.race.treekeeper import TreeKeeper
 from daemons.web import sse
 from daemons.web.asgi import CHUNKS
+from daemons.web.eventstream import EventStream
 
 __all__ = ["BoardFeed", "SiteNews", "TreeStream", "Viewing", "freshness_json"]
 
@@ -37,13 +37,6 @@ RETRY_MS = 1000
 
 SHARED_S = 0.02
 """For so long the same bytes are sent to all: an age is wrong by as much at most."""
-
-_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),  # nginx would hold events back
-    (b"access-control-allow-origin", b"*"),  # what is public here, clubs show on pages of their own
-]
 
 
 def freshness_json(fresh: Freshness) -> dict[str, Any]:
@@ -147,7 +140,7 @@ class Viewing:
         return found
 
 
-class TreeStream(Response):
+class TreeStream(EventStream):
     """One viewer's stream. Ends when the viewer leaves, when the server drains, or when cancelled.
 
     `site`: the one asked for, None for the only one; `after`: the version that the viewer has, "" for none.
@@ -161,9 +154,6 @@ class TreeStream(Response):
         self._told_tree = after
         self._told_why: str | None = None
         self._told_sites: tuple[list[str], str | None] | None = None
-        self._over = False
-        self._woken = False  # since the sites were last looked at
-        self._waiting = trio.CancelScope()
         self._takes_chunks = False
         self._send_nowait: Callable[[bytes], int] = lambda chunks: 0
 
@@ -172,25 +162,8 @@ class TreeStream(Response):
         extension = scope.get("extensions", {}).get(CHUNKS)
         self._takes_chunks = extension is not None
         self._send_nowait = (extension or {}).get("send_nowait", self._send_nowait)
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch, receive)
-            try:
-                with self._viewing.sites.heard_by(self._wake):
-                    await self._send_all(send)
-            except OSError:  # ASGI 2.4: the viewer is gone, or has not read for the write deadline
-                pass
-            nursery.cancel_scope.cancel(reason="the stream is over")
-
-    async def _watch(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._over = True
-        self._wake()
-
-    def _wake(self) -> None:
-        self._woken = True
-        self._waiting.cancel(reason="there is something new")
+        with self._viewing.sites.heard_by(self.wake):
+            await super().__call__(scope, receive, send)
 
     async def _send_all(self, send: Send) -> None:
         chunks = [sse.chunk(b"retry: %d\n\n" % RETRY_MS)]

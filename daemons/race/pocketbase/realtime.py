@@ -13,7 +13,6 @@ from typing import Protocol
 
 import trio
 from attrs import define, field
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from daemons.race.model import Day
@@ -22,6 +21,7 @@ from daemons.race.pocketbase.records import SiteDay
 from daemons.race.pocketbase.topics import PING, Topic, message, messages, read_topic
 from daemons.race.stream import SiteNews
 from daemons.race.treekeeper import TreeKeeper
+from daemons.web.eventstream import EventStream
 
 __all__ = ["DayFeed", "Realtime", "RealtimeStream"]
 
@@ -31,12 +31,6 @@ TOPICS_MAX = 1000
 
 PING_S = 10.0
 _CLIENT_BYTES = 20
-_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-    (b"access-control-allow-origin", b"*"),
-]
 
 
 class DayFeed(Protocol):
@@ -126,52 +120,33 @@ class Realtime:
         return True
 
 
-class RealtimeStream(Response):
+class RealtimeStream(EventStream):
     """One client's stream. Ends when the client leaves or is too slow, when the server drains, or when cancelled."""
 
     def __init__(self, realtime: Realtime) -> None:
         super().__init__()
         self._realtime = realtime
-        self._over = False
-        self._woken = False
-        self._waiting = trio.CancelScope()
+        self._name, self._client = "", _Client()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream. Never raises for a client who is gone."""
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        name, client = self._realtime.join(self._wake)
+        self._name, self._client = self._realtime.join(self.wake)
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._watch, receive)
-                try:
-                    with self._realtime.news.heard_by(self._wake):
-                        await self._send_all(send, name, client)
-                except OSError:  # ASGI 2.4: the client is gone, or has not read for the write deadline
-                    pass
-                nursery.cancel_scope.cancel(reason="the stream is over")
+            with self._realtime.news.heard_by(self.wake):
+                await super().__call__(scope, receive, send)
         finally:
-            self._realtime.leave(name)
+            self._realtime.leave(self._name)
 
-    async def _watch(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._over = True
-        self._wake()
-
-    def _wake(self) -> None:
-        self._woken = True
-        self._waiting.cancel(reason="there is something new")
-
-    async def _send_all(self, send: Send, name: str, client: _Client) -> None:
+    async def _send_all(self, send: Send) -> None:
         realtime, book = self._realtime, self._realtime.book
         await realtime.look()
         place, ping_at = book.serial, trio.current_time() + PING_S
-        chunk = message("PB_CONNECT", json.dumps({"clientId": name}).encode(), name)
+        chunk = message("PB_CONNECT", json.dumps({"clientId": self._name}).encode(), self._name)
         while not self._over:
             if chunk:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             serials = [(feed, feed.serial) for feed in realtime.feeds().values()]
-            topics, self._woken = client.topics, False
+            topics, self._woken = self._client.topics, False
             await realtime.look()
             changes = book.since(place)
             if changes is None:
@@ -182,7 +157,7 @@ class RealtimeStream(Response):
             if trio.current_time() >= ping_at:
                 ping_at = trio.current_time() + PING_S
                 now = json.dumps({"timestamp": date_text(realtime.utc_now())}).encode()
-                chunk += message(PING, now) if client.wants_ping else b":\n\n"
+                chunk += message(PING, now) if self._client.wants_ping else b":\n\n"
             if not chunk:
                 await self._wait(serials, ping_at)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -199,4 +174,4 @@ class RealtimeStream(Response):
 
     async def _wait_one(self, feed: DayFeed, serial: int) -> None:
         await feed.wait_change(serial)
-        self._wake()
+        self.wake()
