@@ -4,16 +4,28 @@ A body is the CBOR map of its fields. Readers accept the current major version o
 whatever else comes becomes a dead letter, which holds the body.
 """
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 import cattrs.strategies
-from attrs import Attribute, asdict, field, frozen
+from attrs import asdict, field, frozen
 
 from protocol import cbor
+from protocol.bodyfields import is_uuid, sayable
 from protocol.convert import make_converter
+from protocol.heating import (
+    HeatAction,
+    HeatEvent,
+    HeatMode,
+    HeatOverride,
+    HeatPreset,
+    HeatResume,
+    HeatSwitch,
+    HeatUnlock,
+    HeatUsePreset,
+    HeatWeek,
+)
 
 __all__ = [
     "Action", "AllowlistSwitch", "Command", "EventOpened", "Lap", "OriginFound", "OriginLost", "Pause", "Purge",
@@ -22,24 +34,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-TEXT_MAX = 1024
-"""Characters of a text in a body; what is longer is cut. Names come from files that strangers wrote."""
-
-_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
 class UnknownBody(ValueError):
     """No body of this kind and version is known here, or it does not read as one."""
-
-
-def _sayable(text: str) -> str:
-    """Return `text` as the wire can carry it: not too long, no lone surrogates."""
-    return text[:TEXT_MAX].encode(errors="replace").decode()
-
-
-def _is_uuid(_: Any, attribute: "Attribute[str]", value: str) -> None:
-    if _UUID.fullmatch(value) is None:
-        raise ValueError(f"{attribute.name} is not a UUID")
 
 
 # --- channel `event`: the pits' journal. `at`: UTC seconds
@@ -49,15 +45,15 @@ def _is_uuid(_: Any, attribute: "Attribute[str]", value: str) -> None:
 @frozen
 class EventOpened:
     at: float
-    event: str = field(converter=_sayable)
-    name: str = field(converter=_sayable)
+    event: str = field(converter=sayable)
+    name: str = field(converter=sayable)
 
 
 @frozen
 class RaceStarted:
     at: float
-    race: str = field(converter=_sayable)
-    name: str = field(converter=_sayable)
+    race: str = field(converter=sayable)
+    name: str = field(converter=sayable)
 
 
 @frozen
@@ -65,8 +61,8 @@ class Lap:
     """A pilot's lap `number` (1 is the first after the holeshot) of `seconds`."""
 
     at: float
-    race: str = field(converter=_sayable)
-    pilot: str = field(converter=_sayable)
+    race: str = field(converter=sayable)
+    pilot: str = field(converter=sayable)
     number: int
     seconds: float
 
@@ -74,8 +70,8 @@ class Lap:
 @frozen
 class RaceEnded:
     at: float
-    race: str = field(converter=_sayable)
-    name: str = field(converter=_sayable)
+    race: str = field(converter=sayable)
+    name: str = field(converter=sayable)
 
 
 @frozen
@@ -83,14 +79,14 @@ class ResultsEmptied:
     """The results of a finished race turned empty; the last good ones are shown."""
 
     at: float
-    race: str = field(converter=_sayable)
-    name: str = field(converter=_sayable)
+    race: str = field(converter=sayable)
+    name: str = field(converter=sayable)
 
 
 @frozen
 class OriginLost:
     at: float
-    why: str = field(converter=_sayable)
+    why: str = field(converter=sayable)
 
 
 @frozen
@@ -137,15 +133,15 @@ class AllowlistSwitch:
     enabled: bool
 
 
-Action = Pause | Resume | Purge | Reconnect | AllowlistSwitch
+Action = Pause | Resume | Purge | Reconnect | AllowlistSwitch | HeatAction
 
 
 @frozen
 class Command:
     """Something the site is to do. `against`: the state version it was issued against (0: any)."""
 
-    id: str = field(validator=_is_uuid)
-    issuer: str = field(converter=_sayable)
+    id: str = field(validator=is_uuid)
+    issuer: str = field(converter=sayable)
     expires_at: float
     against: int
     action: Action
@@ -155,7 +151,7 @@ class Command:
 class Revoke:
     """Command `id` is not to run any more."""
 
-    id: str = field(validator=_is_uuid)
+    id: str = field(validator=is_uuid)
 
 
 class ResultStatus(StrEnum):
@@ -168,13 +164,13 @@ class ResultStatus(StrEnum):
 class Result:
     """What became of command `id`: decided by the site, once. `at`: UTC seconds."""
 
-    id: str = field(validator=_is_uuid)
+    id: str = field(validator=is_uuid)
     status: ResultStatus
-    words: str = field(converter=_sayable)
+    words: str = field(converter=sayable)
     at: float
 
 
-Body = RaceEvent | Command | Revoke | Result
+Body = RaceEvent | HeatEvent | Command | Revoke | Result
 
 _VERSIONS: dict[type, tuple[str, int]] = {
     EventOpened: ("event.opened", 1),
@@ -184,6 +180,7 @@ _VERSIONS: dict[type, tuple[str, int]] = {
     ResultsEmptied: ("race.results_emptied", 1),
     OriginLost: ("origin.lost", 1),
     OriginFound: ("origin.found", 1),
+    HeatEvent: ("heat.event", 1),
     Command: ("command", 1),
     Revoke: ("command.revoke", 1),
     Result: ("result", 1),
@@ -195,6 +192,14 @@ _ACTIONS = {
     Purge: "purge",
     Reconnect: "reconnect",
     AllowlistSwitch: "allowlist",
+    HeatOverride: "heat.override",
+    HeatResume: "heat.resume",
+    HeatMode: "heat.mode",
+    HeatWeek: "heat.week",
+    HeatPreset: "heat.preset",
+    HeatUsePreset: "heat.use_preset",
+    HeatSwitch: "heat.switch",
+    HeatUnlock: "heat.unlock",
 }
 
 _converter = make_converter()

@@ -191,6 +191,8 @@ class CommandExecutor:
             case Reconnect():
                 self.controls.reconnect()
                 return "reconnecting"
+            case _:
+                raise ValueError("this site does not heat")
 
     async def _set(self, name: str, value: str) -> None:
         row = (name, value)
