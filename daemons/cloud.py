@@ -49,7 +49,9 @@ from daemons.ops.offload import inline, threaded
 from daemons.ops.storecare import StoreCare
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
 from daemons.ops.watchman import Watchman
-from daemons.race import activetables, desk, memorytables, record
+from daemons.pair import desk
+from daemons.pair.sitedoor import SiteDoor
+from daemons.race import activetables, memorytables, record
 from daemons.race import cache as cache_tables
 from daemons.race.activeactions import ActiveOffice
 from daemons.race.api import api_routes
@@ -65,7 +67,6 @@ from daemons.race.pocketbase.realtime import Realtime
 from daemons.race.pocketbase.routes import pocketbase_routes
 from daemons.race.publicapi.routes import api_v1_routes
 from daemons.race.ranks import rank_of
-from daemons.race.sitedoor import SiteDoor
 from daemons.race.treeready import TreeAnswers
 from daemons.store import Store, open_store
 from daemons.web.admin import AdminOffice

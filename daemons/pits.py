@@ -45,9 +45,11 @@ from daemons.ops.metrics import metrics_route
 from daemons.ops.offload import inline, threaded
 from daemons.ops.storecare import StoreCare
 from daemons.ops.watchman import Watchman
-from daemons.race import executor, lightkeeper, memorytables
+from daemons.pair import executor
+from daemons.pair.executor import CommandExecutor
+from daemons.race import lightkeeper, memorytables
 from daemons.race.config import FetchBounds, PitsConfig, link_limits
-from daemons.race.executor import CommandExecutor, Controls
+from daemons.race.deeds import Controls, SiteDeeds
 from daemons.race.fetched import Fetched
 from daemons.race.follow import Follower
 from daemons.race.hints import HintEndpoint
@@ -120,6 +122,7 @@ class Pits:
     teller: EventTeller = field(init=False)
     service: SiteService = field(init=False)
     peer: Peer = field(init=False)
+    deeds: SiteDeeds = field(init=False)
     commands: CommandExecutor = field(init=False)
     light: LightKeeper = field(init=False)
     watchman: Watchman = field(init=False)
@@ -239,15 +242,17 @@ class Pits:
                 lambda: (self.limits.now.hub_bytes_per_s, self.limits.now.hub_bytes_burst),
             ),
         )
+        controls = Controls(self.service.pause, self.service.purge, self._reconnect, self.service.switch)
+        self.deeds = SiteDeeds(self.store, controls, environment.utc_now)
         self.commands = CommandExecutor(
             self.store,
             self.durable,
-            Controls(self.service.pause, self.service.purge, self._reconnect, self.service.switch),
+            self.deeds,
             self.peer.peer_utc_now,
             environment.utc_now,
             partial(note_command, self._trail),
         )
-        self.service.pause_ends_at = lambda: self.commands.pause_ends_at
+        self.service.pause_ends_at = lambda: self.deeds.pause_ends_at
         self.light = LightKeeper(
             self.store, environment.utc_now, self.health, self.origin, self.keeper, self.service, self.peer, WATCH_TOPIC,
             has_hub=bool(config.cloud_url), ceiling_bytes=round(config.budget_mb_per_hour * 1e6),
@@ -292,7 +297,8 @@ class Pits:
             nursery.start_soon(self.watches.run)
             if self.dialer is not None:
                 nursery.start_soon(self.teller.run)
-            await nursery.start(self.commands.run)
+            await nursery.start(self.deeds.run)
+            nursery.start_soon(self.commands.run)
             nursery.start_soon(self._sweep)
             nursery.start_soon(self.lapses.run)
             nursery.start_soon(self.watchman.run)

@@ -16,10 +16,10 @@ from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.authority.identity import Forbidden, Identity, Refusal, Role
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.trace import bound
-from daemons.race.desk import CommandDesk, TooManyCommands
+from daemons.pair.desk import CommandDesk, TooManyCommands
+from daemons.pair.issuing import issue_audited
 from daemons.race.fetched import Fetched
 from daemons.race.hub import HubSite
-from daemons.race.issuing import issue_audited
 from daemons.race.record import EventRecord
 from daemons.store.errors import StorageError
 from daemons.web.assets import is_known

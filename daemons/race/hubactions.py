@@ -14,8 +14,8 @@ from daemons.link.outbox import OutboxFull
 from daemons.link.readings import link_status
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
 from daemons.ops.authority.identity import Identity
+from daemons.pair.desk import CommandDesk, TooManyCommands
 from daemons.race.cache import SqliteCache
-from daemons.race.desk import CommandDesk, TooManyCommands
 from daemons.race.hub import HubSite
 from daemons.race.record import count_events
 from daemons.race.siteactions import channels_status

@@ -9,6 +9,7 @@ from daemons.link.readings import link_readings, state_readings
 from daemons.ops.authority.authoriser import Authoriser, identity_readings
 from daemons.ops.metrics import Reading, SiteLabels
 from daemons.ops.watchman import Watchman
+from daemons.pair.sitedoor import SiteDoor
 from daemons.race.cache import SqliteCache
 from daemons.race.hubactions import member_status
 from daemons.race.members import Members
@@ -21,7 +22,6 @@ from daemons.race.readings import (
     realtime_readings,
     tree_readings,
 )
-from daemons.race.sitedoor import SiteDoor
 from daemons.web.figures import DaemonFigures
 from protocol.linkstatus import Status
 

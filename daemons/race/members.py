@@ -34,13 +34,13 @@ from daemons.ops.health import Health
 from daemons.ops.limits import HubLimits, LimitTable
 from daemons.ops.storecare import patiently
 from daemons.ops.tokens import Role, TokenTable
+from daemons.pair.desk import CommandDesk
+from daemons.pair.issuing import note_result
 from daemons.race.active import ActivePits, Holding, Standing
 from daemons.race.activetables import read_holdings, write_holdings
 from daemons.race.cache import SqliteCache
 from daemons.race.config import CloudConfig, FetchBounds, link_limits
-from daemons.race.desk import CommandDesk
 from daemons.race.hub import HubSite
-from daemons.race.issuing import note_result
 from daemons.race.keeper import BoardKeeper
 from daemons.race.memory import Memory, observe
 from daemons.race.paths import HOME

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import attrs
 
 from daemons.ops.metrics import Labels, Reading
+from daemons.pair.desk import CommandDesk
 from daemons.race.cache import CacheStatistics
-from daemons.race.desk import CommandDesk
 from daemons.race.hints import HintStatistics
 from daemons.race.hub import HubSite
 from daemons.race.originlimits import OriginStatistics

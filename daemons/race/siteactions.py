@@ -14,7 +14,7 @@ from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
 from daemons.ops.authority.audit import Outcome
 from daemons.ops.authority.identity import Identity
 from daemons.ops.authority.trail import AuditTrail
-from daemons.race.executor import CommandExecutor
+from daemons.pair.executor import CommandExecutor
 from daemons.race.site import SiteService
 from protocol import messages
 from protocol.errors import RequestError
@@ -66,20 +66,20 @@ class SiteOffice:
         ]  # fmt: skip
 
     async def reconnect(self, params: Mapping[str, Any], identity: Identity) -> Done:
-        return self._command(messages.Reconnect())
+        return self._command(identity, messages.Reconnect())
 
     async def pause(self, params: Mapping[str, Any], identity: Identity) -> Done:
         for_s = params["for_s"]
         if for_s is not None and not 0 < for_s <= 366 * 86400:
             raise ActionRefused("for_s is a number of seconds, a year at most", 400)
         until = None if for_s is None else self.commands.utc_now() + for_s
-        return self._command(messages.Pause(until), self.service.paused, {"until": until})
+        return self._command(identity, messages.Pause(until), self.service.paused, {"until": until})
 
     async def resume(self, params: Mapping[str, Any], identity: Identity) -> Done:
-        return self._command(messages.Resume(), self.service.paused, False)
+        return self._command(identity, messages.Resume(), self.service.paused, False)
 
     async def purge(self, params: Mapping[str, Any], identity: Identity) -> Done:
-        return self._command(messages.Purge(params["prefix"]))
+        return self._command(identity, messages.Purge(params["prefix"]))
 
     async def switch(self, params: Mapping[str, Any], identity: Identity) -> Done:
         pattern, enabled = params["pattern"], params["enabled"]
@@ -89,15 +89,20 @@ class SiteOffice:
                 f"the allowlist has no entry {pattern!r}; only this site's config file can add one", 403
             )
         return self._command(
-            messages.AllowlistSwitch(pattern, enabled), known[pattern], enabled, target=pattern
+            identity, messages.AllowlistSwitch(pattern, enabled), known[pattern], enabled, target=pattern
         )
 
     def _command(
-        self, action: messages.Action, before: Any = None, after: Any = None, target: str = ""
+        self,
+        identity: Identity,
+        action: messages.Action,
+        before: Any = None,
+        after: Any = None,
+        target: str = "",
     ) -> Done:
         async def apply() -> dict[str, Any]:
             try:
-                return {"words": await self.commands.act_here(action)}
+                return {"words": await self.commands.act_here(action, identity.who)}
             except (ValueError, RequestError) as exc:
                 raise ActionRefused(str(exc)) from exc
 

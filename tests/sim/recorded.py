@@ -17,8 +17,8 @@ from attrs import define, field
 from chaos.doubles.fpvtrackside import RaceDay
 from chaos.recording import Recording
 from chaos.simnet import World
+from daemons.pair.executor import RESULTS
 from daemons.race.board import Board
-from daemons.race.executor import RESULTS
 from protocol.frames import Message
 from protocol.messages import Result, ResultStatus, Resume, decode_body
 from tests.sim.figures import Figures

@@ -8,7 +8,7 @@ import trio
 from chaos.doubles.fpvtrackside import EventTree
 from daemons.ops.tokens import Role
 from daemons.race.cache import Key
-from daemons.race.desk import LIFETIME_S
+from daemons.pair.desk import LIFETIME_S
 from protocol.messages import Purge
 from tests.whole.stage import SITE, Stage, open_stage
 
@@ -122,7 +122,7 @@ async def test_a_command_waits_for_its_site_and_one_that_came_too_late_never_run
                 await trio.sleep(0.02)
         await stage.start_pits()
         purged: list[str] = []
-        stage.pits.commands.controls.purge = purged.append
+        stage.pits.deeds.controls.purge = purged.append
         assert (await stage.result_of(late))["status"] == "EXPIRED"
         assert (await stage.result_of(good))["status"] == "DONE"
         assert purged == []

@@ -185,7 +185,7 @@ async def test_a_site_put_back_begins_a_new_epoch_and_runs_nothing_twice(tmp_pat
         field.pits_config = attrs.evolve(field.pits_config, state_dir=moved)
         async with field.site() as pits:
             ran: list[bool] = []
-            pits.commands.controls.pause = ran.append
+            pits.deeds.controls.pause = ran.append
             await field.fly(pits, 20)
             with trio.fail_after(15):
                 await pits.durable.drained("event")

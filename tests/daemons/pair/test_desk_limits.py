@@ -10,8 +10,8 @@ from daemons.link import schema
 from daemons.link.durable import DurableChannels
 from daemons.link.outbox import OutChannel
 from daemons.ops.environment import Environment
-from daemons.race import desk
-from daemons.race.desk import CommandDesk, TooManyCommands
+from daemons.pair import desk
+from daemons.pair.desk import CommandDesk, TooManyCommands
 from daemons.store import open_store
 from protocol.errors import ErrorCode
 from protocol.messages import Pause, Purge

@@ -20,7 +20,7 @@ from daemons.link.limiter import per_type
 from daemons.ops.environment import Environment
 from daemons.ops.metrics import SLOW_S, Histogram
 from daemons.ops.storecare import patiently
-from daemons.race.executor import CHANNEL
+from daemons.pair.executor import CHANNEL
 from daemons.store import Migration, Store
 from protocol.errors import ErrorCode, RequestError
 from protocol.frames import Message

@@ -4,7 +4,7 @@ from typing import Any
 
 from daemons.ops.authority.identity import Identity
 from daemons.ops.authority.trail import AuditTrail
-from daemons.race.desk import CommandDesk, TooManyCommands
+from daemons.pair.desk import CommandDesk, TooManyCommands
 from protocol.messages import Action, ResultStatus, action_to_map
 
 __all__ = ["issue_audited", "note_result"]

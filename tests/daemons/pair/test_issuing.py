@@ -21,10 +21,11 @@ from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.environment import Environment
 from daemons.ops.health import Health
-from daemons.race import desk, executor
-from daemons.race.desk import CommandDesk, TooManyCommands
-from daemons.race.executor import CommandExecutor, Controls
-from daemons.race.issuing import issue_audited, note_result
+from daemons.pair import desk, executor
+from daemons.pair.desk import CommandDesk, TooManyCommands
+from daemons.pair.executor import CommandExecutor
+from daemons.pair.issuing import issue_audited, note_result
+from daemons.race.deeds import Controls, SiteDeeds
 from daemons.race.siteactions import note_command
 from daemons.store import open_store
 from daemons.store.errors import StorageError, StorageFault
@@ -184,8 +185,9 @@ async def open_site(folder: Path, hub_now: Callable[[], float | None]) -> AsyncI
             nothing: Callable[..., None] = lambda *_: None  # noqa: E731
             paused: Callable[[bool], None] = lambda is_paused: purged.append(f"paused: {is_paused}")  # noqa: E731
             controls = Controls(paused, purged.append, nothing, nothing)
+            deeds = SiteDeeds(store, controls, environment.utc_now)
             commands = CommandExecutor(
-                store, durable, controls, hub_now, environment.utc_now, partial(note_command, trail)
+                store, durable, deeds, hub_now, environment.utc_now, partial(note_command, trail)
             )
 
             async def send(number: int, expires_at: float, action: Action | None = None) -> None:
@@ -198,7 +200,8 @@ async def open_site(folder: Path, hub_now: Callable[[], float | None]) -> AsyncI
                 await store.transact(take)
 
             async with trio.open_nursery() as nursery:
-                await nursery.start(commands.run)
+                await nursery.start(deeds.run)
+                nursery.start_soon(commands.run)
                 yield purged, send, trail
                 nursery.cancel_scope.cancel()
 

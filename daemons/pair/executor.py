@@ -7,6 +7,7 @@ by the hub's clock as the link carries it.
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Protocol
 
 import apsw
 import structlog
@@ -19,20 +20,17 @@ from daemons.store import Migration, Store
 from protocol.frames import Message
 from protocol.messages import (
     Action,
-    AllowlistSwitch,
     Command,
-    Pause,
-    Purge,
-    Reconnect,
     Result,
     ResultStatus,
-    Resume,
     Revoke,
     decode_body,
     encode_body,
 )
 
-_log = structlog.stdlib.get_logger("pitlink.race")
+__all__ = ["CHANNEL", "MIGRATIONS", "RESULTS", "CommandExecutor", "Deeds", "Work"]
+
+_log = structlog.stdlib.get_logger("pitlink.pair")
 
 CHANNEL = "command"
 RESULTS = "result"
@@ -52,14 +50,20 @@ MIGRATIONS = (
 )
 
 
-@define(eq=False)
-class Controls:
-    """What commands can do to a site. Every one takes an absolute value and may be called again."""
+Work = Callable[[apsw.Connection], str]
+"""Something done inside a transaction of the store; returns what became of it in words. Raises ValueError for what
+cannot be, also in words."""
 
-    pause: Callable[[bool], None]
-    purge: Callable[[str], None]
-    reconnect: Callable[[], None]
-    switch: Callable[[str, bool], None]
+
+class Deeds(Protocol):
+    """What a site can be commanded to do. Every action takes an absolute value and may be done again."""
+
+    async def act(self, action: Action, by: str, against: int) -> str | Work:
+        """Do it and return the words; or return what is to be done in the transaction that commits the result.
+
+        `against`: the version of the state it was issued against; 0: any. Raises ValueError, in words, for what this
+        site cannot or will not do.
+        """
 
 
 @define(eq=False)
@@ -68,22 +72,16 @@ class CommandExecutor:
 
     `hub_now()` is the hub's UTC in seconds as the link knows it, None when it does not (never connected). `note` is for
     the audit: it is told of each command before that is carried out (no status), and how it ended before its result is
-    sent. What cannot be noted is not done.
+    sent, or right after what was done in one transaction with it. What cannot be noted is not done.
     """
 
     store: Store
     durable: DurableChannels
-    controls: Controls
+    deeds: Deeds
     hub_now: Callable[[], float | None]
     utc_now: Callable[[], float]
     note: Callable[[Command, ResultStatus | None, str], Awaitable[None]] | None = None
-    _pause_until: float | None = field(default=None, init=False)
     _wake: trio.Event = field(factory=trio.Event, init=False)
-
-    @property
-    def pause_ends_at(self) -> float | None:
-        """When a pause ends by itself, in UTC seconds; None for one that does not, or none."""
-        return self._pause_until
 
     def effect(self, conn: apsw.Connection, message: Message) -> None:
         """Take one message of channel `command`, inside the commit's transaction: in the store's thread, so without a
@@ -114,27 +112,15 @@ class CommandExecutor:
         self.durable.append_in(conn, RESULTS, *encode_body(Result(id_, status, words, self.utc_now())))
         return True
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Carry out commands as they come. Never returns. Started: what was decided before this start holds again."""
-        settings = partial(self.store.read, lambda conn: list(conn.execute("SELECT * FROM site_setting")))
-        for name, value in await patiently(settings, "settings"):
-            self._apply_setting(str(name), str(value))
-        task_status.started()
+    async def run(self) -> None:
+        """Carry out commands as they come, and those first that a restart interrupted. Never returns."""
         while True:
             self._wake = trio.Event()
             for id_, type_, version, body in await patiently(
                 partial(self.store.read, _undecided), "commands"
             ):
                 await self._carry_out(id_, decode_body(type_, version, body))
-            with trio.move_on_at(self._pause_ends_at()):
-                await self._wake.wait()
-            if self._pause_until is not None and self.utc_now() >= self._pause_until:
-                await self._set("paused_until", "0")
-
-    def _pause_ends_at(self) -> float:
-        if self._pause_until is None:
-            return float("inf")
-        return trio.current_time() + max(0.0, self._pause_until - self.utc_now())
+            await self._wake.wait()
 
     async def _carry_out(self, id_: str, command: object) -> None:
         assert isinstance(command, Command)
@@ -145,12 +131,33 @@ class CommandExecutor:
             await self._close(command, ResultStatus.EXPIRED, "it came too late")
             return
         _log.info("command.run", id=id_, action=repr(command.action), issuer=command.issuer)
+        done: str | Work
         try:
-            words = await self._act(command.action)
-            status = ResultStatus.DONE
+            done, status = (
+                await self.deeds.act(command.action, command.issuer, command.against),
+                ResultStatus.DONE,
+            )
         except ValueError as exc:
-            status, words = ResultStatus.FAILED, str(exc)
-        await self._close(command, status, words)
+            done, status = str(exc), ResultStatus.FAILED
+        if isinstance(done, str):
+            await self._close(command, status, done)
+        else:
+            await self._work(command, done)
+
+    async def _work(self, command: Command, work: Work) -> None:
+        """Do what belongs into the transaction of its result; that it cannot be done is the result then."""
+
+        def decide(conn: apsw.Connection) -> str:
+            words = work(conn)
+            self._decide(conn, command.id, ResultStatus.DONE, words)
+            return words
+
+        try:
+            words = await patiently(partial(self.store.transact, decide), "a command")
+        except ValueError as exc:
+            await self._close(command, ResultStatus.FAILED, str(exc))
+        else:
+            await self._note(command, ResultStatus.DONE, words)
 
     def _is_late(self, command: Command) -> bool:
         now = self.hub_now()  # of what was taken before a restart it is not known, and it came in time
@@ -165,55 +172,11 @@ class CommandExecutor:
         if self.note is not None:
             await patiently(partial(self.note, command, status, words), "an audit row")
 
-    async def act_here(self, action: Action) -> str:
-        """Do what an operator asks for at the site itself; return the words. Raises ValueError as a command would fail."""
-        words = await self._act(action)
-        self._poke()  # a pause that ends by itself
-        return words
-
-    async def _act(self, action: Action) -> str:
-        match action:
-            case Pause(until=until):
-                await self._set("paused_until", "inf" if until is None else repr(until))
-                return "paused" if until is None else "paused for a while"
-            case Resume():
-                await self._set("paused_until", "0")
-                return "running"
-            case Purge(prefix=prefix):
-                self.controls.purge(prefix)
-                return f"forgot what begins with {prefix or '/'}"
-            case AllowlistSwitch(pattern=pattern, enabled=enabled):
-                self.controls.switch(
-                    pattern, enabled
-                )  # raises ValueError for what the site's config does not list
-                await self._set(f"allow {pattern}", "on" if enabled else "off")
-                return f"{pattern} is {'on' if enabled else 'off'}"
-            case Reconnect():
-                self.controls.reconnect()
-                return "reconnecting"
-            case _:
-                raise ValueError("this site does not heat")
-
-    async def _set(self, name: str, value: str) -> None:
-        row = (name, value)
-        work = partial(
-            self.store.transact,
-            lambda conn: conn.execute("INSERT OR REPLACE INTO site_setting VALUES (?, ?)", row),
-        )
-        await patiently(work, "a setting")
-        self._apply_setting(name, value)
-
-    def _apply_setting(self, name: str, value: str) -> None:
-        if name == "paused_until":
-            until = float(value)
-            is_paused = until > self.utc_now()
-            self._pause_until = until if is_paused and until != float("inf") else None
-            self.controls.pause(is_paused)
-        elif name.startswith("allow "):
-            try:
-                self.controls.switch(name.removeprefix("allow "), value == "on")
-            except ValueError:
-                _log.warning("setting.obsolete", name=name)  # the site's config does not list it any more
+    async def act_here(self, action: Action, by: str, against: int = 0) -> str:
+        """Do what an operator asks for at the site itself; return the words. Raises ValueError as a command would fail,
+        and StorageError."""
+        done = await self.deeds.act(action, by, against)
+        return done if isinstance(done, str) else await self.store.transact(done)
 
 
 def _undecided(conn: apsw.Connection) -> list[tuple[str, str, int, bytes]]:

@@ -1,0 +1,1 @@
+"""What both ends of every pair have, above the link and the web front and below what the pair is for."""
