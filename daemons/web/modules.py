@@ -2,7 +2,8 @@
 
 Done once at start from the files as they stand, and with no more understanding of JavaScript than this: a module's
 imports are lines `import { names } from "/static/file.js";` without renaming, what it exports is declared where it is
-exported, and no two modules that meet declare the same name at their top. Anything else is refused. Pure.
+exported, and no two modules that meet declare the same name at their top. Anything else is refused. Lines that are
+only a comment stay behind: nobody reads them in a phone. Pure.
 """
 
 import re
@@ -12,6 +13,7 @@ __all__ = ["ModuleError", "join"]
 
 _IMPORT = re.compile(r'^import \{ ([\w$, ]+) \} from "/static/([\w.-]+)";\n', re.MULTILINE)
 _DECLARED = re.compile(r"^(export )?(?:async )?(?:function\*?|const|let|var|class) +([\w$]+)", re.MULTILINE)
+_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
 _REFUSED = re.compile(
     r"^(?:import\b.*|export (?!(?:async )?(?:function|const|let|class)\b).*)$", re.MULTILINE
 )
@@ -40,7 +42,9 @@ def join(entry: str, read: Callable[[str], str]) -> str:
             add(other, (*importers, name))
             if missing := {part.strip() for part in names.split(",")} - exports[other]:
                 raise ModuleError(f"{name} imports {sorted(missing)}, which {other} does not export")
-        text = _IMPORT.sub("", text)
+        text = _COMMENT.sub("", _IMPORT.sub("", text))
+        if "`" in text:  # a text of several lines may have one that looks like a comment
+            raise ModuleError(f"{name} cannot be joined: it has a text in backticks")
         if refused := _REFUSED.search(text):
             raise ModuleError(f"{name} cannot be joined for this line: {refused[0]!r}")
         exports[name] = set()

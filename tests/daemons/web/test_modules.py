@@ -11,14 +11,17 @@ from daemons.web.modules import ModuleError, join
 FILES = {
     "app.js": 'import { a, b } from "/static/one.js";\nimport { c } from "/static/two.js";\n\na(b, c);\n',
     "one.js": 'import { c } from "/static/two.js";\nexport function a() {\n  return c;\n}\nexport const b = 1;\n',
-    "two.js": 'export let c = 2;\nexport async function d() {}\nconst inner = "export const e";\n',
+    "two.js": (
+        "// What it is for.\nexport let c = 2; // seen\nexport async function d() {}\n"
+        '  // why\nconst inner = "export const e";\n'
+    ),
 }
 
 
 def test_what_is_imported_stands_before_who_imports_it_and_once() -> None:
     joined = join("app.js", FILES.__getitem__)
     assert joined == (
-        '// two.js\nlet c = 2;\nasync function d() {}\nconst inner = "export const e";\n\n'
+        '// two.js\nlet c = 2; // seen\nasync function d() {}\nconst inner = "export const e";\n\n'
         "// one.js\nfunction a() {\n  return c;\n}\nconst b = 1;\n\n"
         "// app.js\n\na(b, c);\n"
     )
@@ -34,6 +37,7 @@ def test_what_is_imported_stands_before_who_imports_it_and_once() -> None:
         ("app.js", 'import { a as x } from "/static/one.js";\nx();\n', "does not export"),
         ("two.js", "export default 1;\nexport const c = 1;\n", "cannot be joined"),
         ("two.js", "const c = 1;\nexport { c };\n", "cannot be joined"),
+        ("two.js", "export const c = `\n// one\n`;\n", "backticks"),
     ],
 )
 def test_what_cannot_be_joined_is_refused_in_words(name: str, text: str, words: str) -> None:
