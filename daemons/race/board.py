@@ -19,7 +19,7 @@ from daemons.race.rules import (
 )
 from daemons.race.times import read_zone, to_utc, utc_text
 
-__all__ = ["LAPS_MAX", "ROWS_MAX", "Board", "headline", "make_board", "row_json"]
+__all__ = ["LAPS_MAX", "ROWS_MAX", "Board", "headline", "make_board", "paused_s", "row_json"]
 
 Board = dict[str, Any]
 
@@ -89,12 +89,21 @@ def _race(day: Day, race: Race, zone: tzinfo | None, kept_results: frozenset[str
         "state": race.state.value,
         "start": utc_text(to_utc(race.start, zone)),
         "end": utc_text(to_utc(race.end, zone)),
+        "paused_s": paused_s(race),
         "target_laps": race.target_laps or None,
         "best_run_of": run_of or None,
         "official": race.state is State.DONE and bool(day.results.get(race.id)),
         "results_from_memory": race.id in kept_results,
         "rows": [row_json(row, run_of) for row in rows_of(day, race)[:ROWS_MAX]],
     }
+
+
+def paused_s(race: Race) -> float | None:
+    """Return for how long the clock of a race that went on stood still, in seconds; None: not at all.
+
+    FPVTracksideCore `RaceLib/RaceManager.cs`, ElapsedTime: end or now, less the start, less this.
+    """
+    return _seconds(race.paused_s) if race.start is not None and race.paused_s > 0 else None
 
 
 def row_json(row: Row, run_of: int) -> dict[str, Any]:
@@ -115,6 +124,7 @@ def row_json(row: Row, run_of: int) -> dict[str, Any]:
         "last": _seconds(flight.last_s),
         "best": _seconds(flight.best_s),
         "best_run": _seconds(best_consecutive(flight.laps_s, run_of)),
+        "handicap_s": _seconds(row.handicap_s),
     }
 
 

@@ -58,7 +58,8 @@ class Flight:
 
 @frozen
 class Row:
-    """One pilot of a race as the board shows him. `position` None: not placed (yet); `points` None: not official."""
+    """One pilot of a race as the board shows him. `position` None: not placed (yet); `points` None: not official;
+    `handicap_s`: how long after the others' start his own is, None in a race without handicaps."""
 
     pilot_id: str
     pilot: str
@@ -69,6 +70,7 @@ class Row:
     dnf: bool
     flight: Flight
     points: int | None = None
+    handicap_s: float | None = None
 
 
 def race_type(day: Day, race: Race) -> EventType:
@@ -228,7 +230,15 @@ def _row(
         dnf=dnf,
         flight=flight,
         points=result.points if result is not None else None,
+        handicap_s=_handicap(day, race, seat),
     )
+
+
+def _handicap(day: Day, race: Race, seat: Seat) -> float | None:
+    """FPVTracksideCore `UI/Nodes/HandicapStartBarNode.cs`: offsets that were left in a round without handicaps mean nothing."""
+    round_ = day.rounds.get(race.round_id)
+    is_handicapped = round_ is not None and round_.handicapped
+    return seat.handicap_s if is_handicapped and seat.handicap_s > 0 else None
 
 
 def unknown_ids(day: Day, race: Race) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from daemons.race.board import ROWS_MAX, row_json
+from daemons.race.board import ROWS_MAX, paused_s, row_json
 from daemons.race.model import Channel, Day, Event, Pilot, Race, Result, Round, State
 from daemons.race.rules import Row, best_consecutive, race_name, race_type, rows_of
 from daemons.race.schedule import channel_changes
@@ -113,6 +113,7 @@ def _make_part(day: Day, race: Race, zone: tzinfo | None, details: _Details) -> 
         state=race.state.value,
         start=utc_text(to_utc(race.start, zone)),
         end=utc_text(to_utc(race.end, zone)),
+        paused_s=paused_s(race),
         target_laps=race.target_laps or None,
         best_run_of=run_of or None,
         official=race.state is State.DONE and bool(day.results.get(race.id)),

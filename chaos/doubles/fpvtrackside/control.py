@@ -150,7 +150,7 @@ class RaceControl:
         if self.double.current_race != race.id:
             self.select(race)
         self._tell("RacePreStart", race, scheduledStart=format_iso(self.clock.now()))
-        race.start_utc_s, race.end_utc_s = self.clock.now(), None
+        race.start_utc_s, race.end_utc_s, race.paused_s = self.clock.now(), None, 0.0
         self.double.live_race = race.id
         start = format_iso(race.start_utc_s)
         await self._save_race(race, "start", hint=("RaceStart", {"actualStart": start}))
@@ -185,7 +185,12 @@ class RaceControl:
         self._tell("RaceEnd", race)
 
     async def resume_race(self, race: Race) -> None:
-        """Let a finished race go on: End is year 1 again, while its Result.json is still there."""
+        """Let a finished race go on: End is year 1 again, while its Result.json is still there.
+
+        What its clock stood still is noted; of several times the last, as the program does it.
+        """
+        if race.end_utc_s is not None:
+            race.paused_s = self.clock.now() - race.end_utc_s
         race.end_utc_s = None
         self.double.current_race = self.double.live_race = race.id
         await self._save_race(race, "resume", hint=("RaceStart", {}))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from enum import Enum
 from typing import Any
 
-from .clock import NO_TIME, format_local
+from .clock import NO_TIME, format_local, format_span
 from .control import PILOTS, RaceControl
 from .race import POINTS, Race, new_id
 from .shapes import Row, pilot_channel_row, pilot_row, result_row, stage_row
@@ -98,6 +98,13 @@ class RaceEdits(RaceControl):
         self._event_pilots.append(pilot_channel_row(new_id(self.rng), row["ID"], channel, in_race=False))
         await self._save("Pilots.json", self.pilots, "pilots")
         await self.save_event()
+
+    async def set_handicaps(self, race: Race) -> None:
+        """Have the pilots of a race start one after the other; its round is one with handicaps from now on."""
+        for place, row in enumerate(race.lineup):
+            row["HandicapOffset"] = format_span(1.25 * place)
+        await self._save_race(race, "handicaps set")
+        await self.edit_round(race.round_id, Handicapped=True)
 
     async def move_channel(self, race: Race, pilot: str, channel: str) -> None:
         """Put a pilot of a race on another channel."""

@@ -42,6 +42,7 @@ class Edit(Enum):
     ROLLED_OVER = auto()
     LOOKED_BACK = auto()
     RETIMED = auto()
+    HANDICAPPED = auto()
 
 
 class QuirkyDay(RaceDay):
@@ -161,5 +162,7 @@ class QuirkyDay(RaceDay):
             case Edit.RETIMED if finished:
                 again = chance.choice(finished)
                 await control.edit_race(again, start_utc_s=(again.start_utc_s or 0.0) - 1.0)
+            case Edit.HANDICAPPED:
+                await control.set_handicaps(one or race)
             case _:
                 pass

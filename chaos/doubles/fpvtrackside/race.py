@@ -63,6 +63,7 @@ class Race:
     lineup: list[Row]
     start_utc_s: float | None = None
     end_utc_s: float | None = None
+    paused_s: float = 0.0
     is_valid: bool = True
     bracket: str = "None"
     detections: list[Detection] = attrs.Factory(list)
@@ -167,7 +168,7 @@ class Race:
             "GamePoints": [],
             "Start": local(self.start_utc_s),
             "End": local(self.end_utc_s),
-            "TotalPausedTime": "00:00:00",
+            "TotalPausedTime": format_span(self.paused_s),
             "PilotChannels": self.lineup,
             "RaceNumber": self.number,
             "Round": self.round_id,

@@ -76,7 +76,7 @@ _OWN: Mapping[str, Mapping[str, Field]] = {
         "event": _EVENT, "race": _RACE, "pilot": _PILOT,
     },
     "client_kv": {"namespace": _TEXT, "key": _TEXT, "value": _TEXT, "event": _EVENT},
-    # FPVTrackside writes them for games and track drawings; nothing of them is read here, so they are empty.
+    # Always empty: no recorded file has points of a game, and track drawings are in a file that FPVTrackside does not serve.
     "gamePoints": {
         "valid": _BOOL, "time": _TEXT, "pilot": _PILOT, "race": _RACE, "channel": _CHANNEL, "event": _EVENT,
     },

@@ -45,6 +45,10 @@ _COUNT: Schema = {"type": "integer", "minimum": 0}
 _FLAG: Schema = {"type": "boolean"}
 _SECONDS: Schema = {"type": "number", "description": "Seconds, to the millisecond."}
 _INSTANT: Schema = {"type": "string", "format": "date-time", "description": "UTC."}
+_PAUSED: Schema = {
+    **_SECONDS,
+    "description": "For how long its clock stood still, where it ended and then went on: from start to end less this.",
+}
 _TYPE: Schema = {"enum": [kind.value for kind in EventType]}
 _STATE: Schema = {"enum": list(STATES)}
 _PHASE: Schema = {"enum": ["no_event", "no_race", *STATES]}
@@ -71,6 +75,10 @@ _ROW = _object(
     best=_SECONDS,
     best_run={**_SECONDS, "description": "The best so many laps in a row, as the race's best_run_of says."},
     points={"type": "integer"},
+    handicap_s={
+        **_SECONDS,
+        "description": "How long after the others the pilot starts, in a race with handicaps.",
+    },
     channel_changed=_FLAG,
 )
 
@@ -103,6 +111,7 @@ SCHEMAS: dict[str, Schema] = {
         bracket=_NAME,
         start=_INSTANT,
         end=_INSTANT,
+        paused_s=_PAUSED,
         target_laps=_COUNT,
         best_run_of=_COUNT,
         expected=ref("Expected"),
@@ -162,15 +171,25 @@ _BOARD_ROW = _object(
         },
         **{
             key: _nullable(_ROW["properties"][key])
-            for key in ("channel", "mhz", "colour", "position", "holeshot", "last", "best", "best_run")
+            for key in (
+                "channel",
+                "mhz",
+                "colour",
+                "position",
+                "holeshot",
+                "last",
+                "best",
+                "best_run",
+                "handicap_s",
+            )
         },
     }
 )
 _BOARD_RACE = _object(
     {
         "id": _ID, "name": _TEXT, "type": _TYPE, "round": _nullable(_COUNT), "number": _COUNT, "state": _STATE,
-        "start": _nullable(_INSTANT), "end": _nullable(_INSTANT), "target_laps": _nullable(_COUNT),
-        "best_run_of": _nullable(_COUNT), "official": _FLAG, "results_from_memory": _FLAG,
+        "start": _nullable(_INSTANT), "end": _nullable(_INSTANT), "paused_s": _nullable(_PAUSED),
+        "target_laps": _nullable(_COUNT), "best_run_of": _nullable(_COUNT), "official": _FLAG, "results_from_memory": _FLAG,
         "rows": _list(ref("BoardRow"), 64),
     }
 )  # fmt: skip

@@ -27,11 +27,11 @@ export function serverNow() {
 
 const AHEAD_MS = 3000;
 
-// Seconds a race has been on, or null. It stops at the race's end, and where we last heard of it when that is long ago:
+// Seconds a race has been on without its pauses, or null. It stops at the race's end, and where we last heard of it when that is long ago:
 // the race may be over. A start that is still to come was told by a clock that is wrong, or plays a day in haste.
 export function raceClock(race, now_ms, age_s, isStale) {
   const start = Date.parse(race.start ?? "");
   if (Number.isNaN(start) || race.state === "pending") return null;
   const end = race.state === "done" ? Date.parse(race.end ?? "") : now_ms - (isStale ? age_s * 1000 : 0);
-  return Number.isNaN(end) || end < start - AHEAD_MS ? null : Math.max(0, (end - start) / 1000);
+  return Number.isNaN(end) || end < start - AHEAD_MS ? null : Math.max(0, (end - start) / 1000 - (race.paused_s ?? 0));
 }

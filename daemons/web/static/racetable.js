@@ -46,7 +46,7 @@ export function gapText(race, row, leader) {
   }
   const behind = leader.laps - row.laps;
   if (behind > 0) return "−" + count(behind, "lap");
-  if (behind < 0 || row.laps === 0) return "";
+  if (behind < 0 || row.laps === 0 || row.handicap_s || leader.handicap_s) return ""; // whose laps count from where?
   const [mine, best] = [flownFor_s(row, row.laps), flownFor_s(leader, row.laps)];
   return mine === null || best === null || mine < best ? "" : "+" + lapTime(mine - best);
 }
@@ -96,6 +96,7 @@ function subText(race, row) {
   const words = [];
   if (race.state !== "pending") words.push(channelText(row));
   if (isToChange(race, row)) words.push("new channel");
+  if (row.handicap_s) words.push((race.state === "pending" ? "starts " : "started ") + lapTime(row.handicap_s) + " s later");
   if (race.state === "done" && row.points !== undefined) words.push(count(row.points, "point"));
   if (row.over_target > 0) words.push(count(row.over_target, "lap") + " more");
   return words.join(" · ");

@@ -21,6 +21,7 @@ from trio.testing import MockClock
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Quirks, QuirkyDay
 from chaos.doubles.fpvtrackside.pages import HOME, render_home
 from daemons.race.bests import Best, bests
+from daemons.race.board import paused_s
 from daemons.race.dayfiles import DayFiles
 from daemons.race.fetched import Fetched
 from daemons.race.files import BadFile
@@ -70,6 +71,7 @@ def seen(day: Day, selected: str | None) -> dict[str, Any]:
         "order": [race.id for race in races],
         "states": {race.id: race.state.value for race in day.races.values()},
         "names": {race.id: race_name(day, race) for race in races},
+        "paused": {race.id: paused_s(race) for race in races},
         "current": current.id if current is not None else None,
         "rows": {race.id: seen_rows(day, race) for race in races},
         "bests": [seen_bests(best.laps), seen_bests(best.runs), seen_bests(best.pbs)],
@@ -105,6 +107,7 @@ def seen_rows(day: Day, race: Race) -> list[dict[str, Any]]:
             "position": row.position,
             "dnf": row.dnf,
             "points": row.points,
+            "handicap": row.handicap_s,
             "holeshot": row.flight.holeshot_s,
             "laps": list(row.flight.laps_s),
             "over": row.flight.over_target,

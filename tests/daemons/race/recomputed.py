@@ -114,6 +114,7 @@ class Recomputed(RecomputedStandings):
             "order": [race["ID"] for race in order],
             "states": {key: self.state(race) for key, race in self.races().items()},
             "names": {race["ID"]: self.name(race) for race in order},
+            "paused": {race["ID"]: self.paused(race) for race in order},
             "current": current["ID"] if current is not None else None,
             "rows": {race["ID"]: self.rows(race) for race in order},
             "bests": [self.bests(1), self.bests(laps) if laps > 1 else [], self.bests(pb)],

@@ -313,6 +313,26 @@ class RecomputedRaces:
                 found.append(seat)
         return found
 
+    def seconds(self, span: str) -> float:
+        """Of a TimeSpan within a day."""
+        hours, minutes, seconds = span.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+    def handicap(self, race: Json, seat: Json) -> float | None:
+        round_ = self._by_id("Rounds").get(race["Round"], {})
+        return (
+            (self.seconds(seat.get("HandicapOffset", "00:00:00")) or None)
+            if round_.get("Handicapped")
+            else None
+        )
+
+    def paused(self, race: Json) -> float | None:
+        return (
+            None
+            if self.state(race) == "pending"
+            else round(self.seconds(race.get("TotalPausedTime", "00:00:00")), 3) or None
+        )
+
     def rows(self, race: Json) -> list[Json]:
         """The pilots of a race as they are shown."""
         state, shown = self.state(race), []
@@ -337,6 +357,7 @@ class RecomputedRaces:
                     "position": position,
                     "dnf": dnf,
                     "points": result["Points"] if result is not None else None,
+                    "handicap": self.handicap(race, seat),
                     "holeshot": self.holeshot(race, pilot),
                     "laps": times,
                     "over": len(over) if is_race else 0,

@@ -39,6 +39,7 @@ def test_a_live_race_is_shown_with_everything_a_spectator_asks_for() -> None:
         "last": 8.123,
         "best": 8.123,
         "best_run": None,
+        "handicap_s": None,
     }
     assert board["next"]["name"] == "Race 1-2"
     assert [row["pilot"] for row in board["next"]["rows"]] == ["Cy"]
@@ -57,6 +58,22 @@ def test_when_all_is_flown_the_last_race_is_shown_once() -> None:
     board = make_board(day_of(make.race(1, **DONE)), None)
     assert (board["phase"], board["headline"]) == ("done", "Race 1-1 is over")
     assert (board["previous"], board["next"]) == (None, None)
+
+
+def test_a_race_that_went_on_and_a_start_one_after_the_other() -> None:
+    seats = [
+        {"Pilot": make.pilot_id(who), "Channel": make.channel_id(9), "HandicapOffset": offset}
+        for who, offset in ((1, "00:00:00"), (2, "00:00:05.2500000"))
+    ]
+    more: dict[str, Any] = {"PilotChannels": seats, "TotalPausedTime": "00:08:31.5605717"}
+    flown, waits = make.race(1, **DONE, **more), make.race(2, **more)
+    day = day_of(flown, waits, rounds=[make.round_(1, Handicapped=True)])
+    race = make_board(day, make.race_id(101))["race"]
+    assert race["paused_s"] == 511.561
+    assert [row["handicap_s"] for row in race["rows"]] == [None, 5.25]
+    race = make_board(day_of(flown, waits), make.race_id(102))["race"]
+    assert race["paused_s"] is None, "of a flight before this one"
+    assert [row["handicap_s"] for row in race["rows"]] == [None, None], "not in this round"
 
 
 def test_before_there_is_anything_the_board_says_what_it_waits_for() -> None:
