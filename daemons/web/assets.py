@@ -28,7 +28,7 @@ PAGES = {
     "/overlay/leaderboard": "overlay.html",
     "/sw.js": "sw.js",  # a service worker serves what stands below its own path
 }
-"""The pages, which are the same for everybody, by path; what differs they fetch."""
+"""The race's pages, which are the same for everybody, by path; what differs they fetch."""
 
 STATIC = Path(__file__).parent / "static"
 
@@ -67,9 +67,10 @@ class Asset:
 
 @frozen
 class Assets:
-    """The files of a folder by name."""
+    """The files of a folder by name. `pages`: which of them are pages, by path."""
 
     files: Mapping[str, Asset]
+    pages: Mapping[str, str] = field(factory=lambda: PAGES)
 
     def answer(self, request: Request, name: str) -> Response:
         """Answer with a file: whole, gzipped, or 304; with 404 in plain words when there is no such file."""
@@ -97,14 +98,14 @@ class Assets:
         """Return the routes of the pages, and of everything under /static/ but the pages."""
 
         async def page(request: Request) -> Response:
-            return self.answer(request, PAGES[request.url.path])
+            return self.answer(request, self.pages[request.url.path])
 
         async def static(request: Request) -> Response:
             name = request.path_params["name"]
             return self.answer(request, "" if name.endswith(".html") else name)
 
         return [
-            *(Route(path, page, methods=["GET"]) for path in PAGES),
+            *(Route(path, page, methods=["GET"]) for path in self.pages),
             Route("/static/{name}", static, methods=["GET"]),
         ]
 

@@ -10,25 +10,27 @@ _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),  # nginx would hold events back
-    (b"access-control-allow-origin", b"*"),  # what is public here, clubs show on pages of their own
 ]
+_PUBLIC = (b"access-control-allow-origin", b"*")  # what is public here, clubs show on pages of their own
 
 
 class EventStream(Response):
     """Ends when the client leaves, when the server drains, when it is through, or when cancelled.
 
-    An heir waits inside `self._waiting`, which `wake` ends, and looks at `_woken`, since it last looked, and `_over`.
+    `is_public`: pages of other origins may read it. An heir waits inside `self._waiting`, which `wake` ends, and looks
+    at `_woken`, since it last looked, and `_over`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_public: bool = True) -> None:
         super().__init__()
+        self._sent_headers = [*_HEADERS, _PUBLIC] if is_public else _HEADERS
         self._over = False
         self._woken = False
         self._waiting = trio.CancelScope()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream. Never raises for a client who is gone."""
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await send({"type": "http.response.start", "status": 200, "headers": self._sent_headers})
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, receive)
             try:

@@ -7,7 +7,7 @@ is answered is what `Assets.answer` answers; the application keeps its routes fo
 from collections.abc import Callable
 from http import HTTPStatus
 
-from daemons.web.assets import PAGES, Asset, Assets, is_known
+from daemons.web.assets import Asset, Assets, is_known
 from daemons.web.connection import Ready
 from daemons.web.head import Head
 from daemons.web.httpdate import HttpDate
@@ -19,6 +19,7 @@ _STATIC = "/static/"
 
 def ready_answers(assets: Assets, utc_now: Callable[[], float]) -> Ready:
     """Return the front's `ready`: files under /static/, and the pages."""
+    pages = assets.pages
     prepared: dict[tuple[str, bool, bool, bool], bytes] = {}
     date = HttpDate(utc_now)
 
@@ -26,9 +27,9 @@ def ready_answers(assets: Assets, utc_now: Callable[[], float]) -> Ready:
         if head.method not in ("GET", "HEAD"):
             return None
         path, _, query = head.target.partition("?")
-        name = PAGES.get(path) or (path.removeprefix(_STATIC) if path.startswith(_STATIC) else "")
+        name = pages.get(path) or (path.removeprefix(_STATIC) if path.startswith(_STATIC) else "")
         asset = assets.files.get(name)
-        if asset is None or (name.endswith(".html") and path not in PAGES):
+        if asset is None or (name.endswith(".html") and path not in pages):
             return None
         is_pinned = query == f"v={asset.version}"
         tags = head.header_list("if-none-match")
