@@ -123,11 +123,14 @@ class Leaf:
 
 
 def leaves(cls: type, prefix: str = "") -> Iterator[Leaf]:
-    """Yield every option of a config class, sections flattened, in the order of the class."""
+    """Yield every option of a config class, sections flattened behind what is in none, in the order of the class."""
+    sections: list[tuple[type, str]] = []
     for attribute in attrs.fields(attrs.resolve_types(cls)):
         path = f"{prefix}{attribute.name}"
         kind = attribute.type
         if isinstance(kind, type) and attrs.has(kind) and kind not in (Secret, Address):
-            yield from leaves(kind, f"{path}.")
+            sections.append((kind, f"{path}."))
         else:
             yield Leaf(path, attribute, kind)
+    for kind, path in sections:
+        yield from leaves(kind, path)

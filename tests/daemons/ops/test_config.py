@@ -220,5 +220,5 @@ def test_options_that_contradict_each_other_are_told(tmp_path: Path) -> None:
 def test_what_is_for_a_race_is_not_to_be_broken(cls: type[PitsConfig | CloudConfig]) -> None:
     race = {"PITLINK_PRODUCTION": "true"}
     assert load_config(cls, environ=race).production
-    with pytest.raises(ConfigError, match=r"production, chaos.allow: .* for a race"):
+    with pytest.raises(ConfigError, match=r"production, chaos.allow: .* for real"):
         load_config(cls, environ={**race, "PITLINK_CHAOS_ALLOW": "true"})
