@@ -26,6 +26,7 @@ from protocol.heating import (
     HeatUsePreset,
     HeatWeek,
 )
+from protocol.heatsamples import HeatSamples
 
 __all__ = [
     "Action", "AllowlistSwitch", "Command", "EventOpened", "Lap", "OriginFound", "OriginLost", "Pause", "Purge",
@@ -170,7 +171,7 @@ class Result:
     at: float
 
 
-Body = RaceEvent | HeatEvent | Command | Revoke | Result
+Body = RaceEvent | HeatEvent | HeatSamples | Command | Revoke | Result
 
 _VERSIONS: dict[type, tuple[str, int]] = {
     EventOpened: ("event.opened", 1),
@@ -181,6 +182,7 @@ _VERSIONS: dict[type, tuple[str, int]] = {
     OriginLost: ("origin.lost", 1),
     OriginFound: ("origin.found", 1),
     HeatEvent: ("heat.event", 1),
+    HeatSamples: ("heat.samples", 1),
     Command: ("command", 1),
     Revoke: ("command.revoke", 1),
     Result: ("result", 1),
