@@ -69,11 +69,11 @@ class Endpoint:
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         if self.writable():
-            sent = self._accept(data)
+            sent = self.accept(data)
             await self._perhaps_give_turn()
             return sent
         await self._park_writer()
-        return self._accept(data)
+        return self.accept(data)
 
     async def wait_writable(self) -> None:
         """Wait until `send` would not wait."""
@@ -106,7 +106,8 @@ class Endpoint:
             raise OSError(self.error, os.strerror(self.error))
         return b""
 
-    def _accept(self, data: memoryview) -> int:
+    def accept(self, data: memoryview) -> int:
+        """Put bytes into the send buffer, which is not full, and return how many fitted. Raises OSError."""
         if self.error is not None:
             raise OSError(self.error, os.strerror(self.error))
         if self._orphaned:

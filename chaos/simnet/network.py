@@ -23,6 +23,7 @@ from .hosts import Host, running_on
 from .link import Conditions
 from .naming import SimResolver, SimSocketFactory
 from .path import Path
+from .sockets import SimSocket
 from .timeline import Timeline
 from .trace import Trace
 from .wire import Wire
@@ -68,6 +69,10 @@ class SimNetwork:
         """Return the next number for a socket or a pipe."""
         self._last_ident += 1
         return self._last_ident
+
+    def socket_of(self, fileno: int) -> SimSocket | None:
+        """Return the open socket of that number."""
+        return next((host.sockets[fileno] for host in self.hosts.values() if fileno in host.sockets), None)
 
     # -- hosts and names
 

@@ -24,7 +24,7 @@ from .pipe import SEND_BUFFER_BYTES
 if TYPE_CHECKING:
     from .hosts import Host
 
-_FIRST_FILENO = 1_000_000
+FIRST_FILENO = 1_000_000
 """No real descriptor is that high: code that polls one by mistake gets EBADF instead of somebody else's file.
 """
 
@@ -48,7 +48,7 @@ class SimSocket(trio.socket.SocketType):
     def __init__(self, host: "Host", ident: int, endpoint: Endpoint | None = None) -> None:
         super().__init__()
         self._host = host
-        self._fileno = _FIRST_FILENO + ident
+        self._fileno = FIRST_FILENO + ident
         self._endpoint = endpoint
         self.is_sending = False
         """Whether a stream's task sends, or waits to: one at a time may."""
@@ -267,6 +267,15 @@ class SimSocket(trio.socket.SocketType):
         if self._shut_for_writing:
             _fail(errno.EPIPE)
         return endpoint.send(memoryview(data).cast("B"))
+
+    def send_nowait(self, data: Any) -> int:
+        """Send as much of `data` as the send buffer takes and return how much; EAGAIN when that is nothing."""
+        endpoint = self._connected()
+        if self._shut_for_writing:
+            _fail(errno.EPIPE)
+        if not endpoint.writable():
+            _fail(errno.EAGAIN)
+        return endpoint.accept(memoryview(data).cast("B"))
 
     async def sendmsg(
         self, buffers: Iterable[Any], ancdata: Iterable[Any] = (), flags: int = 0, address: Any = None, /

@@ -6,25 +6,41 @@ what an errno becomes, and that two tasks must not send at once.
 
 import contextlib
 import errno
+import os
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import trio
 
+from .network import SimNetwork
 from .seeding import replaced
-from .sockets import SimSocket
+from .sockets import FIRST_FILENO, SimSocket
 
 _RECEIVE_BYTES = 64 * 1024
 _send_all = trio.SocketStream.send_all
 _receive_some = trio.SocketStream.receive_some
 _wait_room = trio.SocketStream.wait_send_all_might_not_block
 _send_eof = trio.SocketStream.send_eof
+_write = os.write
 
 
 @contextlib.contextmanager
-def direct_streams() -> Iterator[None]:
-    """Let every `trio.SocketStream` of this process use its simulated socket directly; over others it stays as it is."""
+def direct_streams(net: SimNetwork) -> Iterator[None]:
+    """Let every `trio.SocketStream` of this process use its simulated socket directly; over others it stays as it is.
+
+    `os.write` to a simulated socket's number writes to it, as our front does before it waits.
+    """
+
+    def write(fd: int, data: Any, /) -> int:
+        if fd < FIRST_FILENO:
+            return _write(fd, data)
+        sock = net.socket_of(fd)
+        if sock is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return sock.send_nowait(data)
+
     with (
+        replaced(os, "write", write),
         replaced(trio.SocketStream, "send_all", send_all),
         replaced(trio.SocketStream, "receive_some", receive_some),
         replaced(trio.SocketStream, "wait_send_all_might_not_block", wait_room),

@@ -117,7 +117,7 @@ def seeded_world(seed: int, *, conditions: Conditions | None = None) -> Iterator
         net.timeline.on_jump = _Collector()
         stack.enter_context(replaced(trio.to_thread, "run_sync", _refuse_thread))
         stack.enter_context(replaced(trio, "sleep", net.timeline.sleep))
-        stack.enter_context(direct_streams())
+        stack.enter_context(direct_streams(net))
         stack.enter_context(virtual_wall_clock(world.utc_now, clock.current_time))
         yield world
 
