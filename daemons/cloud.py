@@ -143,8 +143,9 @@ class Cloud:
         self.changes = AuthorityChanges(authority, self.tokens)
         self.memory = Memory(self.store, config.memory, utc_now)
         self.members = Members(
-            config, environment, self.store, self.cache, self.tokens, self.admission, trail, self.limits,
-            self.fetch_bounds, self.memory, self.health, on_unread=self.changes.tell_again, hazards=self.hazards,
+            environment=environment, store=self.store, tokens=self.tokens, admission=self.admission, trail=trail,
+            limits=self.limits, on_unread=self.changes.tell_again, hazards=self.hazards, gate=config.fetch.gate(),
+            cache=self.cache, fetch_bounds=self.fetch_bounds, memory=self.memory, health=self.health,
         )  # fmt: skip
         self.fetch_bounds.on_change.append(self.members.bounds_changed)
         self.changes.told += [

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import Any
 
 import structlog
 import trio
@@ -11,8 +12,8 @@ from daemons.link.admission import Admission, Admitted
 from daemons.ops.authority.identity import Refusal
 from daemons.ops.errors import ConfigError
 from daemons.ops.limits import HubLimits, LimitTable
-from daemons.race.config import CloudConfig
-from daemons.race.members import Members
+from daemons.pair.config import HubConfig
+from daemons.pair.roster import Roster, Seat
 from daemons.store import StorageError
 from daemons.web.clientcert import client_certificate
 from daemons.web.front import FrontStream, reject
@@ -21,7 +22,7 @@ from protocol.tokenbucket import Buckets
 
 __all__ = ["SiteDoor"]
 
-_log = structlog.stdlib.get_logger("pitlink.race")
+_log = structlog.stdlib.get_logger("pitlink.pair")
 
 RETRY_S = 5
 
@@ -30,9 +31,9 @@ RETRY_S = 5
 class SiteDoor:
     """Lets sites in. `paced`: links refused because the site opened too many."""
 
-    config: CloudConfig
+    config: HubConfig
     admission: Admission
-    members: Members
+    roster: Roster[Any]
     limits: LimitTable[HubLimits]
     paced: int = field(default=0, init=False)
     _paces: Buckets = field(factory=Buckets, init=False)
@@ -46,13 +47,13 @@ class SiteDoor:
             await _refuse(stream, 429, math.ceil(wait_s), "too many links of this site in so short a time")
             return
         try:
-            member = await self.members.joined(admitted.site)
+            seat: Seat = await self.roster.joined(admitted.site)
         except (StorageError, ConfigError) as exc:
             _log.warning("site.not_joined", address=address, site=admitted.site, words=str(exc))
             await _refuse(stream, 503, RETRY_S, "the hub can store nothing just now")
             return
         why_not = partial(self.admission.why_not, admitted)
-        await member.listener.serve(stream, dict(head.headers), address, why_not)
+        await seat.listener.serve(stream, dict(head.headers), address, why_not)
 
     async def _admit(self, stream: FrontStream, head: Head, address: str) -> Admitted | None:
         """Return who is let in; None for who was refused, and told so."""

@@ -1,14 +1,13 @@
-"""The sites of a hub: joined when they may come, out of sight as soon as they may not, back when they may again.
+"""The sites of a cloud: fetches, watches, board, memory and commands of each, and which of several show an event.
 
 members
+├── roster                        who may come, and what is swept
 ├── active pits                   which of several with one event show it
-├── sweep                         bounds of age and keeping
-└── one site each                 fetches, watches, board; results are audited, the audit's head is told to it
+└── one site each                 fetches, watches, board
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from functools import partial
 
 import apsw
@@ -17,29 +16,19 @@ import trio
 from attrs import define, field, frozen
 
 from daemons.link import auditheads
-from daemons.link.admission import Admission
 from daemons.link.durable import DurableChannels
-from daemons.link.hazards import Hazards
-from daemons.link.limiter import LinkLimiter
 from daemons.link.listen import SiteListener
-from daemons.link.outbox import OutChannel
 from daemons.link.peer import Peer
-from daemons.link.registry import MemoryRegistry
 from daemons.link.router import PeerRouter
-from daemons.ops.authority.sites import list_sites
-from daemons.ops.authority.trail import AuditTrail
-from daemons.ops.environment import Environment
-from daemons.ops.errors import ConfigError
 from daemons.ops.health import Health
-from daemons.ops.limits import HubLimits, LimitTable
+from daemons.ops.limits import LimitTable
 from daemons.ops.storecare import patiently
-from daemons.ops.tokens import Role, TokenTable
 from daemons.pair.desk import CommandDesk
-from daemons.pair.issuing import note_result
+from daemons.pair.roster import Roster
 from daemons.race.active import ActivePits, Holding, Standing
 from daemons.race.activetables import read_holdings, write_holdings
 from daemons.race.cache import SqliteCache
-from daemons.race.config import CloudConfig, FetchBounds, link_limits
+from daemons.race.config import FetchBounds, link_limits
 from daemons.race.hub import HubSite
 from daemons.race.keeper import BoardKeeper
 from daemons.race.memory import Memory, observe
@@ -49,14 +38,13 @@ from daemons.race.remote import RemoteOrigin
 from daemons.race.shownboards import ShownBoards
 from daemons.race.stream import SiteNews
 from daemons.race.watchrows import WATCH_TOPIC
-from daemons.store import StorageError, Store
+from protocol.pathgate import PathGate
 from protocol.topics import Subscriber
 
 __all__ = ["Member", "Members"]
 
 _log = structlog.stdlib.get_logger("pitlink.race")
 
-SWEEP_S = 60.0
 ACTIVE_S = 1.0
 
 
@@ -70,106 +58,40 @@ class Member:
     record: EventRecord
     heads: auditheads.HeadExchange
 
+    @property
+    def peer(self) -> Peer:
+        """The far end of its link."""
+        return self.site.peer
 
-@define(eq=False)
-class Members(Mapping[str, Member]):
-    """The sites that may come, by name. `run` must be running; what shows sites shows these and no others.
 
-    `on_unread` is called when it could not be read who may come; `recheck` is to be called again then.
-    """
+@define(eq=False, kw_only=True)
+class Members(Roster[Member]):
+    """The pits that may come, by name, each with its origin over the link, its board and its commands."""
 
-    config: CloudConfig
-    environment: Environment
-    store: Store
+    gate: PathGate
     cache: SqliteCache
-    tokens: TokenTable
-    admission: Admission
-    trail: AuditTrail
-    limits: LimitTable[HubLimits]
     fetch_bounds: LimitTable[FetchBounds]
     memory: Memory
     health: Health
-    on_unread: Callable[[], None]
-    hazards: Hazards | None = None
     news: SiteNews = field(factory=SiteNews, init=False)
     active: ActivePits = field(factory=ActivePits, init=False)
-    draining: bool = field(default=False, init=False)
-    _joined: dict[str, Member] = field(factory=dict, init=False)  # those too that were put out since
-    _may_come: frozenset[str] = field(default=frozenset(), init=False)
-    _registry: MemoryRegistry = field(factory=MemoryRegistry, init=False)
     _router: PeerRouter = field(factory=PeerRouter, init=False)
-    _nursery: trio.Nursery | None = field(default=None, init=False)
     _poked: trio.Event = field(factory=trio.Event, init=False)
-    _joining: trio.Lock = field(factory=trio.Lock, init=False)
-
-    def __getitem__(self, name: str) -> Member:
-        if name not in self._may_come:
-            raise KeyError(name)
-        return self._joined[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter([name for name in self._joined if name in self._may_come])
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
     # --- their life ----------------------------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep every site's half of the hub running. Started: those that may come are joined. Never returns."""
         self.active = ActivePits(await self.store.read(read_holdings))
-        async with trio.open_nursery() as self._nursery:
-            self._look()
-            await self._join_all()
-            self._nursery.start_soon(self._sweep)
-            self._nursery.start_soon(self._keep_active)
-            task_status.started()
-
-    async def joined(self, name: str) -> Member:
-        """Return the site of this name, joined when it comes for the first time. Raises StorageError."""
-        async with self._joining:
-            if name not in self._joined:
-                self._joined[name] = await self._join(name)
-                self.decide()
-        if name not in self:  # let in a moment ago, and nobody has told yet
-            self._look()
-        return self._joined[name]
-
-    def recheck(self) -> None:
-        """Act on what has changed: sites that are out lose their link and are shown no more, new ones are joined.
-
-        Raises StorageError and ConfigError when that cannot be read now.
-        """
-        for member in self._joined.values():
-            member.listener.recheck()
-        self._look()
-        if self._nursery is not None:
-            self._nursery.start_soon(self._join_new)
-
-    async def set_draining(self, is_draining: bool) -> None:
-        """Send the sites away, and let them in again when that is taken back. Other clients are served."""
-        self.draining = is_draining
-        for member in list(self._joined.values()):
-            if is_draining:
-                await member.listener.drain()
-            else:
-                member.listener.undrain()
-
-    async def say_goodbye(self) -> None:
-        """Tell all sites at once when to come back; for a hub that ends."""
         async with trio.open_nursery() as nursery:
-            for member in self._joined.values():
-                nursery.start_soon(member.listener.drain)
-
-    def tell_heads(self) -> None:
-        """Have every site told the head of the audit, if it is another now."""
-        for member in self._joined.values():
-            member.heads.poke()
+            await nursery.start(partial(Roster.run, self))
+            nursery.start_soon(self._keep_active)
+            task_status.started()
 
     def bounds_changed(self) -> None:
         """Have the next connection of each site told what a fetch may be now: a live one keeps what it was told."""
         for member in self._joined.values():
-            member.site.peer.limits = link_limits(self.fetch_bounds.now)
+            member.peer.limits = link_limits(self.fetch_bounds.now)
 
     # --- how they stand ------------------------------------------------------------------------------------------
 
@@ -207,47 +129,14 @@ class Members(Mapping[str, Member]):
         for member in self.values():
             member.site.keeper.clock_stepped(by_s)
 
-    def peers(self) -> list[Peer]:
-        """Return the far ends of their links, connected or not."""
-        return [member.site.peer for member in self.values()]
-
-    def connected(self) -> list[str]:
-        """Return the names of those that are connected."""
-        return [peer.site for peer in self.peers() if peer.connection is not None]
-
     def crowded(self) -> str:
         """Say in words for which too many fetches wait; "" for none."""
         names = [name for name, member in self.items() if member.site.remote.is_crowded]
         return f"too many fetches wait for {', '.join(names)}" if names else ""
 
-    def summary(self) -> str:
-        """Say in a few words how they stand."""
-        return f"{len(self.connected())} of {len(self)} sites connected"
-
-    # --- who may come --------------------------------------------------------------------------------------------
-
-    def _look(self) -> None:
-        """Read who may come: the sites that were let in, those with an old token too. Raises as `recheck`."""
-        rows = self.admission.file.read(list_sites)
-        names = {row.name for row in rows}
-        names |= {token.site for token in self.tokens.load() if token.role is Role.SITE}
-        may_come = frozenset(names - {row.name for row in rows if row.is_revoked})
-        if may_come != self._may_come:
-            self._may_come = may_come
-            self.decide()
-            self.news.tell()
-
-    async def _join_new(self) -> None:
-        try:
-            await self._join_all()
-        except (StorageError, ConfigError) as exc:
-            _log.warning("authority.unreadable", words=str(exc))
-            self.on_unread()
-
-    async def _join_all(self) -> None:
-        for name in sorted(self._may_come - self._joined.keys()):
-            await self.joined(name)
-            self.news.tell()
+    def _changed(self) -> None:
+        self.decide()
+        self.news.tell()
 
     async def _keep_active(self) -> None:
         """Decide anew when a site comes or goes or opens an event, and while one is waited for."""
@@ -271,39 +160,15 @@ class Members(Mapping[str, Member]):
         if path == HOME or path.endswith("/Event.json"):
             self._poke_active()
 
-    async def _sweep(self) -> None:
-        while True:
-            for member in list(self._joined.values()):
-                with suppress(StorageError):  # told by the store's care; what is too old goes at another turn
-                    await member.site.peer.durable.sweep(self.environment.utc_now())
-            await trio.sleep(SWEEP_S)
-
     # --- one site ------------------------------------------------------------------------------------------------
 
-    async def _join(self, name: str) -> Member:
-        assert self._nursery is not None
-        nursery, environment, limits = self._nursery, self.environment, self.limits
+    async def _join(self, name: str, nursery: trio.Nursery) -> Member:
         events = EventRecord(self.store, name)
-        commands: CommandDesk
-        durable = DurableChannels(
-            self.store,
-            name,
-            out=[OutChannel("command")],
-            inbound={"event": events.effect, "result": lambda conn, message: commands.effect(conn, message)},
-            new_epoch=environment.new_epoch,
-            utc_now=environment.utc_now,
-        )
-        commands = CommandDesk(
-            self.store, durable, name, environment, rates=lambda: limits.now.commands_per_s
-        )
-        commands.note = partial(note_result, self.trail, name)
-        await durable.open()
+        durable, desk = await self._commanded(name, {"event": events.effect})
         heads = auditheads.HeadExchange(name, self.trail)
         peer = self._peer(name, durable, heads)
         site = self._site(peer)
-        commands.on_purged = lambda prefix: nursery.start_soon(
-            patiently, partial(site.purge, prefix), "a purge"
-        )
+        desk.on_purged = lambda prefix: nursery.start_soon(patiently, partial(site.purge, prefix), "a purge")
         remembers = self.memory.of(name)
         site.remote.observe(observe(remembers, site.keeper))
         site.remote.observe(self._on_read)
@@ -312,24 +177,12 @@ class Members(Mapping[str, Member]):
         await site.load()
         remembers.help(site.keeper)
         nursery.start_soon(site.run)
-        nursery.start_soon(commands.run)
+        nursery.start_soon(desk.run)
         nursery.start_soon(heads.run, peer)
-        listener = SiteListener(
-            peer,
-            self._registry,
-            minimum=partial(self.admission.minimum, name),
-            next_nonce=partial(self.admission.nonces.next_for, name),
-        )
-        if self.hazards is not None:
-            peer.tampering = self.hazards.tampering(name)
-            listener.wrap_stream = self.hazards.wrapper(name)
-        if self.draining:
-            await listener.drain()
-        return Member(site, listener, commands, events, heads)
+        return Member(site, self._listen(peer, "pits"), desk, events, heads)
 
     def _peer(self, name: str, durable: DurableChannels, heads: auditheads.HeadExchange) -> Peer:
-        limits = self.limits
-        peer = Peer(
+        peer = self._router.peers[name] = Peer(
             role="cloud",
             site=name,
             environment=self.environment,
@@ -337,9 +190,8 @@ class Members(Mapping[str, Member]):
             limits=link_limits(self.fetch_bounds.now),
             handlers={auditheads.METHOD: heads.answer},
             subscribers={WATCH_TOPIC: Subscriber(WATCH_TOPIC)},
-            limiter=LinkLimiter(flow=lambda: (limits.now.site_bytes_per_s, limits.now.site_bytes_burst)),
+            limiter=self._limiter(),
         )
-        self._router.peers[name] = peer
         return peer
 
     def _site(self, peer: Peer) -> HubSite:
@@ -350,7 +202,7 @@ class Members(Mapping[str, Member]):
             self.cache,
             utc_now,
             fetch_bounds=lambda: self.fetch_bounds.now,
-            gate=self.config.fetch.gate(),
+            gate=self.gate,
             bounds=lambda: self.limits.now,
         )
         return HubSite(peer, self.cache, remote, BoardKeeper(), peer.subscribers[WATCH_TOPIC], utc_now)
