@@ -1,0 +1,206 @@
+"""The house itself: heat goes from the boiler through valves and emitters into rooms and walls, and out into the weather.
+
+One node of warmth for a room with what stands in it, one for its walls, one for its emitter; one for the boiler with
+its water, one for the tank. Steps of at most ten seconds: emitters and pipes implicit, the slow rest explicit.
+"""
+
+from collections.abc import Mapping
+
+from .faults import Faults
+from .life import COLD_WATER, drawn_w_per_k, people
+from .plan import HousePlan, colorado
+from .senses import Senses
+from .weather import Weather
+
+__all__ = ["House"]
+
+STEP_S = 10.0
+_PIPE_S = 60.0
+"""How quickly the pipe behind a valve takes the water's temperature; without flow it takes `_PIPE_COOLS_S` to the room's."""
+_PIPE_COOLS_S = 1500.0
+_PUMPLESS = 0.03
+"""What flows by its own warmth when no pump turns."""
+_PLACE = 20.0
+"""Where the boiler and the tank stand, °C."""
+
+
+class House:
+    """The truth of one house. `utc`: where its weather and its people are in time.
+
+    The public lists are by the order of `zones` (the rooms, then the tank; `rooms` are °C of the air): whoever judges
+    reads them, nobody else. The same seed and the same relays give the same house to the last bit.
+    """
+
+    def __init__(self, seed: int, utc: float, plan: HousePlan | None = None) -> None:
+        self.plan = plan = plan or colorado()
+        self.seed = seed
+        self.utc = utc
+        self.weather = Weather(seed, utc_offset_h=plan.utc_offset_h)
+        self.faults = Faults(plan)
+        self.zones = (*(room.id for room in plan.rooms), plan.tank)
+        rooms = plan.rooms
+        count = len(rooms)
+        self._loops = [plan.flow_m2 * room.m2 for room in rooms]
+        self._made = [
+            (
+                plan.loss_m2 * room.m2 * room.exposed,
+                plan.emitter_share * plan.loss_m2 * room.m2 * room.exposed,
+                plan.emitter_heat_m2 * room.m2,
+                plan.to_wall_m2 * room.m2,
+                plan.to_house_m2 * room.m2,
+                plan.room_heat_m2 * room.m2,
+                plan.wall_heat_m2 * room.m2,
+                room.people_w,
+                room.window_m2,
+                room.facing,
+            )
+            for room in rooms
+        ]
+        """Of each room, all that its step needs: W/K and J/K of the whole room."""
+        self._kitchen = [room.id for room in rooms].index(plan.kitchen)
+        self.outdoor = self.weather.outdoor(utc)
+        self.rooms = [room.wall_target for room in rooms]
+        self.walls = [room.wall_target - 0.8 for room in rooms]
+        self.emitters = list(self.rooms)
+        self.tank = plan.tank_off
+        self.pipes = [*self.rooms, _PLACE]
+        self.valves = [0.0] * (count + 1)
+        self.flow = self.back = 30.0
+        self.is_firing = False
+        self.is_cut_off = False
+        """The boiler's own overheat stat has opened."""
+        self.is_pumping = False
+        self.power_w = 0.0
+        self.relays = dict.fromkeys(plan.relays, False)
+        """Closed in truth, whatever was asked."""
+        self.calls = [False] * (count + 1)
+        self._ignites_s = 0.0
+        self._paused = False
+        self._senses = Senses(self)
+
+    def advance(self, dt_s: float, outputs: Mapping[str, bool]) -> None:
+        """Let `dt_s` pass with these relays energised; those not named are not."""
+        self._close(outputs)
+        while dt_s > 1e-9:
+            step_s = min(dt_s, STEP_S)
+            self._step(step_s)
+            self.utc += step_s
+            dt_s -= step_s
+
+    def readings(self) -> dict[str, float | str]:
+        """Return what each sensor says now: °C, or how it fails ("lost", "hangs", "crc", "power-on", "range", "open",
+        "short").
+        A sensor that is not in it has nothing new. Asking moves the sensors: once a reading."""
+        return self._senses.readings()
+
+    def contacts(self) -> dict[str, bool]:
+        """Return what each contact says."""
+        return self._senses.contacts()
+
+    def cut_power(self) -> None:
+        """The power went and came: what only that mends is mended, and every sensor has nothing yet."""
+        self.faults.take("sensors")
+        self._senses.forget()
+        self._ignites_s = 0.0
+
+    def reset_boiler(self) -> None:
+        """Somebody presses the button of the boiler's overheat stat."""
+        self.is_cut_off = False
+
+    def _close(self, outputs: Mapping[str, bool]) -> None:
+        get = outputs.get
+        for relay in self.relays:
+            self.relays[relay] = get(relay, False)
+        for fault in self.faults.relays.values():
+            self.relays[fault.id] = fault.kind == "welded"
+
+    def _step(self, dt_s: float) -> None:
+        plan, local = self.plan, self.utc + self.plan.utc_offset_h * 3600
+        self.outdoor = outdoor = self.weather.outdoor(self.utc)
+        sun = self.weather.sun(self.utc)
+        self.is_pumping = self.relays["pump"] and not self.faults.is_pump_dead
+        self._move_valves(dt_s)
+        self._burn(dt_s)
+        flow_share = 1.0 if self.is_pumping else _PUMPLESS
+        hour = (local % 86_400) / 3600
+        at_home, cooking = people(local)
+        rooms, walls, emitters, pipes = self.rooms, self.walls, self.emitters, self.pipes
+        valves, flow = self.valves, self.flow
+        house = sum(rooms) / len(rooms)
+        to_flow, to_room = dt_s / (dt_s + _PIPE_S), dt_s / (dt_s + _PIPE_COOLS_S)
+        drawn = carried = back = 0.0
+        rooms[self._kitchen] += cooking * dt_s / self._made[self._kitchen][5]
+        for i, (loss, emits, stores, to_wall, to_house, heat, wall_heat, man_w, window, facing) in enumerate(
+            self._made
+        ):
+            warm, wall, pipe = rooms[i], walls[i], pipes[i]
+            water = self._loops[i] * valves[i] * flow_share
+            stores /= dt_s
+            emitter = (stores * emitters[i] + water * flow + emits * warm) / (stores + water + emits)
+            through = to_wall * (warm - wall)
+            gains = emits * (emitter - warm) + man_w * at_home - loss * (warm - outdoor) - through
+            if sun:
+                away = abs(hour - facing)
+                if away < 5:
+                    gains += sun * window * (1 - away / 5)
+            rooms[i] = warm + (gains - to_house * (warm - house)) * dt_s / heat
+            walls[i] = wall + through * dt_s / wall_heat
+            emitters[i] = emitter
+            if water:
+                drawn += water * (flow - emitter)
+                carried += water
+                back += water * emitter
+                pipe += to_flow * (flow - pipe) * min(1.0, 4 * valves[i] * flow_share)
+            pipes[i] = pipe + to_room * (warm - pipe)
+        tank = self.tank
+        water = plan.tank_coil * valves[-1] * flow_share
+        taken = water * (flow - tank)
+        loses = plan.tank_loss * (tank - _PLACE) + drawn_w_per_k(self.seed, local) * (tank - COLD_WATER)
+        self.tank = tank + (taken - loses) * dt_s / plan.tank_heat
+        pipe = pipes[-1]
+        pipes[-1] = (
+            pipe + to_flow * (flow - pipe) * min(1.0, 4 * valves[-1] * flow_share) + to_room * (_PLACE - pipe)
+        )
+        carried += water
+        back += water * (flow - taken / (2 * plan.tank_coil)) if water else 0.0
+        self.flow = flow + (self.power_w - drawn - taken - 8.0 * (flow - _PLACE)) * dt_s / plan.boiler_heat
+        aim = back / carried if self.is_pumping and carried else flow
+        self.back += (aim - self.back) * to_flow
+        self._call()
+        self._senses.advance(dt_s)
+
+    def _move_valves(self, dt_s: float) -> None:
+        valves, most = self.valves, dt_s / self.plan.valve_s
+        relays, faults = self.relays, self.faults.valves
+        for i, zone in enumerate(self.zones):
+            aim = 1.0 if relays[zone] else 0.0
+            at = valves[i]
+            if faults and (fault := faults.get(zone)) is not None:
+                if fault.kind == "stuck":
+                    valves[i] = at if fault.value is None else fault.value
+                    continue
+                aim = max(aim, 0.15 if fault.value is None else fault.value)
+            if at != aim:
+                valves[i] = min(aim, at + most) if aim > at else max(aim, at - most)
+
+    def _burn(self, dt_s: float) -> None:
+        plan, flow = self.plan, self.flow
+        if plan.own_limit is not None and flow >= plan.own_limit:
+            self.is_cut_off = True
+        self._paused = flow > plan.own_flow + 5 or (self._paused and flow > plan.own_flow - 8)
+        if not self.relays["burner"] or self.is_cut_off or self._paused or self.faults.is_burner_dead:
+            self._ignites_s, self.is_firing, self.power_w = 0.0, False, 0.0
+            return
+        self._ignites_s += dt_s
+        self.is_firing = self._ignites_s > plan.ignition_s
+        share = min(1.0, max(0.0, (plan.own_flow - flow) / plan.own_band))
+        self.power_w = (
+            plan.burner_least + share * (plan.burner_most - plan.burner_least) if self.is_firing else 0.0
+        )
+
+    def _call(self) -> None:
+        """Let the wall thermostats and the tank's stat decide, with their own hysteresis."""
+        calls, rooms = self.calls, self.rooms
+        for i, room in enumerate(self.plan.rooms):
+            calls[i] = rooms[i] < room.wall_target + (0.3 if calls[i] else -0.3)
+        calls[-1] = self.tank < (self.plan.tank_off if calls[-1] else self.plan.tank_on)
