@@ -48,8 +48,11 @@ class SensorPlan:
     lowest: float = -40.0
     highest: float = 110.0
     rate_k_per_min: float = 5.0
-    """More than this is implausible: held back until it stays so for `agree` readings."""
+    """More than this is implausible: held back until it stays so for `agree` readings. What measures water in pipes
+    may do 60."""
     agree: int = 3
+    grace_s: float = 60.0
+    """So long after its last good reading whatever it measures stays as it is; then the policy."""
     stale_s: float = 300.0
     """A reading older than this is stale."""
     frozen_s: float = 6 * 3600.0
@@ -82,7 +85,8 @@ class ZonePlan:
     valve_s: float = 60.0
     """How long the valve takes to open: nothing fires for this zone before."""
     exercise_s: float = 7 * 86_400.0
-    """Not moved for so long: opened for `valve_s` once, at `exercise_hour` local; 0: never."""
+    """Not moved for so long: opened once for `valve_s` (or its minimum on time, if that is longer), at
+    `exercise_hour` local; 0: never."""
     on_loss: LossPolicy = field(factory=LossPolicy)
 
 
@@ -121,6 +125,10 @@ class BurnerPlan:
     """Flow at which everything is off until somebody resets it by hand."""
     hysteresis: float = 5.0
     """Of the flow about its target."""
+    blind_run_s: float = 1200.0
+    """How long it may burn at a stretch while its flow temperature is not known."""
+    exercise_s: float = 7 * 86_400.0
+    """Not moved for so long, the pump turns for a minute, at `exercise_hour` local; 0: never."""
     dhw_flow: float = 70.0
     curve: Curve = field(factory=Curve)
 
@@ -137,6 +145,8 @@ class Plant:
     sensors: Mapping[str, SensorPlan] = field(factory=dict)
     """By id. One that is not named here has the bounds of `SensorPlan`."""
     dhw_first: bool = True
+    dhw_first_s: float = 3600.0
+    """Rooms wait for hot water for no longer than this; then both are heated."""
     exercise_hour: int = 11
     unsure_target: float = 18.0
     """What rooms on automatic want while the time of day is not known."""

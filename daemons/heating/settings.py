@@ -78,6 +78,8 @@ class Settings:
     version: int = 0
     is_on: bool = True
     """False: summer; nothing but frost duty, hot water and exercise."""
+    house_changed_in: int = 0
+    """The version that last changed what is no zone's: presets, which one holds, on or off."""
     zones: Mapping[str, ZoneSettings] = field(factory=dict)
     presets: Mapping[str, Mapping[str, Week]] = field(factory=dict)
     preset: str = ""
