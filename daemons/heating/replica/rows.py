@@ -6,7 +6,7 @@ No row holds a time that ticks: `at` comes from the topic's `as_of`, and a readi
 is older than OLD_S, or the sensor is not good.
 
     key   row
-    h     version, house, settings version, on, preset, until, clock sure, boot, speed, offset
+    h     version, house, settings version, on, preset, until, clock sure, boot, speed, offset, capacity in days
     o     outdoor[, read at]
     b     flow, back, target of the boiler
     c     its state, burning, pump, cause, since, starts, locked out
@@ -28,7 +28,17 @@ from daemons.heating.state import Alarm, BoilerState, HouseState, Sense, Severit
 from protocol import cbor
 from protocol.errors import RemoteProtocolError
 
-__all__ = ["OLD_S", "TOPIC", "VERSION", "Clock", "ForeignRows", "read_state", "state_rows"]
+__all__ = [
+    "OLD_S",
+    "REAL_TIME",
+    "TOPIC",
+    "VERSION",
+    "Clock",
+    "ForeignRows",
+    "Told",
+    "read_state",
+    "state_rows",
+]
 
 TOPIC = "heat.state"
 VERSION = 1
@@ -58,17 +68,35 @@ class Clock:
         """Return the house's time at this UTC, both in seconds."""
         return utc * self.speed + self.offset
 
+    def utc(self, house_time: float) -> float:
+        """Return the UTC of this time of the house."""
+        return (house_time - self.offset) / self.speed
+
+
+REAL_TIME = Clock()
+
+
+@frozen
+class Told:
+    """What a site tells: its house's state, the clock that is by, and for how many days of outage it keeps everything
+    (None: not said)."""
+
+    state: HouseState
+    clock: Clock = REAL_TIME
+    capacity_days: int | None = None
+
 
 # --- out
 # -------------------------------------------------------------------------------------------------------------
 
 
-def state_rows(state: HouseState, clock: Clock = Clock()) -> dict[str, bytes]:
+def state_rows(told: Told) -> dict[str, bytes]:
     """Return every row of a state, by key."""
+    state, clock = told.state, told.clock
     rows: dict[str, Any] = {
         "h": [
             VERSION, state.house, state.settings_version, state.is_on, state.preset, _time(state.preset_until),
-            state.clock_sure, state.boot, clock.speed, clock.offset,
+            state.clock_sure, state.boot, clock.speed, clock.offset, told.capacity_days,
         ],
         "o": [_centi(state.outdoor), *_old(state.outdoor_read_at, state.at, state.outdoor is not None)],
         **_boiler(state.boiler),
@@ -138,8 +166,8 @@ def _old(read_at: float | None, at: float, is_good: bool) -> list[int | None]:
 # --------------------------------------------------------------------------------------------------------------
 
 
-def read_state(rows: Mapping[str, bytes], as_of: float) -> tuple[HouseState, Clock] | None:
-    """Return the state that these rows are, as of this UTC of the site, and its clock; None when there is none yet.
+def read_state(rows: Mapping[str, bytes], as_of: float) -> Told | None:
+    """Return what these rows tell as of this UTC of the site; None when nothing was told yet.
 
     Raises ForeignRows for a version that is not known here, and for rows that do not read as such.
     """
@@ -154,13 +182,13 @@ def read_state(rows: Mapping[str, bytes], as_of: float) -> tuple[HouseState, Clo
         raise ForeignRows(f"rows of {TOPIC} that do not read as such") from exc
 
 
-def _state(rows: Mapping[str, Any], as_of: float) -> tuple[HouseState, Clock]:
+def _state(rows: Mapping[str, Any], as_of: float) -> Told:
     version, *head = rows["h"]
     if version != VERSION:
         raise ForeignRows(
             f"the boiler tells its state in version {version}, here version {VERSION} is read: update the older of the two"
         )
-    house, settings_version, is_on, preset, until, clock_sure, boot, speed, offset = head[:9]
+    house, settings_version, is_on, preset, until, clock_sure, boot, speed, offset, capacity = head[:10]
     clock = Clock(float(speed), float(offset))
     at = clock.house_time(as_of)
     outdoor, *read_at = rows.get("o") or [None, None]
@@ -180,7 +208,7 @@ def _state(rows: Mapping[str, Any], as_of: float) -> tuple[HouseState, Clock]:
         clock_sure=clock_sure,
         boot=boot,
     )
-    return state, clock
+    return Told(state, clock, capacity)
 
 
 def unpack_target(packed: Any) -> Target | None:

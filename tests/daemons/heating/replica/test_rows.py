@@ -7,7 +7,15 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemons.heating.replica.rows import VERSION, Clock, ForeignRows, alarm_order, read_state, state_rows
+from daemons.heating.replica.rows import (
+    VERSION,
+    Clock,
+    ForeignRows,
+    Told,
+    alarm_order,
+    read_state,
+    state_rows,
+)
 from daemons.heating.settings import Mode, Override, OverrideEnd, Target
 from daemons.heating.state import Alarm, BoilerState, HouseState, Sense, Severity, ZoneState
 from protocol import cbor
@@ -69,24 +77,24 @@ def houses(draw: st.DrawFn) -> HouseState:
 
 @given(houses())
 def test_what_is_told_is_what_is_read(state: HouseState) -> None:
-    assert read_state(state_rows(state), AT) == (state, Clock())
+    assert read_state(state_rows(Told(state)), AT) == Told(state)
 
 
-def _house(*zones: ZoneState, at: float = AT) -> HouseState:
-    return HouseState(house="cabin", at=at, zones=zones)
+def _told(*zones: ZoneState, at: float = AT, clock: Clock = REAL_TIME) -> Told:
+    return Told(HouseState(house="cabin", at=at, zones=zones), clock, 41)
 
 
 GOOD = ZoneState(id="living", celsius=20.41, supply=44.06, read_at=AT - 3.2, since=AT - 999)
 
 
 def test_nothing_ticks_while_nothing_changes() -> None:
-    later = _house(evolve(GOOD, read_at=AT + 5.0), at=AT + 8.0)
+    later = _told(evolve(GOOD, read_at=AT + 5.0), at=AT + 8.0)
 
-    assert state_rows(_house(GOOD)) == state_rows(later)
+    assert state_rows(_told(GOOD)) == state_rows(later)
 
 
 def test_a_change_of_temperature_is_one_small_row() -> None:
-    before, after = state_rows(_house(GOOD)), state_rows(_house(evolve(GOOD, celsius=20.47)))
+    before, after = state_rows(_told(GOOD)), state_rows(_told(evolve(GOOD, celsius=20.47)))
 
     changed = {key: row for key, row in after.items() if before[key] != row}
     assert list(changed) == ["0"]
@@ -104,30 +112,30 @@ def test_a_change_of_temperature_is_one_small_row() -> None:
     ],
 )
 def test_a_reading_has_its_own_age_unless_that_is_the_states(zone: ZoneState, read_at: float | None) -> None:
-    told = read_state(state_rows(_house(zone)), AT)
+    told = read_state(state_rows(_told(zone)), AT)
 
-    assert told is not None and told[0].zones[0].read_at == read_at
+    assert told is not None and told.state.zones[0].read_at == read_at
 
 
 def test_a_missing_reading_is_missing() -> None:
-    told = read_state(state_rows(_house(evolve(GOOD, celsius=None, supply=None, sense=Sense.LOST))), AT)
+    told = read_state(state_rows(_told(evolve(GOOD, celsius=None, supply=None, sense=Sense.LOST))), AT)
 
     assert told is not None
-    zone = told[0].zones[0]
+    zone = told.state.zones[0]
     assert (zone.celsius, zone.supply) == (None, None)
-    assert told[0].outdoor is None and told[0].outdoor_read_at is None
+    assert told.state.outdoor is None and told.state.outdoor_read_at is None
 
 
 def test_the_house_of_a_demo_has_its_own_time() -> None:
     clock = Clock(60.0, -59.0 * AT)
 
-    told = read_state(state_rows(_house(GOOD), clock), AT + 2.0)
+    told = read_state(state_rows(_told(GOOD, clock=clock)), AT + 2.0)
 
-    assert told is not None and told[0].at == AT + 120.0 and told[1] == clock
+    assert told is not None and told.state.at == AT + 120.0 and told.clock == clock
 
 
 def test_rows_of_another_version_are_refused_in_words() -> None:
-    rows = state_rows(_house(GOOD))
+    rows = state_rows(_told(GOOD))
     head = cbor.decode(rows["h"])
     rows["h"] = cbor.encode([VERSION + 1, *head[1:]])
 
@@ -136,7 +144,7 @@ def test_rows_of_another_version_are_refused_in_words() -> None:
 
 
 def test_rows_may_grow_at_their_end() -> None:
-    rows = state_rows(_house(GOOD))
+    rows = state_rows(_told(GOOD))
     grown = {
         key: cbor.encode([*cbor.decode(row), "new"])
         for key, row in rows.items()
