@@ -4,5 +4,6 @@ from .faults import ALL_SENSORS, FAULTS, Fault
 from .house import House
 from .plan import HousePlan, Room, colorado
 from .weather import Weather
+from .wires import Wires
 
-__all__ = ["ALL_SENSORS", "FAULTS", "Fault", "House", "HousePlan", "Room", "Weather", "colorado"]
+__all__ = ["ALL_SENSORS", "FAULTS", "Fault", "House", "HousePlan", "Room", "Weather", "Wires", "colorado"]

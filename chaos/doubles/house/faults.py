@@ -93,6 +93,11 @@ class Faults:
         self._now.pop((of, id_), None)
         self._sort()
 
+    def clear(self) -> None:
+        """Mend everything."""
+        self._now.clear()
+        self._sort()
+
     def _sort(self) -> None:
         def those(of: str) -> dict[str, Fault]:
             return {fault.id: fault for fault in self._now.values() if fault.of == of}

@@ -1,0 +1,7 @@
+"""`python -m chaos.doubles.house`."""
+
+import sys
+
+from .process import main
+
+sys.exit(main())
