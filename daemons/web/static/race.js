@@ -4,7 +4,7 @@ import { raceClock, serverNow } from "/static/clock.js";
 import { tableOf } from "/static/keyed.js";
 import { openCard, shownRows } from "/static/racetable.js";
 import { whenText } from "/static/flight.js";
-import { ageNow, isStale, shown, zone } from "/static/shown.js";
+import { ageNow, asked, isStale, shown, zone } from "/static/shown.js";
 import { clockText, lapTime, make, named, scroller, section, setText, timeText } from "/static/text.js";
 
 export function openRaceWhole(root, title, params) {
@@ -14,12 +14,29 @@ export function openRaceWhole(root, title, params) {
   card.node.firstChild.hidden = true; // the page's own title has the name
   const holder = scroller("Lap by lap");
   const laps = section("Lap by lap", holder);
-  root.append(when, card.node, laps);
+  const note = make("p", "about");
+  const before = make("details", "round before", make("summary", "", make("h2", "", "Versions and proof")), note);
+  root.append(when, card.node, laps, before);
+  let versions = null; // loaded when somebody wants to see them
+
+  async function openBefore() {
+    if (!before.open) return;
+    try {
+      const { openVersions } = await import("/static/versions.js");
+      setText(note, "");
+      if (versions === null) versions = openVersions(before, asked, id, zone);
+      else versions.look();
+    } catch {
+      setText(note, "No answer from here at the moment. Close this and open it again to try once more.");
+    }
+  }
+
+  before.addEventListener("toggle", openBefore);
   setText(title, "Race");
 
   function draw(tree, changes) {
     const race = tree.races?.[id];
-    for (const node of [when, card.node]) node.hidden = race === undefined;
+    for (const node of [when, card.node, before]) node.hidden = race === undefined;
     laps.hidden = race === undefined || shownRows(race).every((pilot) => (race.rows[pilot].lap_times ?? []).length === 0);
     if (race === undefined) {
       setText(title, "This race is not in the event");
@@ -28,7 +45,10 @@ export function openRaceWhole(root, title, params) {
     setText(title, race.name);
     document.title = race.name + (tree.event?.name ? " · " + tree.event.name : "");
     card.fill(race);
-    if (changes.isAll || changes.races.has(id)) holder.replaceChildren(lapTable(race));
+    if (changes.isAll || changes.races.has(id)) {
+      holder.replaceChildren(lapTable(race));
+      versions?.changed();
+    }
     tick();
   }
 
@@ -43,7 +63,7 @@ export function openRaceWhole(root, title, params) {
     setText(when, words.join(" · "));
   }
 
-  return { draw, tick };
+  return { draw, tick, close: () => versions?.close() };
 }
 
 function lapTable(race) {

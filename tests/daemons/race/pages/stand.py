@@ -1,8 +1,9 @@
 """What the pages are tried on: boards of hand-made race days, served by the real front, which can be cut off."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,11 +13,16 @@ from attrs import define, field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from daemons.race.keeper import BoardKeeper
+from daemons.race.memory import Memory
+from daemons.race.memoryconfig import MemoryConfig
+from daemons.race.memoryroutes import memory_routes
+from daemons.race.memorytables import MIGRATIONS
 from daemons.race.pages import race_routes
 from daemons.race.publicapi.routes import api_v1_routes
+from daemons.store import open_store
 from daemons.web.assets import read_assets
 from daemons.web.front import serve_http
 from daemons.web.ready import ready_answers
@@ -40,11 +46,12 @@ def at_field(ago_s: float) -> str:
 
 @define(eq=False)
 class Stand:
-    """Race days by site. All is confirmed as fresh all the time, unless `is_silent`."""
+    """Race days by site. All is confirmed as fresh all the time, unless `is_silent`. What changes is kept in `memory`."""
 
     days: dict[str, Field]
     nursery: trio.Nursery
     status: Any = None
+    memory: Memory | None = None
     is_silent: bool = False
     port: int = 0
     boards: dict[str, BoardKeeper] = field(factory=dict, init=False)
@@ -58,7 +65,10 @@ class Stand:
     def put(self, site: str, change: Callable[[Field], str]) -> None:
         """Change a file of a site's day; the board knows it at once. `change` returns the file's path."""
         path = change(self.days[site])
-        self.boards[site].apply(path, fetched(path, self.days[site].files[path], utc_now()))
+        read = fetched(path, self.days[site].files[path], utc_now())
+        self.boards[site].apply(path, read)
+        if self.memory is not None:
+            self.memory.keep(site, read)
 
     def add(self, site: str) -> None:
         self.boards[site] = BoardKeeper()
@@ -81,6 +91,7 @@ class Stand:
             routes=[
                 *race_routes(lambda: self.boards, assets, utc_now=utc_now),
                 Route("/api/v1/status", self._light),
+                *self._memory_routes(),
                 *api_v1_routes(lambda: self.boards, utc_now=utc_now),
             ]
         )
@@ -98,6 +109,14 @@ class Stand:
                 )
                 task_status.started(scope)
 
+    def _memory_routes(self) -> list[BaseRoute]:
+        memory = self.memory
+        return (
+            []
+            if memory is None
+            else memory_routes(lambda site: memory.of(site) if site in self.days else None)
+        )
+
     async def _light(self, request: Request) -> Response:
         """The organiser's light, which is made elsewhere; None for a server that has none."""
         if self.status is None:
@@ -113,10 +132,19 @@ class Stand:
 
 
 @asynccontextmanager
-async def open_stand(days: dict[str, Field], **more: Any) -> AsyncIterator[Stand]:
-    """Serve these days until the end of the block."""
-    async with trio.open_nursery() as nursery:
-        stand = Stand(days, nursery, **more)
+async def open_stand(
+    days: dict[str, Field], *, kept_in: Path | None = None, **more: Any
+) -> AsyncIterator[Stand]:
+    """Serve these days until the end of the block. `kept_in`: a file for a memory of what changes."""
+    async with AsyncExitStack() as stack:
+        memory = None
+        if kept_in is not None:
+            store = await stack.enter_async_context(open_store(kept_in, migrations=MIGRATIONS))
+            memory = Memory(store, MemoryConfig(), utc_now)
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        if memory is not None:
+            nursery.start_soon(memory.run)
+        stand = Stand(days, nursery, memory=memory, **more)
         for site in days:
             stand.add(site)
         nursery.start_soon(stand.keep_reading)

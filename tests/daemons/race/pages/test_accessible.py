@@ -1,14 +1,22 @@
 """By keyboard alone, and by axe-core: WCAG 2.2 AA and good practice, on every page, in the light and in the dark."""
 
+from pathlib import Path
+
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
+from daemons.race.memory import SiteMemory
+from daemons.race.memorychain import clean_head, verify
 from tests.browser import WIDE, Tab
 
+from .. import makers as make
+from ..field import race_path, result_path
 from .days import Stands, Tabs, lap, race_day
 from .stand import Stand, at_field
 
 pytestmark = pytest.mark.browser
+
+RACE, RESULT = make.race_id(101), result_path(101)
 
 PAGES = {
     "Now": "Coming up",
@@ -86,6 +94,47 @@ def test_axe_finds_nothing_on_any_page_in_the_light_or_in_the_dark(stand_of: Sta
         tab.open(stand.call(lambda here: here.page) + f"/overlay/{name}")
         tab.see("Race 1-2")
         axe(tab, f"overlay {name}")
+
+
+def test_what_a_race_was_before_by_keyboard_and_axe(stand_of: Stands, tab_of: Tabs, tmp_path: Path) -> None:
+    stand = stand_of({"pits": race_day()}, kept_in=tmp_path / "memory.db")
+    tab = tab_of()
+    tab.open(stand.call(lambda here: here.page) + f"/race?id={RACE}")
+    tab.see("Versions and proof")
+    loaded = "performance.getEntriesByType('resource').some((one) => one.name.includes('/versions.js'))"
+    assert not tab.page.evaluate(loaded), "only for who asks"
+    tab.page.locator(".before summary").focus()
+    tab.page.keyboard.press("Enter")
+    tab.see("Nothing is kept of this race yet.")
+    stand.call(flown_and_emptied)
+    tab.see("Head of its history", "Result.json", "empty", "version 2", "race verify http://127.0.0.1")
+    tab.expect("404")  # what was asked for while there was nothing
+    axe(tab, "versions of a race")
+    tab.page.keyboard.press("Tab")
+    tab.page.keyboard.press("Tab")
+    assert tab.text(":focus") == "Result.json of version 2"
+    stand.call(lap({1: [4.0, 9.0, 8.125]}))
+    tab.until("document.querySelectorAll('.versions tbody tr').length === 3")  # it is open: it follows
+    assert tab.text(":focus") == "Result.json of version 2"
+    with tab.page.expect_download() as download:
+        tab.page.get_by_role("link", name="Race.json of version 3").click()
+    assert download.value.path().read_bytes() == stand.call(
+        lambda here: here.days["pits"].files[race_path(101)]
+    )
+    noted = clean_head(tab.text(".head"))
+    history = stand.wait(lambda here: memory_of(here).history(RACE))
+    verdict = verify(history.splitlines(), noted)
+    assert (verdict.entries, verdict.broken, verdict.noted) == (3, "", verdict.last)
+
+
+def flown_and_emptied(stand: Stand) -> None:
+    lap({1: [4.0, 9.0]})(stand)
+    stand.put("pits", lambda day: str(day.put(RESULT, []) and RESULT))
+
+
+def memory_of(stand: Stand) -> SiteMemory:
+    assert stand.memory is not None
+    return stand.memory.of("pits")
 
 
 def axe(tab: Tab, what: str) -> None:
