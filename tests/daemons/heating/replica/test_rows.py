@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemons.heating.replica.rows import (
+    REAL_TIME,
     VERSION,
     Clock,
     ForeignRows,
