@@ -1,11 +1,14 @@
 """Whoever looks for something finds it: when he flies, the results, his field, the light."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daemons.race.light import Facts, judge
 from protocol.linkstatus import Status
+from tests.aside import open_aside
+from tests.whole.twopits import know_two_pits, open_two_pits
 
 from .. import makers as make
 from ..field import result_path
@@ -77,6 +80,23 @@ def test_with_several_fields_one_is_chosen(stand_of: Stands, tab_of: Tabs) -> No
     tab.open(stand.call(lambda here: here.page) + "/pilots?site=west")
     tab.see("There is no field called “west” here")
     tab.expect("404")
+
+
+def test_an_open_page_follows_the_organiser_to_the_spare_laptop(tab_of: Tabs, tmp_path: Path) -> None:
+    know_two_pits(tmp_path)
+    with open_aside(lambda: open_two_pits(tmp_path)) as hub:
+        tab = tab_of()
+        tab.open(hub.call(lambda here: str(here[1].base_url)) + "/schedule")
+        tab.see("as main has it", "Race 1-1")
+        assert "Race 1-2" not in tab.text()
+        tab.page.evaluate("window.stays = true")
+        hub.wait(lambda here: here[2].act("site.show", site="spare"))
+        tab.see("as spare has it", "Race 1-2")
+        hub.wait(lambda here: here[2].act("site.show", site="main"))
+        tab.until("!document.body.innerText.includes('Race 1-2')")
+        tab.see("as main has it", "Race 1-1")
+        assert tab.page.evaluate("window.stays"), "it was loaded anew"
+        assert tab.page.evaluate("location.pathname + location.search") == "/schedule"
 
 
 def test_the_organisers_light(stand_of: Stands, tab_of: Tabs) -> None:
