@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 __all__ = ["W1Folder", "crc8", "scratchpad", "w1_text"]
@@ -69,8 +69,8 @@ class W1Folder:
             place = self.folder / rom
             file = place / "w1_slave"
             if said in ("lost", "open", "short"):
-                self._let_go(file)
-                shutil.rmtree(place, ignore_errors=True)
+                with self._letting_go(file):
+                    shutil.rmtree(place, ignore_errors=True)
                 continue
             place.mkdir(exist_ok=True)
             if said == "hangs":
@@ -82,12 +82,17 @@ class W1Folder:
                 self._kept[id_] = said
             new = place / ".new"
             new.write_text(w1_text(said, self._kept.get(id_, 20.0)))
-            self._let_go(file)
-            new.rename(file)
+            with self._letting_go(file):
+                new.rename(file)
 
     @staticmethod
-    def _let_go(file: Path) -> None:
-        """Have whoever hangs in reading this pipe come to its end."""
-        if file.is_fifo():
-            with contextlib.suppress(OSError):  # nobody reads it
-                os.close(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
+    @contextlib.contextmanager
+    def _letting_go(file: Path) -> Iterator[None]:
+        """Have whoever hangs in reading this pipe come to its end once the file is another: who reads again at once
+        would hang in the pipe that nobody finds any more."""
+        held = os.open(file, os.O_RDWR | os.O_NONBLOCK) if file.is_fifo() else None
+        try:
+            yield
+        finally:
+            if held is not None:
+                os.close(held)

@@ -33,8 +33,8 @@ def open_pins(lgpio: Any, chip: int | str | None = None) -> Any:
 
         def __init__(self) -> None:
             super().__init__(chip)
-            self.pins = {}
-            self._reservations = defaultdict(list)
+            self.pins: dict[Any, Any] = {}
+            self._reservations: defaultdict[int, list[Any]] = defaultdict(list)
             self._res_lock = Lock()
             self.pin_class = pin_class
 
@@ -68,10 +68,10 @@ def _own_pin(module: ModuleType, lgpio: Any) -> type:
         """`output_with_state` is to be called first with the level of off; `close` goes back to it."""
 
         def __init__(self, factory: Any, info: Any) -> None:
-            super(module.LGPIOPin, self).__init__(
-                factory, info
-            )  # lgpio's own claims an input: a relay's line would float
-            self._pwm = self._bounce = self._callback = None
+            # Not lgpio's own, which claims an input: a relay's line would float.
+            super(module.LGPIOPin, self).__init__(factory, info)
+            self._pwm = self._bounce = None
+            self._callback: Any = None
             self._edges = lgpio.BOTH_EDGES
             self._off: bool | None = None
 
