@@ -15,10 +15,11 @@ from attrs import define
 from starlette.routing import Route
 
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside
+from daemons.cloud import open_cloud
 from daemons.ops.environment import Environment
 from daemons.ops.options import Address
 from daemons.pits import Pits, open_pits
-from daemons.race.config import PitsConfig
+from daemons.race.config import CloudConfig, PitsConfig
 from daemons.race.memorychain import verify
 from daemons.race.memorytables import read_body
 from daemons.race.paths import Kind, event_file
@@ -166,6 +167,44 @@ async def test_emptied_results_are_shown_by_pits_that_were_started_again(tmp_pat
                     break
                 await trio.sleep(0.1)
         assert [row["pilot"] for row in board["previous"]["rows"]] == ["Bo", "Ann"]
+
+
+async def test_emptied_results_are_shown_by_a_hub_that_was_started_again(tmp_path: Path) -> None:
+    async with open_joined(tmp_path) as joined:
+        await joined.enrol(tmp_path / "site")
+        base = f"http://127.0.0.1:{joined.port}"
+        async with open_field(tmp_path / "site", EventTree(files()), joined) as field:
+            keeper = joined.member().site.keeper
+            await joined.until(lambda: len(keeper.day.races) == 2 and keeper.day.results, WITHIN_S)
+            field.put(result_path(101), [])
+            await joined.until(
+                lambda: (
+                    make.race_id(101) in keeper.tree.newest().tree["races"]
+                    and keeper.tree.newest().tree["races"][RACE]["from_memory"]
+                ),
+                WITHIN_S,
+            )
+            async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+                with trio.fail_after(WITHIN_S):
+                    while [name for name, _ in await versions(client)].count("Result.json") < 2:
+                        await trio.sleep(0.1)
+    config = CloudConfig(state_dir=joined.folder, listen=Address("127.0.0.1", 0))
+    async with open_cloud(config) as cloud, trio.open_nursery() as nursery:
+        await nursery.start(cloud.run)
+        assert cloud.front is not None
+        base = f"http://127.0.0.1:{cloud.front.ports[0]}"
+        async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+            with trio.fail_after(WITHIN_S):
+                while True:
+                    answer = await client.get(f"/api/v1/sites/{SITE}/races/{RACE}")
+                    if answer.status_code == 200 and answer.json()["from_memory"]:
+                        break
+                    await trio.sleep(0.1)
+            race = answer.json()
+        await cloud.stop()
+        nursery.cancel_scope.cancel()
+    assert race["official"]
+    assert [race["rows"][pilot]["pilot"] for pilot in race["ranking"]] == ["Bo", "Ann"]
 
 
 SECRETS = ("Secret", "Person", "secret#1", "secret.mp4")
