@@ -152,23 +152,19 @@ def _of_samples(
     step_s = 0
     for (body,) in fetch(conn, _CHUNKS, (house, first - CHUNK_MAX_S, last)):
         chunk = cbor.decode(body)
-        try:
-            packed = chunk["packed"][chunk["sources"].index(source)]
-        except ValueError:
+        at, each_s, count = chunk["at"], chunk["step_s"], chunk["count"]
+        if source not in chunk["sources"]:
             continue
-        step_s = step_s or _up(wanted_s, chunk["step_s"])
-        begin = first // step_s * step_s
-        parts = columns(packed, chunk["count"])
-        index, count = 0, chunk["count"]
-        while index < count:
-            at = chunk["at"] + index * chunk["step_s"]
-            part = (at - begin) // step_s
-            upto = min(count, index + max(1, -(-(begin + (part + 1) * step_s - at) // chunk["step_s"])))
-            if first <= at < last:
-                piece = sum_of([column[index:upto] for column in parts], chunk["step_s"])
-                known = found.setdefault(begin + part * step_s, piece)
-                if known is not piece:
-                    merge(known, piece)
+        parts = columns(chunk["packed"][chunk["sources"].index(source)], count)
+        step_s = step_s or _up(wanted_s, each_s)
+        index, end = max(0, -((at - first) // each_s)), min(count, -((at - last) // each_s))
+        while index < end:
+            begin = (at + index * each_s) // step_s * step_s
+            upto = min(end, -((at - begin - step_s) // each_s))
+            piece = sum_of([column[index:upto] for column in parts], each_s)
+            known = found.setdefault(begin, piece)
+            if known is not piece:
+                merge(known, piece)
             index = upto
     return Series(
         source, step_s or int(wanted_s) or 1, "samples", [_point(at, found[at]) for at in sorted(found)]
