@@ -8,7 +8,7 @@ and what it needs: NONE all are unknown, SAME one value for all, LIST one for ea
 else 1 + the zigzag of the difference to the value known before it in the column (at first to 0).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from attrs import frozen
 
@@ -100,31 +100,45 @@ def unpack(data: bytes, count: int) -> list[Sample]:
 
 def columns(data: bytes, count: int) -> list[list[int | None]]:
     """Return the columns of packed samples, in the order of Sample's fields. Raises ValueError."""
-    values = _varints(data)
+    codes = _varints(data)
     found: list[list[int | None]] = []
+    index = 0
     try:
         for _ in range(_COLUMNS):
-            form = next(values)
+            form = codes[index]
+            upto = index + 1 + (0, 1, count)[form]
+            some = codes[index + 1 : upto]
+            index = upto
             if form == _NONE:
                 found.append([None] * count)
             elif form == _SAME:
-                found.append([_value(next(values), 0)] * count)
-            elif form == _LIST:
-                column: list[int | None] = []
-                known = 0
-                for _ in range(count):
-                    value = _value(next(values), known)
-                    if value is not None:
-                        known = value
-                    column.append(value)
-                found.append(column)
+                found.append(_values(some) * count)
             else:
-                raise ValueError("samples with a column of no known form")
-    except StopIteration:
-        raise ValueError("samples end too early") from None
-    if next(values, None) is not None:
-        raise ValueError("samples go on behind their end")
+                found.append(_values(some))
+    except IndexError:
+        raise ValueError("samples that end too early, or of no known form") from None
+    if index != len(codes):
+        raise ValueError("samples that are not as long as they should be")
     return found
+
+
+def _values(codes: list[int]) -> list[int | None]:
+    values: list[int | None] = []
+    known = least = most = 0
+    for code in codes:
+        if code:
+            half = code - 1
+            known += half >> 1 ^ -(half & 1)
+            if known < least:
+                least = known
+            elif known > most:
+                most = known
+            values.append(known)
+        else:
+            values.append(None)
+    if least <= -VALUE_MAX or most >= VALUE_MAX:
+        raise ValueError("samples with a value that is too great")
+    return values
 
 
 def _pack_column(out: bytearray, column: Sequence[int | None]) -> None:
@@ -159,26 +173,18 @@ def _append(out: bytearray, value: int) -> None:
     out.append(value)
 
 
-def _varints(data: bytes) -> Iterator[int]:
+def _varints(data: bytes) -> list[int]:
+    values: list[int] = []
     value = shift = 0
     for byte in data:
-        value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            yield value
+            values.append(value | byte << shift)
             value = shift = 0
         else:
+            value |= (byte & 0x7F) << shift
             shift += 7
             if shift >= 7 * _VARINT_BYTES_MAX:
                 raise ValueError("samples with a number that is too long")
     if shift:
         raise ValueError("samples end inside a number")
-
-
-def _value(code: int, known: int) -> int | None:
-    if code == 0:
-        return None
-    half = code - 1
-    value = known + (half >> 1 if half % 2 == 0 else -(half + 1 >> 1))
-    if not -VALUE_MAX < value < VALUE_MAX:
-        raise ValueError("samples with a value that is too great")
-    return value
+    return values

@@ -78,9 +78,10 @@ def test_a_stranger_s_message_is_refused_whole() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "too early"),
-        (bytes([2, 1]), "too early"),
-        (bytes(6), "behind"),
+        (b"", "end too early"),
+        (bytes([2]), "end too early"),
+        (bytes([0, 0, 0, 0, 2]), "not as long"),
+        (bytes(6), "not as long"),
         (bytes([9, 0, 0, 0, 0]), "no known form"),
         (bytes([1, 0x80]), "inside"),
         (bytes([1, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1]), "too long"),
