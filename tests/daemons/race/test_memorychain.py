@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 import rfc8785
-from attrs import asdict
+from attrs import asdict, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +75,22 @@ def test_an_entry_left_out_put_in_or_moved_is_found(data: st.DataObject) -> None
     order = data.draw(st.lists(st.sampled_from(entries), min_size=1, max_size=8))
     verdict = verify(lines(order))
     assert bool(verdict.broken) == (order != entries[: len(order)])
+
+
+def test_an_entry_that_was_changed_together_with_its_own_hash_is_found_by_the_next() -> None:
+    entries = chain(4)
+    forged = evolve(entries[1], sha256=FIRST)
+    verdict = verify(lines([entries[0], forged, *entries[2:]]))
+    assert (verdict.entries, verdict.last) == (2, forged)
+    assert "entry 3 does not follow from the one before it" in verdict.broken
+    verdict = verify(lines([evolve(entries[0], prev=entries[0].hash), *entries[1:]]))
+    assert (verdict.entries, bool(verdict.broken)) == (0, True), "nothing is before the first"
+
+
+def test_a_number_that_was_left_out_is_found_also_where_all_hashes_fit() -> None:
+    first, last = chain(2)
+    verdict = verify(lines([first, evolve(last, number=3)]))
+    assert (verdict.entries, verdict.broken) == (1, "entry 2 is missing: entry 3 stands in its place")
 
 
 def test_a_cut_end_is_found_by_a_head_that_was_noted() -> None:

@@ -211,12 +211,14 @@ def test_a_channel_that_changed_since_the_last_flight_is_marked() -> None:
         make.race(2, **flew(0), seats={1: 10}),
         make.race(3, seats={1: 10, 2: 10, 3: 2}),
         make.race(4, seats={2: 2}),
+        make.race(5, seats={1: 10}),
     )
     assert channel_changes(day) == {
         make.race_id(101): {ANN},
         make.race_id(102): set(),
         make.race_id(103): {ANN},  # Cy flies for the first time
         make.race_id(104): {BO},
+        make.race_id(105): {ANN},  # still another than on the last flight, however many races wait
     }
     assert next_flights(day, None)[ANN].channel_changed
     assert channel_changed(day, day.races[make.race_id(104)], BO)
