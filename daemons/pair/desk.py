@@ -1,12 +1,13 @@
 """The hub's end of commands: issued with a lifetime, shown as they stand, closed by the site's result.
 
 Only the site decides DONE, FAILED or EXPIRED. Until its result is here a command is QUEUED (the site has not taken
-it), SENT (it has) or UNKNOWN (its time is over and nothing was heard).
+it), SENT (it has) or UNKNOWN (its time is over, or it was sent three times, and nothing was heard). What failed or
+expired is a dead letter, to be asked for again under another id or to be dropped.
 """
 
 import json
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -17,11 +18,12 @@ from attrs import define, field
 
 from daemons.link.durable import DurableChannels
 from daemons.link.limiter import per_type
+from daemons.link.signal import Signal
 from daemons.ops.environment import Environment
 from daemons.ops.metrics import SLOW_S, Histogram
 from daemons.ops.storecare import patiently
 from daemons.pair.executor import CHANNEL
-from daemons.store import Migration, Store
+from daemons.store import Migration, Store, fetch
 from protocol.errors import ErrorCode, RequestError
 from protocol.frames import Message
 from protocol.messages import (
@@ -59,10 +61,36 @@ MIGRATIONS = (
         CREATE INDEX command_to_note ON command (site, issued_at) WHERE to_note;
         """,
     ),
+    Migration(
+        "desk",
+        3,
+        """
+        ALTER TABLE command ADD COLUMN against INTEGER NOT NULL DEFAULT 0;   -- state version it was issued against
+        ALTER TABLE command ADD COLUMN replaces TEXT;                        -- the dead letter it was made of
+        ALTER TABLE command ADD COLUMN replaced_by TEXT;
+        ALTER TABLE command ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0; -- somebody asked for that
+        ALTER TABLE command ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;   -- as a dead letter
+        CREATE INDEX command_by_seq ON command (site, epoch, seq);
+        CREATE TABLE command_attempt (id TEXT NOT NULL, at REAL NOT NULL) STRICT;
+        CREATE INDEX command_attempt_by_id ON command_attempt (id, at);
+        """,
+    ),
 )
 
 LIFETIME_S = 300.0
 LISTED_MAX = 200
+ATTEMPTS_MAX = 3
+"""Sent so often without a word of the site: it is UNKNOWN what becomes of it, and it may be withdrawn."""
+ATTEMPTS_LISTED = 20
+ATTEMPTS_LATE_S = 0.2
+"""Attempts are on disk so long after they were made: a result is mostly there before, and needs no second fsync."""
+ATTEMPTS_WAITING_MAX = 4096
+
+_IS_DEAD = "status IN ('FAILED', 'EXPIRED') AND NOT withdrawn AND NOT dropped AND replaced_by IS NULL"
+_COLUMNS = (
+    "id, issuer, issued_at, expires_at, action, epoch, seq, status, words, decided_at, against, replaces, replaced_by, "
+    "withdrawn"
+)
 
 
 class TooManyCommands(RequestError):
@@ -92,7 +120,15 @@ class CommandDesk:
     results: Counter[str] = field(factory=Counter, init=False)  # by status
     latency: Histogram = field(factory=lambda: Histogram(SLOW_S), init=False)
     note: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+    on_change: list[Callable[[], None]] = field(factory=list)
+    """Called when the list of commands is another: none may block."""
     _decided: trio.Event = field(factory=trio.Event, init=False)
+    _sent: deque[tuple[int, int, int, float]] = field(init=False)  # epoch, first, last, at: not on disk yet
+    _sent_more: Signal = field(factory=Signal, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._sent = deque(maxlen=ATTEMPTS_WAITING_MAX)
+        self.durable.watch_sent(CHANNEL, self._on_sent)
 
     def admit(self, action: Action) -> str:
         """Return the id for a command that may be issued now. Raises TooManyCommands: too many of this type came."""
@@ -104,34 +140,73 @@ class CommandDesk:
         return str(uuid.UUID(bytes=self.environment.urandom(16), version=4))
 
     async def issue(
-        self, action: Action, issuer: str, lifetime_s: float = LIFETIME_S, *, id_: str | None = None
+        self,
+        action: Action,
+        issuer: str,
+        lifetime_s: float = LIFETIME_S,
+        *,
+        id_: str | None = None,
+        against: int = 0,
+        replaces: str | None = None,
     ) -> str:
-        """Queue a command; return its id once that is durable. `id_`: of one that was admitted already.
+        """Queue a command; return its id once that is durable. `id_`: of one that was admitted already; `against`: the
+        state version it was decided on, 0: any; `replaces`: the dead letter that it is asked for again.
 
-        Raises OutboxFull when too many wait for the site, and without an id as `admit`.
+        Raises OutboxFull when too many wait for the site, KeyError for a dead letter that is none any more, and without
+        an id as `admit`.
         """
         id_ = self.admit(action) if id_ is None else id_
         fields = action_to_map(action)
         now = self.environment.utc_now()
-        command = Command(id_, issuer, now + lifetime_s, 0, action)
+        command = Command(id_, issuer, now + lifetime_s, against, action)
         row = (id_, self.site, issuer, now, now + lifetime_s, json.dumps(fields))
 
         def work(conn: apsw.Connection) -> None:
+            if replaces is not None:
+                conn.execute(
+                    f"UPDATE command SET replaced_by = ? WHERE id = ? AND site = ? AND {_IS_DEAD}",
+                    (id_, replaces, self.site),
+                )
+                if not conn.changes():
+                    raise KeyError(replaces)
             epoch, seq = self.durable.append_in(conn, CHANNEL, *encode_body(command))
             conn.execute(
-                "INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0)",
-                (*row, epoch, seq),
+                "INSERT INTO command (id, site, issuer, issued_at, expires_at, action, epoch, seq, against, replaces) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*row, epoch, seq, against, replaces),
             )
 
         await self.store.transact(work)
         self.issued += 1
+        self._tell()
         return id_
 
     async def revoke(self, id_: str) -> None:
         """Ask the site not to run a command; final when its result is FAILED with these words."""
-        await self.store.transact(
-            lambda conn: self.durable.append_in(conn, CHANNEL, *encode_body(Revoke(id_))) and None
-        )
+
+        def work(conn: apsw.Connection) -> None:
+            conn.execute("UPDATE command SET withdrawn = 1 WHERE id = ? AND site = ?", (id_, self.site))
+            self.durable.append_in(conn, CHANNEL, *encode_body(Revoke(id_)))
+
+        await self.store.transact(work)
+        self._tell()
+
+    async def drop(self, id_: str) -> bool:
+        """Forget a dead letter: it stays in the list of commands. False when there is none of this id."""
+
+        def work(conn: apsw.Connection) -> bool:
+            conn.execute(
+                f"UPDATE command SET dropped = 1 WHERE id = ? AND site = ? AND {_IS_DEAD}", (id_, self.site)
+            )
+            return bool(conn.changes())
+
+        is_dropped = await self.store.transact(work)
+        self._tell()
+        return is_dropped
+
+    def _tell(self) -> None:
+        for callback in self.on_change:
+            callback()
 
     def effect(self, conn: apsw.Connection, message: Message) -> None:
         """Take one message of channel `result`, inside the commit's transaction. A result is never overwritten."""
@@ -157,39 +232,70 @@ class CommandDesk:
         self.results[status] += 1
         self.latency.observe(self.environment.utc_now() - issued_at)
         self._decided.set()
+        self._tell()
+
+    def _on_sent(self, epoch: int, first: int, last: int) -> None:
+        self._sent.append((epoch, first, last, self.environment.utc_now()))
+        self._sent_more.set()
 
     async def run(self) -> None:
-        """Tell `note` of results as they come. Never returns."""
-        while self.note is not None:
+        """Tell `note` of results as they come, and keep when commands were sent. Never returns."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_attempts)
+            if self.note is not None:
+                nursery.start_soon(self._note_results, self.note)
+
+    async def _note_results(self, note: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        while True:
             self._decided = trio.Event()
             for command in await patiently(partial(self._select, "to_note"), "results"):
-                await patiently(partial(self.note, command), "an audit row")
+                await patiently(partial(note, command), "an audit row")
                 await patiently(partial(self.store.transact, _noted(command["id"])), "a noted result")
             await self._decided.wait()
+
+    async def _keep_attempts(self) -> None:
+        while True:
+            await self._sent_more.wait()
+            await trio.sleep(ATTEMPTS_LATE_S)
+            sent = [(at, self.site, epoch, first, last) for epoch, first, last, at in self._sent]
+            keep = partial(self.store.transact, partial(_keep_sent, sent))
+            await patiently(keep, "attempts to deliver commands")
+            for _ in sent:
+                self._sent.popleft()
 
     async def listed(self) -> list[dict[str, Any]]:
         """Return the site's last commands, newest first, as they stand."""
         return await self._select("TRUE")
 
-    async def _select(self, condition: str) -> list[dict[str, Any]]:
+    async def dead(self) -> list[dict[str, Any]]:
+        """Return those that failed or expired, and that nobody has withdrawn, asked for again or dropped."""
+        return await self._select(_IS_DEAD)
+
+    async def find(self, id_: str) -> dict[str, Any] | None:
+        """Return one as it stands; None when there is none of this id."""
+        return next(iter(await self._select("id = ?", id_)), None)
+
+    async def _select(self, condition: str, *bindings: str) -> list[dict[str, Any]]:
         now = self.environment.utc_now()
+        waiting = list(self._sent)
 
         def read(conn: apsw.Connection) -> list[tuple[Any, ...]]:
-            return list(
-                conn.execute(
-                    "SELECT id, issuer, issued_at, expires_at, action, epoch, seq, status, words, decided_at "
-                    f"FROM command WHERE site = ? AND {condition} ORDER BY issued_at DESC LIMIT ?",
-                    (self.site, LISTED_MAX),
-                )
+            rows = fetch(
+                conn,
+                f"SELECT {_COLUMNS} FROM command WHERE site = ? AND {condition} ORDER BY issued_at DESC LIMIT ?",
+                (self.site, *bindings, LISTED_MAX),
             )
+            return [(*row, _attempts(conn, row[0], row[5], row[6], waiting)) for row in rows]
 
         return [self._describe(row, now) for row in await self.store.read(read)]
 
     def _describe(self, row: tuple[Any, ...], now: float) -> dict[str, Any]:
-        id_, issuer, issued_at, expires_at, action, epoch, seq, status, words, decided_at = row
+        id_, issuer, issued_at, expires_at, action, epoch, seq, status, words, decided_at, *more = row
+        against, replaces, replaced_by, is_withdrawn, attempts = more
         if status is None:
             is_taken = self.durable.is_acked(CHANNEL, epoch, seq)
-            status = "UNKNOWN" if now > expires_at else "SENT" if is_taken else "QUEUED"
+            is_unknown = now > expires_at or (not is_taken and len(attempts) >= ATTEMPTS_MAX)
+            status = "UNKNOWN" if is_unknown else "SENT" if is_taken else "QUEUED"
         return {
             "id": id_,
             "issuer": issuer,
@@ -199,7 +305,29 @@ class CommandDesk:
             "status": status,
             "words": words,
             "decided_at": decided_at,
+            "against": against,
+            "replaces": replaces,
+            "replaced_by": replaced_by,
+            "withdrawn": bool(is_withdrawn),
+            "attempts": [{"at": at} for at in attempts],
         }
+
+
+def _attempts(
+    conn: apsw.Connection, id_: str, epoch: int, seq: int, waiting: list[tuple[int, int, int, float]]
+) -> list[float]:
+    """Return when a command was sent, oldest first: also of `waiting`, which may be on disk by now."""
+    sql = "SELECT at FROM command_attempt WHERE id = ? ORDER BY at DESC LIMIT ?"
+    kept = {at for (at,) in fetch(conn, sql, (id_, ATTEMPTS_LISTED))}
+    kept |= {at for of, first, last, at in waiting if of == epoch and first <= seq <= last}
+    return sorted(kept)[-ATTEMPTS_LISTED:]
+
+
+def _keep_sent(sent: list[tuple[float, str, int, int, int]], conn: apsw.Connection) -> None:
+    conn.executemany(
+        "INSERT INTO command_attempt SELECT id, ? FROM command WHERE site = ? AND epoch = ? AND seq BETWEEN ? AND ?",
+        sent,
+    )
 
 
 def _noted(id_: str) -> Callable[[apsw.Connection], object]:

@@ -15,10 +15,10 @@ from daemons.link.readings import link_status
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
 from daemons.ops.authority.identity import Identity
 from daemons.pair.desk import CommandDesk, TooManyCommands
+from daemons.pair.siteactions import channels_status
 from daemons.race.cache import SqliteCache
 from daemons.race.hub import HubSite
 from daemons.race.record import count_events
-from daemons.race.siteactions import channels_status
 from daemons.race.watchrows import Row
 from protocol import messages
 from protocol.errors import ErrorCode, RequestError

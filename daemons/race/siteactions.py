@@ -3,26 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-import trio
-from attrs import asdict, frozen
+from attrs import frozen
 
-from daemons.link.deadactions import dead_letter_actions
 from daemons.link.durable import DurableChannels
-from daemons.link.ledger import ledger_action
 from daemons.link.requests import Reply
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
-from daemons.ops.authority.audit import Outcome
 from daemons.ops.authority.identity import Identity
-from daemons.ops.authority.trail import AuditTrail
 from daemons.pair.executor import CommandExecutor
+from daemons.pair.siteactions import channel_actions
 from daemons.race.site import SiteService
 from protocol import messages
 from protocol.errors import RequestError
 from protocol.pathgate import PathGate
 
-__all__ = ["SiteOffice", "answer_rules", "channels_status", "note_command", "rules_status"]
+__all__ = ["SiteOffice", "answer_rules", "rules_status"]
 
-DRAIN_S_MAX = 50.0
 
 
 @frozen
@@ -57,12 +52,7 @@ class SiteOffice:
                 "allowlist.switch", self.switch, "Switch an entry of the configured allowlist on or off, for good.",
                 params=(pattern, Param("enabled", "flag")),
             ),
-            Action(
-                "drain", self.drain, "Wait until the hub has everything that was promised to it.",
-                params=(Param("wait_s", "number", required=False, default=30.0),),
-            ),
-            *dead_letter_actions(lambda site: self.durable, by_site=False),
-            ledger_action(lambda site: self.durable, by_site=False),
+            *channel_actions(self.durable),
         ]  # fmt: skip
 
     async def reconnect(self, params: Mapping[str, Any], identity: Identity) -> Done:
@@ -119,15 +109,6 @@ class SiteOffice:
         entries, size = self.service.bodies.count(params["prefix"])
         return {"entries": entries, "bytes": size}
 
-    async def drain(self, params: Mapping[str, Any], identity: Identity) -> Done:
-        async def apply() -> dict[str, Any]:
-            with trio.move_on_after(min(max(params["wait_s"], 0.0), DRAIN_S_MAX)) as waiting:
-                for channel in self.durable.statistics():
-                    await self.durable.drained(channel)
-            return {"drained": not waiting.cancelled_caught, "channels": channels_status(self.durable)}
-
-        return Done(apply=apply)
-
 
 def rules_status(gate: PathGate) -> list[dict[str, Any]]:
     """Return the allowlist as data."""
@@ -140,24 +121,3 @@ def rules_status(gate: PathGate) -> list[dict[str, Any]]:
 async def answer_rules(gate: PathGate, params: Mapping[str, Any]) -> Reply:
     """Tell the hub the allowlist: the handler of its request."""
     return Reply({"rules": rules_status(gate)})
-
-
-async def note_command(
-    trail: AuditTrail, command: messages.Command, status: messages.ResultStatus | None, words: str
-) -> None:
-    """Audit a command of the hub's: that it is carried out now (no status), or how it ended. Raises StorageError."""
-    action = messages.action_to_map(command.action)
-    after = {**action, "id": command.id}
-    outcome: Outcome = "begun"
-    if status is not None:
-        after["words"] = words
-        outcome = "done" if status is messages.ResultStatus.DONE else "failed"
-    await trail.note(f"link {command.issuer}", f"command.{action['do']}", after=after, outcome=outcome)
-
-
-def channels_status(durable: DurableChannels) -> dict[str, Any]:
-    """Return how the outgoing channels stand, by name."""
-    return {
-        name: {**asdict(count.held), "unacknowledged": count.outstanding, "in_flight": count.in_flight}
-        for name, count in durable.statistics().items()
-    }

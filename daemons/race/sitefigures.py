@@ -10,6 +10,7 @@ from daemons.link.peer import Peer
 from daemons.link.readings import link_readings, link_status, state_readings
 from daemons.ops.metrics import Reading
 from daemons.ops.watchman import Watchman
+from daemons.pair.siteactions import channels_status
 from daemons.race.hints import HintEndpoint
 from daemons.race.keeper import BoardKeeper
 from daemons.race.lightkeeper import LightKeeper
@@ -24,7 +25,7 @@ from daemons.race.readings import (
     tree_readings,
 )
 from daemons.race.site import SiteService
-from daemons.race.siteactions import channels_status, rules_status
+from daemons.race.siteactions import rules_status
 from daemons.race.telling import EventTeller
 from daemons.web.figures import DaemonFigures
 

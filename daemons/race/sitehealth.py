@@ -1,14 +1,12 @@
-"""What a site's health says of its two neighbours: FPVTrackside and the hub."""
+"""What a site's health says of FPVTrackside."""
 
 from collections.abc import Sequence
 
-from daemons.link.credentials import BearerCredential, Credential
 from daemons.ops.health import Health, Severity
 from daemons.race.fields import FieldNews
 from daemons.race.originstate import OriginState
-from protocol.linkstatus import LinkStatus, Status
 
-__all__ = ["note_files", "note_link", "note_origin", "warn_of_bearer"]
+__all__ = ["note_files", "note_origin"]
 
 NEWS_SAID_MAX = 3
 
@@ -29,22 +27,3 @@ def note_files(health: Health, news: Sequence[FieldNews]) -> None:
             f"this version of FPVTrackside writes other files than the known ones: {told}. Look at the pages"
         )
         health.set("race-files", Severity.NOTICE, words)
-
-
-def note_link(health: Health, status: LinkStatus) -> None:
-    """Warn while there is no link."""
-    if status.status is Status.READY:
-        health.clear("link")
-    elif status.status is not Status.CONNECTING:
-        health.set("link", Severity.DEGRADED, status.words)
-
-
-def warn_of_bearer(health: Health, credential: Credential) -> None:
-    """Say that an old token will not prove this site for much longer."""
-    if isinstance(credential, BearerCredential):
-        health.set(
-            "bearer-token",
-            Severity.NOTICE,
-            "this site proves itself with an old token, which the next release will not know: ask the hub's "
-            "operator for a code (pitlink site add) and enrol with it (pitlink enroll)",
-        )

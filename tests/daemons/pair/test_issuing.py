@@ -24,9 +24,8 @@ from daemons.ops.health import Health
 from daemons.pair import desk, executor
 from daemons.pair.desk import CommandDesk, TooManyCommands
 from daemons.pair.executor import CommandExecutor
-from daemons.pair.issuing import issue_audited, note_result
+from daemons.pair.issuing import issue_audited, note_command, note_result
 from daemons.race.deeds import Controls, SiteDeeds
-from daemons.race.siteactions import note_command
 from daemons.store import open_store
 from daemons.store.errors import StorageError, StorageFault
 from protocol.frames import Message

@@ -1,0 +1,303 @@
+"""The parts that every site has, joined: its link and what comes over it, limits, care of its files, admin, web front.
+
+A site's own file makes an heir of `SiteDaemon`, which calls in `__attrs_post_init__`, in this order: `_make_authority`,
+`_make_link`, `_make_commands`, `_make_office`, `_make_admin`; and serves its routes by `_serve`.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, ClassVar
+
+import trio
+from attrs import define, field
+from starlette.routing import BaseRoute
+
+from daemons.link import auditheads
+from daemons.link.address import HubAddress
+from daemons.link.credentials import open_credential
+from daemons.link.dial import Dialer
+from daemons.link.durable import DurableChannels, Effect
+from daemons.link.hazards import Hazards
+from daemons.link.limiter import LinkLimiter
+from daemons.link.looks import LinkLooks
+from daemons.link.outbox import OutChannel
+from daemons.link.peer import PROTOCOL, SOFTWARE, Peer
+from daemons.link.requests import Handler
+from daemons.link.trust import site_tls
+from daemons.ops.admin.actions import Action
+from daemons.ops.admin.common import backup_actions, common_actions
+from daemons.ops.admin.limitactions import LimitOffice
+from daemons.ops.authority.file import AuthorityFile, open_authority
+from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
+from daemons.ops.authority.trail import AuditTrail
+from daemons.ops.environment import Environment
+from daemons.ops.faultsinside import ChaosOffice
+from daemons.ops.health import Health
+from daemons.ops.lapses import Lapses
+from daemons.ops.limits import LimitTable, SiteLimits
+from daemons.ops.metrics import Readings
+from daemons.ops.storecare import StoreCare
+from daemons.ops.watchman import Watchman
+from daemons.pair.config import SiteConfig
+from daemons.pair.executor import CHANNEL, RESULTS, CommandExecutor, Deeds
+from daemons.pair.issuing import note_command
+from daemons.pair.sitehealth import note_link, warn_of_bearer
+from daemons.store import Migration, StorageError, Store, open_store
+from daemons.web.admin import AdminOffice
+from daemons.web.assets import Assets
+from daemons.web.connection import Ready
+from daemons.web.figures import DaemonFigures
+from daemons.web.front import Front, open_listeners
+from daemons.web.guard import Guard, Rank
+from daemons.web.head import Head
+from daemons.web.pages import serve_pages
+from protocol.frames import Limits
+from protocol.linkstatus import LinkStatus
+from protocol.publisher import Publisher
+
+__all__ = ["SiteDaemon", "open_site"]
+
+SWEEP_S = 60.0
+
+
+@define(eq=False, kw_only=True)
+class SiteDaemon:
+    """The joined parts of any running site. `kind`: what it is called, as on the command line. `dialer`: what keeps the
+    link; None without a hub to dial."""
+
+    kind: ClassVar[str] = "site"
+    config: SiteConfig
+    environment: Environment
+    store: Store
+    authority: AuthorityFile
+    inline: bool = False
+    hazards: Hazards | None = None
+    health: Health = field(init=False)
+    limits: LimitTable[SiteLimits] = field(init=False)
+    lapses: Lapses = field(init=False)
+    guard: Guard = field(init=False)
+    care: StoreCare = field(init=False)
+    trail: AuditTrail = field(init=False)
+    durable: DurableChannels = field(init=False)
+    peer: Peer = field(init=False)
+    commands: CommandExecutor = field(init=False)
+    looks: LinkLooks = field(init=False)
+    watchman: Watchman = field(init=False)
+    common: DaemonFigures = field(init=False)
+    admin: AdminOffice = field(init=False)
+    dialer: Dialer | None = field(default=None, init=False)
+    front: Front | None = field(default=None, init=False)
+    _heads: auditheads.HeadExchange = field(init=False)
+    _limit_tables: list[LimitTable[Any]] = field(init=False)
+    _limit_office: LimitOffice = field(init=False)
+    _chaos: ChaosOffice = field(init=False)
+
+    # --- made, in this order --------------------------------------------------------------------------------------
+
+    def _make_authority(
+        self, rank_of: Callable[[Head], Rank], more_limits: Iterable[LimitTable[Any]] = ()
+    ) -> None:
+        """Make what needs neither link nor field: limits, audit, care of the store."""
+        config, utc_now = self.config, self.environment.utc_now
+        self.health = Health(utc_now)
+        self.limits = LimitTable(config.limits, self.authority)
+        self.lapses = Lapses(utc_now)
+        self._limit_tables = [self.limits, *more_limits]
+        self._limit_office = LimitOffice(self._limit_tables, self.lapses)
+        self.guard = Guard(lambda: self.limits.now, rank_of)
+        self.care = StoreCare(
+            self.store, self.health, config.backup, utc_now, f"{self.kind}-{config.site}",
+            key=config.storage.database_key, inline=self.inline,
+        )  # fmt: skip
+        self.trail = AuditTrail(self.authority, utc_now, self.health)
+        self._heads = auditheads.HeadExchange("hub", self.trail)
+
+    def _make_link(
+        self,
+        out: Sequence[OutChannel],
+        limits: Limits,
+        *,
+        inbound: Mapping[str, Effect] | None = None,
+        handlers: Mapping[str, Handler] | None = None,
+        publishers: Mapping[str, Publisher] | None = None,
+        on_down: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        """Make what answers the hub, whether one is configured or not. `out`: the channels beside that of results."""
+        environment = self.environment
+        self.durable = DurableChannels(
+            self.store,
+            "hub",
+            out=[*out, OutChannel(RESULTS)],
+            inbound={CHANNEL: lambda conn, message: self.commands.effect(conn, message), **(inbound or {})},
+            new_epoch=environment.new_epoch,
+            utc_now=environment.utc_now,
+        )
+        self.peer = Peer(
+            role=self.kind,
+            site=self.config.site,
+            environment=environment,
+            durable=self.durable,
+            limits=limits,
+            handlers={**(handlers or {}), auditheads.METHOD: self._heads.answer},
+            publishers=publishers or {},
+            on_down=list(on_down),
+            limiter=LinkLimiter(
+                lambda: self.limits.now.requests_of_hub_per_s,
+                lambda: (self.limits.now.hub_bytes_per_s, self.limits.now.hub_bytes_burst),
+            ),
+        )
+
+    def _make_commands(self, deeds: Deeds) -> None:
+        """Make what carries out the hub's commands."""
+        self.commands = CommandExecutor(
+            self.store,
+            self.durable,
+            deeds,
+            self.peer.peer_utc_now,
+            self.environment.utc_now,
+            partial(note_command, self.trail),
+        )
+
+    def _make_office(
+        self,
+        *,
+        summary: Callable[[], str],
+        crowded: Callable[[], str],
+        is_working: Callable[[], bool],
+        on_step: Callable[[float], None],
+    ) -> None:
+        """Make what looks after the site; all four as `Watchman` has them."""
+        self.looks = LinkLooks(self.store, self.health, lambda: [self.peer])
+        self.watchman = Watchman(
+            self.store, self.health, self.environment.utc_now, summary, crowded,
+            looks=[self.looks.look], is_working=is_working, on_step=on_step,
+        )  # fmt: skip
+        self._chaos = ChaosOffice(self.hazards)
+        self.common = DaemonFigures(
+            self.kind, self.config.state_dir, self.store, self.health, self.trail, self.guard,
+            self._limit_office, self._chaos, (SOFTWARE, PROTOCOL), self.config.production,
+        )  # fmt: skip
+
+    def _make_admin(
+        self, status: Callable[[], dict[str, object]], readings: Readings, actions: Sequence[Action]
+    ) -> None:
+        """Make what operators reach, and the dialer where there is a hub; `actions`: the site's own.
+
+        Raises ConfigError for what cannot prove this site.
+        """
+        self.admin = AdminOffice(self.trail, status, readings, self.health)
+        self.admin.registry.add(
+            *actions,
+            *common_actions(self.trail, self.health.clear, self.lapses),
+            *self._limit_office.actions(),
+            *backup_actions(self.care),
+            *self._chaos.actions(),
+        )
+        self._chaos.keep_told(self.health)
+        if self.config.hub_url:
+            self.dialer = self._make_dialer()
+
+    def _make_dialer(self) -> Dialer:
+        config = self.config
+        credential = open_credential(
+            config.state_dir,
+            config.site,
+            token=config.token.text,
+            by_certificate=config.client_cert is not None,
+        )
+        warn_of_bearer(self.health, credential)
+        dialer = Dialer(
+            self.peer,
+            HubAddress.parse(config.hub_url),
+            credential=credential,
+            ssl_context=site_tls(config.ca_file, config.client_cert, config.client_key),
+            on_status=self._on_link,
+        )
+        if (hazards := self.hazards) is not None:
+            self.peer.tampering = hazards.tampering(config.site)
+            dialer.wrap_stream, dialer.look_up = hazards.wrapper(config.site), hazards.look_up
+        return dialer
+
+    # --- its life -------------------------------------------------------------------------------------------------
+
+    async def _serve(
+        self,
+        nursery: trio.Nursery,
+        listeners: Sequence[trio.abc.Listener[trio.SocketStream]],
+        routes: Sequence[BaseRoute],
+        assets: Assets,
+        ready: Ready | None,
+    ) -> None:
+        """Start in `nursery` what every site does; when this returns the local pages answer. `listeners` are closed in
+        the end."""
+        nursery.start_soon(self.commands.run)
+        nursery.start_soon(self._sweep)
+        nursery.start_soon(self.lapses.run)
+        nursery.start_soon(self.watchman.run)
+        nursery.start_soon(self.care.run)
+        self.trail.warn_of_breaks()
+        if not self.inline:
+            await nursery.start(self.admin.serve_socket, self.config.state_dir)
+        nursery.start_soon(self.authority.watch, self._on_authority)
+        serve = partial(
+            serve_pages, listeners, routes, assets,
+            environment=self.environment, config=self.config.http, guard=self.guard, ready=ready,
+        )  # fmt: skip
+        self.front = self.common.front = await nursery.start(serve)
+        if self.dialer is not None:
+            nursery.start_soon(self._heads.run, self.peer)
+            nursery.start_soon(self.dialer.run)
+
+    async def _listen(self) -> list[trio.SocketListener]:
+        """Open the configured port, before anything else is begun. Raises RefusedToStart."""
+        return await open_listeners(self.config.listen.host, self.config.listen.port)
+
+    async def prove(self) -> None:
+        """Feed systemd's watchdog as long as work is done."""
+        await self.watchman.prove()
+
+    async def stop(self) -> None:
+        """End what clients hold open in order; then `run` is to be cancelled."""
+        if self.front is not None:
+            await self.front.drain()
+
+    async def _sweep(self) -> None:
+        while True:
+            with suppress(StorageError):  # told by the store's care; what is too old goes at another turn
+                await self.durable.sweep(self.environment.utc_now())
+            await trio.sleep(SWEEP_S)
+
+    # --- what the parts tell --------------------------------------------------------------------------------------
+
+    def _on_authority(self) -> None:
+        for table in self._limit_tables:
+            table.load()
+        self._heads.poke()
+
+    def _on_link(self, status: LinkStatus) -> None:
+        note_link(self.health, status)
+
+    def _reconnect(self) -> None:
+        if self.dialer is not None:
+            self.dialer.reconnect_now()
+
+    def _link_words(self) -> str:
+        return "no hub" if self.dialer is None else f"link {self.dialer.status.status}"
+
+
+@asynccontextmanager
+async def open_site(
+    config: SiteConfig, kind: str, migrations: Sequence[Migration], *, inline: bool
+) -> AsyncIterator[tuple[Store, AuthorityFile]]:
+    """Open the state folder of a site; its database is `<kind>.db` there.
+
+    Raises StorageError when the folder is held by another daemon, not writable, or its file is corrupt.
+    """
+    key = config.storage.database_key
+    file = config.state_dir / f"{kind}.db"
+    async with open_store(file, migrations=migrations, inline=inline, key=key) as store:
+        with open_authority(
+            config.state_dir, migrations=AUTHORITY_MIGRATIONS, inline=inline, key=key
+        ) as authority:
+            yield store, authority
