@@ -98,6 +98,7 @@ def test_a_cut_end_is_found_by_a_head_that_was_noted() -> None:
     head = entries[3].hash
     assert verify(lines(entries), head).noted == entries[3]
     assert verify(lines(entries), head[:12]).noted == entries[3]
+    assert verify(lines(entries), head[1:13]).noted is None, "a head is noted from its beginning"
     cut = verify(lines(entries[:3]), head)
     assert not cut.broken
     assert cut.noted is None
@@ -127,6 +128,7 @@ def test_what_is_no_history_is_said_to_be_none(line: bytes) -> None:
 
 def test_a_head_as_people_write_it_down() -> None:
     assert clean_head(" AB12 cd34-ef56:7890\n") == "ab12cd34ef567890"
-    for text in ("", "abc", "x" * 20, "0" * 65):
+    assert clean_head("5d1f 09c2 77aa") == "5d1f09c277aa"
+    for text in ("", "5d1f 09c2 77a", "x" * 20, "0" * 65):
         with pytest.raises(ValueError, match="hexadecimal digits"):
             clean_head(text)
