@@ -137,6 +137,13 @@ class DurableChannels:
         epochs = self._out.outboxes[channel].sender.epochs
         return all(seq <= mine.acked for mine in epochs if mine.epoch == epoch)
 
+    def watch_sent(self, channel: str, told: Callable[[int, int, int], None]) -> None:
+        """Have `told(epoch, first, last)` called whenever messages of a channel are handed to a connection, again too.
+
+        One listener a channel; it must not raise or block.
+        """
+        self._out.on_sent[channel] = told
+
     async def drained(self, channel: str) -> None:
         """Wait until the peer has acknowledged everything that was accepted on `channel`."""
         await self._out.drained(channel)

@@ -40,6 +40,7 @@ class Outgoing:
     ) -> None:
         self.peer = peer
         self.wake: Callable[[str], None] = _nothing
+        self.on_sent: dict[str, Callable[[int, int, int], None]] = {}
         self._store = store
         self._new_epoch = new_epoch
         self._epoch = new_epoch()
@@ -112,7 +113,13 @@ class Outgoing:
     def pull(self, channel: str, max_bytes: int) -> bytes | None:
         """Return the frames to be sent now."""
         sender = self.outboxes[channel].sender
+        told = self.on_sent.get(channel)
+        before = [] if told is None else [(mine, mine.sent) for mine in sender.epochs]
         data = sender.take(max_bytes)
+        if told is not None and data:
+            for mine, sent in before:
+                if mine.sent > sent:
+                    told(mine.epoch, sent + 1, mine.sent)
         if sender.hungry:
             self._load.set()
         return data
