@@ -78,6 +78,7 @@ class Pits(SiteDaemon):
     """The joined parts of a running pits daemon. `open_pits` makes one; `run` is its nursery tree."""
 
     kind: ClassVar[str] = "pits"
+    hub_kind: ClassVar[str] = "cloud"
     config: PitsConfig
     fetch_bounds: LimitTable[FetchBounds] = field(init=False)
     origin: LocalOrigin = field(init=False)

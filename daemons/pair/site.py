@@ -63,10 +63,11 @@ SWEEP_S = 60.0
 
 @define(eq=False, kw_only=True)
 class SiteDaemon:
-    """The joined parts of any running site. `kind`: what it is called, as on the command line. `dialer`: what keeps the
-    link; None without a hub to dial."""
+    """The joined parts of any running site. `kind` and `hub_kind`: what it and its hub are called, as on the command
+    line. `dialer`: what keeps the link; None without a hub to dial."""
 
     kind: ClassVar[str] = "site"
+    hub_kind: ClassVar[str] = "hub"
     config: SiteConfig
     environment: Environment
     store: Store
@@ -212,6 +213,7 @@ class SiteDaemon:
             HubAddress.parse(config.hub_url),
             credential=credential,
             ssl_context=site_tls(config.ca_file, config.client_cert, config.client_key),
+            hub_role=self.hub_kind,
             on_status=self._on_link,
         )
         if (hazards := self.hazards) is not None:
