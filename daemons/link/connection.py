@@ -16,6 +16,7 @@ from daemons.link.heartbeat import Heartbeat
 from daemons.link.opening import opening_message
 from daemons.link.peer import Peer
 from daemons.link.requests import Answer, Requester, Responder
+from daemons.link.signal import Signal
 from daemons.link.sources import FrameQueue, Pull
 from daemons.link.topictraffic import TopicTraffic
 from daemons.link.transport import Transport, TransportClosed, lone
@@ -83,7 +84,7 @@ class Connection:
         self.meter = ReceivedMeter()
         self._compressor = Compressor()
         self._decompressor = Decompressor()
-        self._ready = trio.Event()
+        self._ready = Signal()
         # Its deadline is moved while it waits: cheaper than to wake it for a look at the clock.
         self._look_scope = trio.CancelScope()
         self._ended: ConnectionEnded | None = None
@@ -365,7 +366,7 @@ class Connection:
         await self.transport.wait_room()
         while True:
             # Cleared before the choice is made, so that what becomes ready behind it is not missed.
-            self._ready = trio.Event()
+            self._ready.clear()
             now = trio.current_time()
             pick = self.scheduler.pick(now)
             if pick is None:

@@ -23,7 +23,7 @@ _log = structlog.stdlib.get_logger("pitlink.store")
 JOBS_MAX = 500
 """Pieces of work in one commit: bounds how long a thread hop, and so a wait for the writer, can take."""
 
-_QUEUED_EVERY = 4
+_QUEUED_EVERY = 8
 """Inline, one piece of work in so many takes the way through the queue, as all do with a thread."""
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ __all__ = ["Daemon"]
 
 SKEW_MAX_S = 20.0
 BACKUPS = 3
-SLOW_COMMITS = 0.06
+SLOW_COMMITS = 0.12
 """Of those that wait for the writer, as in the link's world: so many take virtual time, as on a disk that is busy."""
 KILLED_IN_COMMIT = 0.02
 """Of the slow ones."""

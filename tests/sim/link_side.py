@@ -30,8 +30,8 @@ __all__ = ["Side", "held_in"]
 SWEEP_S = 60.0
 BACKUPS = 4
 REPEATED = 0.002
-SLOW_COMMITS = 0.06
-"""Of those that wait for the writer, a quarter of all: so many take virtual time, as on a disk that is busy."""
+SLOW_COMMITS = 0.12
+"""Of those that wait for the writer, an eighth of all: so many take virtual time, as on a disk that is busy."""
 
 MIGRATIONS = (
     *schema.MIGRATIONS,

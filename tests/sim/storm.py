@@ -24,7 +24,7 @@ SOON_S = 1e-6
 """Virtual times are sums, which round."""
 INSTANT_S = 0.001
 
-TURN_GIVEN_EVERY = 4
+TURN_GIVEN_EVERY = 8
 """See `SimNetwork.turn_given_every`: of hours."""
 
 _STRIKES = frozenset(mishap.value for mishap in Mishap)
