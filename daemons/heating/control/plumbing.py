@@ -1,0 +1,117 @@
+"""What goes beyond a single zone: hot water first, enough valves open, the last ones kept open, valves and pump moved."""
+
+from collections.abc import Iterable, Sequence
+
+from attrs import define
+
+from daemons.heating.control.burner import Burner
+from daemons.heating.control.scene import Scene
+from daemons.heating.control.zonerun import ZoneRun
+from daemons.heating.plant import Plant, ZoneKind
+
+__all__ = ["WaterFirst", "choose_exercise", "choose_extras", "exercise_s", "hold_open"]
+
+_EXTRA_K = 1.0
+"""A room that is opened only for the flow may be this much above what is wanted of it."""
+_LATE_S = 3 * 86_400.0
+"""An exercise that found no hour with a cold boiler for so long is done beside a warm one."""
+
+
+@define
+class WaterFirst:
+    """Rooms wait while the tank calls, but those on frost duty, and not for longer than they may. Waiting is counted up
+    and, while nobody waits, down again: a contact that flaps does not begin it anew."""
+
+    plant: Plant
+    waited_s: float = 0.0
+    is_over: bool = False
+
+    def step(self, runs: Sequence[ZoneRun], passed: float) -> None:
+        """Have rooms wait, if they are to."""
+        calls = any(run.heat and not run.resting for run in runs if run.plan.kind is ZoneKind.DHW)
+        waits = self.plant.dhw_first and calls and not self.is_over
+        self.waited_s = max(0.0, self.waited_s + (passed if waits else -passed))
+        if self.is_over:
+            self.is_over = self.waited_s > self.plant.dhw_first_s / 2
+        else:
+            self.is_over = self.waited_s >= self.plant.dhw_first_s
+        if not waits:
+            return
+        for run in runs:
+            if run.heat and not run.is_frost and run.plan.kind is ZoneKind.ROOM:
+                run.heat = False
+                run.key = ("wait-water",)
+
+
+def choose_extras(runs: Sequence[ZoneRun], need: int, mono: float) -> None:
+    """Have other zones open, where too few are for the boiler; the ones that are open first, then the coolest."""
+    for run in runs:
+        run.extra = False
+    counted = sum(1 for run in runs if run.heat and run.is_on and not run.stuck)
+    if counted >= need or not any(run.heat and run.is_on for run in runs):
+        return
+    able = [run for run in runs if not run.heat and _may_help(run, mono)]
+    able.sort(key=lambda run: (not run.is_on, _surplus(run)))
+    for run in able[: need - counted]:
+        run.extra = True
+        run.key = ("extra",)
+
+
+def _may_help(run: ZoneRun, mono: float) -> bool:
+    plan, celsius, for_s = run.plan, run.celsius, mono - run.since
+    if run.forced or run.stuck or run.cycling or run.resting or plan.kind is ZoneKind.DHW or celsius is None:
+        return False
+    if (for_s >= run.limit_s) if run.is_on else (for_s < plan.min_off_s):
+        return False
+    return celsius < plan.highest - 0.5 and _surplus(run) <= _EXTRA_K
+
+
+def _surplus(run: ZoneRun) -> float:
+    target = run.wish.target
+    celsius = run.plan.lowest if target is None or target.celsius is None else target.celsius
+    return (run.celsius or 0.0) - celsius
+
+
+def hold_open(closing: Iterable[ZoneRun], runs: Sequence[ZoneRun], burner: Burner, mono: float) -> None:
+    """Keep the last valves open while the boiler burns or is hot: take them out of what closes, the coolest rooms'."""
+    if burner.plan.output is None:
+        return
+    overrun = mono - burner.residual_at < burner.plan.overrun_s
+    if not (burner.is_on or overrun):
+        return
+    stays = sum(1 for run in runs if run.is_ready(mono) and not run.stuck and not _closes(run))
+    for run in sorted(closing, key=_surplus):
+        if stays >= burner.need:
+            return
+        if not run.forced and mono - run.since < run.plan.max_run_s and run.is_ready(mono):
+            run.key = ("burning",) if burner.is_on else ("overrun",)
+            run.extra = True
+            stays += 1
+
+
+def _closes(run: ZoneRun) -> bool:
+    return not (run.heat or run.extra or run.exercising or run.shed) or run.forced
+
+
+def exercise_s(run: ZoneRun) -> float:
+    """Return how long a valve is opened to move it."""
+    return max(run.plan.valve_s, run.plan.min_on_s)
+
+
+def choose_exercise(
+    runs: Sequence[ZoneRun], burner: Burner, scene: Scene, hour: int, is_quiet: bool
+) -> ZoneRun | None:
+    """Return a zone whose valve is to be moved now: one at a time, at its hour, while the boiler is cold."""
+    if not scene.is_sure or any(run.exercising for run in runs):
+        return None
+    due = [
+        run
+        for run in runs
+        if run.plan.exercise_s and not run.is_on and not run.forced and not run.resting and not run.heat
+        and scene.mono - run.moved_at >= run.plan.exercise_s and scene.mono - run.since >= run.plan.min_off_s
+    ]  # fmt: skip
+    if not due or scene.local.hour != hour or burner.lock is not None:
+        return None
+    run = min(due, key=lambda run: run.moved_at)
+    late = scene.mono - run.moved_at >= run.plan.exercise_s + _LATE_S
+    return run if is_quiet or late else None

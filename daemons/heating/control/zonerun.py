@@ -1,0 +1,107 @@
+"""One zone as it runs: its relay, its timers, what it wants and why it is as it is."""
+
+from attrs import define, field
+
+from daemons.heating.control.senses import Sensor
+from daemons.heating.control.targets import Wish, Wishes
+from daemons.heating.plant import ZonePlan
+
+__all__ = ["Key", "ZoneRun"]
+
+Key = tuple[object, ...]
+"""Why something is as it is: a name and what belongs to it. While it is the same, so are the words."""
+
+
+@define(eq=False)
+class ZoneRun:
+    """Moments are of the monotonic clock. `limit_s`: how long it may want heat at a stretch; the rest of its longest
+    run is for the overrun of the boiler."""
+
+    plan: ZonePlan
+    room: Sensor | None
+    supply: Sensor | None
+    wishes: Wishes
+    limit_s: float
+    wish: Wish = field(factory=lambda: Wish(None, ""))
+    call: bool | None = None
+
+    is_on: bool = False
+    since: float = 0.0
+    moved_at: float = 0.0
+    resting: bool = False
+
+    lost_since: float | None = None
+    """Since when its room is not known; a reading now and then does not end it, ten minutes of them do."""
+    well_since: float | None = None
+    held: bool = False
+    frosting: bool = False
+    hot: bool = False
+    mild: bool = False
+
+    heat: bool = False
+    is_frost: bool = False
+    forced: bool = False
+    """Off at once, whatever its minimum on time."""
+    shed: bool = False
+    extra: bool = False
+    exercising: bool = False
+    key: Key = ("start",)
+    told_key: Key = ()
+    cause: str = ""
+
+    ran_s: float = 0.0
+    """Seconds it was heated in all: a room that does not feel them has a frozen sensor."""
+    welded: bool = False
+    welded_for: float = 0.0
+    stuck: bool = False
+    stuck_for: float = 0.0
+    tries: int = 0
+    cycling: bool = False
+
+    @property
+    def celsius(self) -> float | None:
+        """The room's temperature, if it is known."""
+        return None if self.room is None else self.room.celsius
+
+    def is_ready(self, mono: float) -> bool:
+        """Has its valve had the time to open?"""
+        return self.is_on and mono - self.since >= self.plan.valve_s
+
+    def track(self, mono: float) -> None:
+        """Note since when the room is not known."""
+        if self.room is None:
+            return
+        if self.room.celsius is None:
+            self.well_since = None
+            if self.lost_since is None:
+                self.lost_since = self.room.good_at
+                self.held = self.is_on and self.heat
+        elif self.lost_since is not None:
+            if self.well_since is None:
+                self.well_since = mono
+            elif mono - self.well_since >= 600:
+                self.lost_since = self.well_since = None
+
+    def gate(self, mono: float) -> bool:
+        """Hold what is wanted against the longest run, the rest after it and the minimum off time; return whether the
+        relay may be switched on now."""
+        for_s = mono - self.since
+        if self.is_on:
+            if self.heat and for_s >= self.limit_s:
+                self.resting = True
+            if self.heat and (self.resting or self.cycling):
+                self.heat = False
+                self.key = ("max-run",) if self.resting else ("cycle",)
+            return False
+        self.cycling = False
+        if self.resting and for_s >= self.plan.rest_s:
+            self.resting = False
+        if not self.heat:
+            return False
+        if self.resting:
+            self.key = ("rest", self.since + self.plan.rest_s)
+            return False
+        if for_s < self.plan.min_off_s:
+            self.key = ("min-off", self.since + self.plan.min_off_s)
+            return False
+        return True
