@@ -50,7 +50,7 @@ def plain_plant(**fields: object) -> Plant:
 def manual(celsius: float, *zones: str, **fields: object) -> Settings:
     """Return settings in which these rooms are to be as warm as that."""
     target = ZoneSettings(mode=Mode.MANUAL, manual=Target(celsius=celsius))
-    return Settings(version=1, zones={id_: target for id_ in zones or ("living",)}, **fields)  # type: ignore[arg-type]
+    return Settings(version=1, zones=dict.fromkeys(zones or ("living",), target), **fields)  # type: ignore[arg-type]
 
 
 @define
