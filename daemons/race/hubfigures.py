@@ -9,6 +9,7 @@ from daemons.link.readings import link_readings, state_readings
 from daemons.ops.authority.authoriser import Authoriser, identity_readings
 from daemons.ops.metrics import Reading, SiteLabels
 from daemons.ops.watchman import Watchman
+from daemons.pair.deskreadings import command_readings
 from daemons.pair.sitedoor import SiteDoor
 from daemons.race.cache import SqliteCache
 from daemons.race.hubactions import member_status
@@ -17,7 +18,6 @@ from daemons.race.memory import Memory
 from daemons.race.pocketbase.realtime import Realtime
 from daemons.race.readings import (
     cache_readings,
-    command_readings,
     hub_readings,
     realtime_readings,
     tree_readings,

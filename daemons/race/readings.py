@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import attrs
 
 from daemons.ops.metrics import Labels, Reading
-from daemons.pair.desk import CommandDesk
 from daemons.race.cache import CacheStatistics
 from daemons.race.hints import HintStatistics
 from daemons.race.hub import HubSite
@@ -18,7 +17,6 @@ from protocol.errors import ErrorCode
 
 __all__ = [
     "cache_readings",
-    "command_readings",
     "hint_readings",
     "hub_readings",
     "origin_readings",
@@ -128,17 +126,6 @@ def realtime_readings(realtime: Realtime) -> Iterator[Reading]:
     yield Reading("pocketbase_clients", "Clients of PocketBase's API that listen.", realtime.clients)
     words = "Of them, those disconnected because they lagged too far behind."
     yield Reading("pocketbase_clients_dropped", words, realtime.dropped, is_counter=True)
-
-
-def command_readings(desk: CommandDesk, labels: Labels) -> Iterator[Reading]:
-    """Yield what became of one site's commands."""
-    yield Reading("command_seconds", "From a command's issue to its result.", desk.latency, labels)
-    yield Reading("commands_issued", "Commands issued.", desk.issued, labels, is_counter=True)
-    words = "Commands refused by the rate of their type."
-    yield Reading("commands_limited", words, desk.limited, labels, is_counter=True)
-    for status, count in sorted(desk.results.items()):
-        pair = (*labels, ("status", status))
-        yield Reading("command_results", "Results of commands.", count, pair, is_counter=True)
 
 
 def cache_readings(counts: CacheStatistics) -> Iterator[Reading]:

@@ -29,6 +29,7 @@ class HousePublisher:
     clock: rows.Clock = rows.REAL_TIME
     batch_s: float = BATCH_S
     """How long a first change waits for others, 1 to 5 s; the 100th row is not waited for."""
+    silence_s: float = SILENCE_S
     publishers: Mapping[str, Publisher] = field(init=False)
     _told: dict[str, frozenset[str]] = field(factory=dict, init=False)  # keys, by topic
     _settings: Settings | None = field(default=None, init=False)
@@ -36,7 +37,7 @@ class HousePublisher:
     def __attrs_post_init__(self) -> None:
         epoch = self.environment.new_epoch
         self.publishers = {
-            topic: Publisher(topic, epoch(), self.batch_s, max_silence_s=SILENCE_S)
+            topic: Publisher(topic, epoch(), self.batch_s, max_silence_s=self.silence_s)
             for topic in (rows.TOPIC, planrows.TOPIC)
         }
 

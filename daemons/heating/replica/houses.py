@@ -1,0 +1,81 @@
+"""The houses of a nas: what was heard of each, its history, its commands, its link.
+
+houses
+├── roster                        which may come, and what is swept
+└── one house each                what is heard is kept, results are audited, the audit's head is told to it
+"""
+
+import trio
+from attrs import define, field, frozen
+
+from daemons.heating.history.write import house_of
+from daemons.heating.look import Changes, HouseLook
+from daemons.heating.replica.heard import Heard, subscribers
+from daemons.heating.replica.house import House, HouseRecord
+from daemons.link import auditheads
+from daemons.link.durable import DurableChannels
+from daemons.link.listen import SiteListener
+from daemons.link.peer import Peer
+from daemons.pair.desk import CommandDesk
+from daemons.pair.roster import Roster
+
+__all__ = ["EVENTS", "Houses", "Lodger"]
+
+EVENTS = "event"
+"""The channel on which a house tells what happened and what was measured."""
+
+
+@frozen
+class Lodger:
+    """Everything a nas has of one house."""
+
+    look: House
+    peer: Peer
+    listener: SiteListener
+    desk: CommandDesk
+    heads: auditheads.HeadExchange
+
+
+@define(eq=False, kw_only=True)
+class Houses(Roster[Lodger]):
+    """The houses that may come, by the name of their site. `run` must be running."""
+
+    changes: Changes = field(factory=Changes, init=False)
+    """Another set of houses is shown."""
+
+    def looks(self) -> dict[str, HouseLook]:
+        """Return what is shown, by name."""
+        return {name: self[name].look for name in self}
+
+    def connectedness(self) -> dict[str, bool]:
+        """Say of each house whether it is connected."""
+        return {name: lodger.peer.connection is not None for name, lodger in self.items()}
+
+    def _changed(self) -> None:
+        self.changes.tell()
+
+    async def _join(self, name: str, nursery: trio.Nursery) -> Lodger:
+        house = await self.store.transact(lambda conn: house_of(conn, name))
+        changes = Changes()
+        record = HouseRecord(house, self.store, changes)
+        durable, desk = await self._commanded(name, {EVENTS: record.effect})
+        heads = auditheads.HeadExchange(name, self.trail)
+        peer = self._peer(name, durable, heads)
+        heard = Heard(house, peer, self.store, self.environment, changes)
+        await heard.load()
+        look = House(name, heard, record, desk, durable, self.store, self.trail)
+        nursery.start_soon(heard.run)
+        nursery.start_soon(desk.run)
+        nursery.start_soon(heads.run, peer)
+        return Lodger(look, peer, self._listen(peer, "boiler"), desk, heads)
+
+    def _peer(self, name: str, durable: DurableChannels, heads: auditheads.HeadExchange) -> Peer:
+        return Peer(
+            role="nas",
+            site=name,
+            environment=self.environment,
+            durable=durable,
+            handlers={auditheads.METHOD: heads.answer},
+            subscribers=subscribers(),
+            limiter=self._limiter(),
+        )

@@ -1,0 +1,115 @@
+"""nas: the hub of houses that heat themselves, far away. Shows each truthfully, keeps its history, and has commands wait for it.
+
+nas
+├── houses                        the sites that may come: what was heard, history, commands of each
+├── every hub's parts             authority, limits, watchman, store care, admin socket
+└── web front                     pages, API, /admin, /health, /healthz, /readyz, /metrics
+    └── site door                 the link's /control; a connection is a nursery of its own
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import ClassVar
+
+import trio
+from attrs import define, field
+from starlette.routing import BaseRoute
+
+from daemons.heating.config import NasConfig
+from daemons.heating.history import tables
+from daemons.heating.ranks import rank_of
+from daemons.heating.replica import kept
+from daemons.heating.replica.actions import NasOffice
+from daemons.heating.replica.figures import NasFigures
+from daemons.heating.replica.houses import Houses
+from daemons.heating.web.health import health_route, nas_health
+from daemons.heating.web.hot import HotAnswers
+from daemons.heating.web.routes import heating_assets, heating_routes
+from daemons.link import schema
+from daemons.link.hazards import Hazards
+from daemons.ops.environment import Environment
+from daemons.ops.health import health_routes
+from daemons.ops.lifecycle import run_process
+from daemons.ops.metrics import metrics_route
+from daemons.pair import desk
+from daemons.pair.hub import HubDaemon, open_hub
+from daemons.web.assets import Assets, read_assets
+
+__all__ = ["MIGRATIONS", "Nas", "main", "open_nas"]
+
+MIGRATIONS = (*schema.MIGRATIONS, *desk.MIGRATIONS, *tables.MIGRATIONS, *kept.MIGRATIONS)
+MIB = 1024 * 1024
+
+
+@define(eq=False, kw_only=True)
+class Nas(HubDaemon):
+    """The joined parts of a running nas. `open_nas` makes one; `run` is its nursery tree."""
+
+    kind: ClassVar[str] = "nas"
+    config: NasConfig
+    houses: Houses = field(init=False)
+    hot: HotAnswers = field(init=False)
+    figures: NasFigures = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._make_authority(rank_of)
+        self.hot = HotAnswers(self.config.cache_mb * MIB)
+        self.houses = Houses(
+            environment=self.environment, store=self.store, tokens=self.tokens, admission=self.admission,
+            trail=self.trail, limits=self.limits, on_unread=self.changes.tell_again, hazards=self.hazards,
+        )  # fmt: skip
+        self._make_office(self.houses, crowded=lambda: "", on_step=lambda by_s: None)
+        self.figures = NasFigures(
+            self.hub, self.environment.utc_now, self.common, self.houses, lambda: self.hot.hit_rate, self.door,
+            self.authoriser, self.watchman, self.looks,
+        )  # fmt: skip
+        self._make_admin(
+            self.figures.status,
+            self.figures.readings,
+            NasOffice(self.houses, self.houses.set_draining).actions(),
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus["Nas"] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled. Started: pages, API and link answer."""
+        assets = heating_assets(read_assets())
+        async with trio.open_nursery() as nursery:
+            await self._serve(nursery, self._routes(assets), assets, None)
+            task_status.started(self)
+
+    def _routes(self, assets: Assets) -> list[BaseRoute]:
+        figures = self.figures
+        return [
+            *heating_routes(
+                self.houses.looks, assets, authoriser=self.authoriser, trail=self.trail, hot=self.hot,
+                utc_now=self.environment.utc_now,
+            ),
+            *self._people_routes(),
+            health_route(self.health, nas_health(self.houses.connectedness, lambda: self.hot.hit_rate)),
+            *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=True),
+            metrics_route(figures.readings),
+        ]  # fmt: skip
+
+
+@asynccontextmanager
+async def open_nas(
+    config: NasConfig,
+    *,
+    environment: Environment | None = None,
+    inline: bool = False,
+    hazards: Hazards | None = None,
+) -> AsyncIterator[Nas]:
+    """Open the state folder and make the nas; `run` it inside the block. `inline`: for the simulation; `hazards`: what
+    breaks it on purpose.
+
+    Raises RefusedToStart when it has no keys, or knows no house: there are no secrets by default; StorageError.
+    """
+    async with open_hub(
+        config, Nas.kind, MIGRATIONS, environment=environment, inline=inline, hazards=hazards
+    ) as ground:
+        yield Nas(config=config, **ground.parts())
+
+
+def main(config: NasConfig) -> int:
+    """Run the daemon as a process; return its exit code."""
+    return run_process(partial(open_nas, config), config.log_level)
