@@ -36,6 +36,8 @@ class RecordingLgpio:
     lines: Lines = field(factory=Lines)
     calls: list[tuple[object, ...]] = field(factory=list)
     fails: set[tuple[str, int]] = field(factory=set)
+    shorted: dict[int, int] = field(factory=dict)
+    """Pins that have this level whatever drives them."""
     adc: dict[int, int] = field(factory=dict)
     stuck: threading.Event | None = None
     """A transfer over SPI waits for this one."""
@@ -98,7 +100,7 @@ class RecordingLgpio:
     def gpio_read(self, handle: int, pin: int) -> int:
         if ("read", pin) in self.fails:
             raise error(f"read of GPIO {pin} failed")
-        return self.lines.lines[pin].now() or 0
+        return self.shorted.get(pin, self.lines.lines[pin].now() or 0)
 
     def gpio_get_mode(self, handle: int, pin: int) -> int:
         line = self.lines.lines[pin]

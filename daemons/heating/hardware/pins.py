@@ -10,6 +10,7 @@ chip that is closed: a Pi's kernel leaves it driven as it is, off; a strict one 
 import importlib.util
 import sys
 from collections import defaultdict
+from contextlib import suppress
 from threading import Lock
 from types import ModuleType
 from typing import Any, cast
@@ -82,11 +83,16 @@ def _own_pin(module: ModuleType, lgpio: Any) -> type:
             self._off = bool(state)
 
         def close(self) -> None:
-            """Drive an output off and leave it so; an input stays what it is until the chip is closed."""
+            """Drive an output off and leave it so; an input stays what it is until the chip is closed.
+
+            Never raises: gpiozero closes one pin after the other, then the chip, and what it collects. Whether a relay is
+            off `Relays.all_off` has found out and told before.
+            """
             if self.factory._handle is None:
                 return
             if self._off is not None:
-                lgpio.gpio_write(self.factory._handle, self._number, int(self._off))
+                with suppress(lgpio.error):
+                    lgpio.gpio_write(self.factory._handle, self._number, int(self._off))
             elif self._callback is not None:
                 self._callback.cancel()
                 self._callback = None

@@ -29,7 +29,7 @@ class Hardware(Protocol):
 
     def drive(self, outputs: Mapping[str, bool]) -> None:
         """Drive the named relays, off before on; those not named stay. The same again is harmless, and mends what somebody
-        else did to a pin. Raises HardwareError, after all were tried but those that were to go on."""
+        else did to a pin. Raises HardwareError, which names those that do not obey, after all were tried."""
 
     def all_off(self) -> None:
         """Drive every relay and the alive output off. Raises HardwareError, never before every line was tried."""

@@ -41,19 +41,20 @@ class Sensing:
     mono: Callable[[], float]
     read_s: float
     deadline_s: float
-    prepare: Callable[[], None] | None = None
+    prepare: Callable[[], object] | None = None
     readings: dict[str, Reading] = field(factory=dict, init=False)
     read: int = field(default=0, init=False)
     """How often a sensor was asked; `failed`: and had no temperature; `late`: and had not answered by the deadline."""
     failed: int = field(default=0, init=False)
     late: int = field(default=0, init=False)
     _threads: dict[str, trio.CapacityLimiter] = field(factory=dict, init=False)
+    _late: set[str] = field(factory=set, init=False)
     _slots: trio.Semaphore = field(factory=partial(trio.Semaphore, _AT_ONCE), init=False)
 
     @property
     def hanging(self) -> list[str]:
         """What has a thread that has not come back."""
-        return sorted(name for name, limiter in self._threads.items() if limiter.borrowed_tokens)
+        return sorted(name for name in self._late if self._threads[name].borrowed_tokens)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Read all, again and again. Started: after the first round."""
@@ -92,9 +93,11 @@ class Sensing:
         limiter = self._threads.setdefault(name, trio.CapacityLimiter(1))
         if limiter.borrowed_tokens:
             return None
+        self._late.discard(name)
         with trio.move_on_after(self.deadline_s):
             return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
         self.late += 1
+        self._late.add(name)
         return None
 
     def _tell(self, name: str, fault: object) -> None:

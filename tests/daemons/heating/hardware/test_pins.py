@@ -15,13 +15,7 @@ Open = Callable[[RecordingLgpio], Any]
 
 
 @pytest.fixture
-def lgpio() -> RecordingLgpio:
-    return RecordingLgpio()
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Open:
-    monkeypatch.setattr("gpiozero.pins.local.get_pi_revision", lambda: 0xA02082)
+def opened(lgpio: RecordingLgpio) -> Open:
     return lambda lgpio: pins.open_pins(lgpio, 0)
 
 
@@ -49,11 +43,8 @@ def test_constructed_off_it_is_claimed_once_with_the_level_of_off(
     assert lgpio.lines.lines[pin].times == energised_by_boot
 
 
-def test_gpiozeros_own_pin_energises_a_relay_that_it_constructs_off(
-    lgpio: RecordingLgpio, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gpiozeros_own_pin_energises_a_relay_that_it_constructs_off(lgpio: RecordingLgpio) -> None:
     """Why ours are there. When this fails gpiozero has mended it, and ours should be looked at again."""
-    monkeypatch.setattr("gpiozero.pins.local.get_pi_revision", lambda: 0xA02082)
     factory = pins._lgpio_pins(lgpio).LGPIOFactory(0)
     factory.pins = {}
     with_relay(lgpio, 4, active_low=True)
