@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
+from daemons.race.fetched import Fetched
 from daemons.race.keeper import BoardKeeper
 from daemons.race.memory import GATHER_S, WAITING_MAX, Memory, observe, subject_of
 from daemons.race.memorychain import Entry, verify
@@ -32,6 +33,7 @@ from daemons.race.memorytables import (
     size_of,
 )
 from daemons.race.paths import Kind
+from daemons.race.privacy import strip_private
 from daemons.store import Store, open_store
 from protocol.errors import ErrorCode, RequestError
 
@@ -111,6 +113,19 @@ def test_sites_do_not_share_their_histories() -> None:
         record(conn, [seen(b"[1]", site="a"), seen(b"[1]", site="b"), seen(b"[2]", site="a")])
         assert [entry.number for entry in entries_of(conn, "a", RACE)] == [1, 2]
         assert [entry.number for entry in entries_of(conn, "b", RACE)] == [1]
+        second = hashlib.sha256(b"[2]").digest()
+        assert (read_body(conn, "a", second), read_body(conn, "b", second)) == (b"[2]", None)
+
+
+def test_what_another_history_is_made_from_stays() -> None:
+    """Two races may end with the same bytes, which are kept once: as the difference to what only one of them had."""
+    with tables() as conn:
+        record(conn, [seen(laps(9), 0, path=race_path(101)), seen(laps(10), 1, path=race_path(101))])
+        record(conn, [seen(laps(10), 40 * DAY_S, path=race_path(102))])
+        assert size_of(conn).bytes < len(laps(10)), "a difference"
+        forget(conn, before=20 * DAY_S, bytes_max=10**9)
+        assert list(entries_of(conn, "field", make.race_id(101))) == []
+        assert read_body(conn, "field", hashlib.sha256(laps(10)).digest()) == laps(10)
 
 
 def test_an_old_history_goes_as_a_whole_and_never_its_beginning() -> None:
@@ -220,6 +235,29 @@ async def test_what_says_nothing_of_the_race_is_not_kept(store: Store) -> None:
     memory.keep("field", fetched(race_path(101), laps(1), stale=True))
     memory_on(store, days=0.0).keep("field", fetched(race_path(101), laps(1)))
     assert not memory._latest
+
+
+async def test_what_is_kept_is_what_may_leave(
+    store: Store, nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    def may_leave(path: str, read: Fetched) -> Fetched:
+        if path == EVENT:
+            raise RequestError(ErrorCode.DENIED, "not this one")
+        return fetched(path, strip_private(read.body))
+
+    memory = memory_on(store)
+    look = observe(memory.of("field"), BoardKeeper(), may_leave)
+    nursery.start_soon(memory.run)
+    await trio.testing.wait_all_tasks_blocked()
+    for path, value in ((EVENT, make.event([])), (PILOTS, make.pilot(1, "Ann"))):
+        look(path, fetched(path, make.to_bytes([value])))
+    await trio.sleep(2 * GATHER_S)
+    (entry,) = await store.read(lambda conn: list(entries_of(conn, "field", make.EVENT_ID)))
+    body = await memory.of("field").body(bytes.fromhex(entry.sha256))
+    assert entry.path == PILOTS
+    assert body is not None
+    assert b"Ann" in body
+    assert b"Secret" not in body
 
 
 async def test_good_results_come_back_after_a_restart(
