@@ -3,6 +3,7 @@
     python -m tests.mutants                       every mutant, one after the other
     python -m tests.mutants --only resume --jobs 2    those with this in their name
     python -m tests.mutants --stages simulation   what the simulation alone would have noticed
+    python -m tests.mutants --only daemons/race --stages first    what is broken in these files, by its own tests
     python -m tests.mutants --list
 
 A mutant is a patch of the real source, put into a copy of the tree. Its own area's tests run first, then those of
@@ -15,7 +16,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.mutants.catalogue import MUTANTS
-from tests.mutants.patch import DoesNotFit
+from tests.mutants.patch import DoesNotFit, Mutant
 from tests.mutants.run import judge
 
 STAGES = ("first", "wide", "simulation")
@@ -28,13 +29,15 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--only", action="append", help="a part of the name; may be given again", default=[])
+    parser.add_argument(
+        "--only", action="append", help="a part of the name or of a file; may be given again", default=[]
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--stages", default=",".join(STAGES), help="of " + ", ".join(STAGES))
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--sound", action="store_true", help="first run the stages on the tree as it is")
     args = parser.parse_args()
-    chosen = [one for one in MUTANTS if not args.only or any(part in one.name for part in args.only)]
+    chosen = [one for one in MUTANTS if not args.only or any(_is_meant(one, part) for part in args.only)]
     if args.list:
         for one in chosen:
             print(f"{one.name}: {one.breaks}")
@@ -58,6 +61,10 @@ def main() -> int:
             return 2
     print(f"{len(chosen) - len(survived)} of {len(chosen)} killed")
     return 1 if survived else 0
+
+
+def _is_meant(one: Mutant, part: str) -> bool:
+    return part in one.name or any(part in edit.file for edit in one.edits)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Every mutant. What they break are the promises of docs/delivery.md, docs/backpressure.md and docs/protocol.md."""
 
 from tests.mutants.patch import Mutant, mutant
+from tests.mutants.racing import RACING
 
 _IN = "protocol/reliable_in.py"
 _OUT = "protocol/reliable_out.py"
@@ -266,5 +267,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "tests/daemons/race/test_hub.py",
         ("daemons/race/hub.py", "        self._confirmed_us = None  # also what has not changed says",
          "        # also what has not changed says"),
+        ("daemons/race/hub.py", "        self._confirmed_us = None  # the same age, told again, is of more files now\n", ""),
+        ("daemons/race/hub.py", "        self._take_as_of(as_of_us)\n", ""),
     ),
+    *RACING,
 )  # fmt: skip
