@@ -115,7 +115,8 @@ class Action:
     """Something a daemon can be told to do. `run` raises ActionRefused when it cannot be done.
 
     `site` names the parameter that says at which site it happens (hub): the identity must be let near that one.
-    `changes`: False for one that only looks: then it needs no audit row when it is done.
+    `changes`: False for one that only looks: then it needs no audit row when it is done. `audits`: True for one that
+    leaves its own rows.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Action:
     params: tuple[Param, ...] = ()
     site: str = ""
     changes: bool = True
+    audits: bool = False
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters, checked. Raises ActionRefused (400)."""

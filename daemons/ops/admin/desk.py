@@ -51,7 +51,7 @@ class AdminDesk:
             await self.trail.note_failure(identity.who, name, target, exc)
             raise ActionRefused("the action failed; the daemon's log says more", 500) from exc
         done = found if isinstance(found, Done) else Done(found)
-        if not action.changes:
+        if not action.changes or action.audits:
             return done.result
         return await self._carry_out(action, params, done, done.target or target, identity)
 
