@@ -2,7 +2,8 @@
 
 import pytest
 
-from ..field import open_field
+from .. import makers as make
+from ..field import ROUNDS, open_field
 from .days import SEATS, Stands, Tabs, lap, race_day
 from .stand import at_field
 
@@ -41,11 +42,31 @@ def test_the_clock_is_right_on_a_phone_whose_own_is_wrong_and_stops_at_the_end(
     tab.until("/^0:[3-5]\\d$|^1:\\d\\d$/.test(document.querySelector('.clock').innerText)")
     first = tab.text(".clock")
     tab.until(f"document.querySelector('.clock').innerText !== '{first}'")
-    stand.call(lap({1: [4.0, 9.0]}, start=at_field(130.5), end=at_field(10)))
+    went_on = {"start": at_field(150.5), "end": at_field(10), "TotalPausedTime": "00:00:20"}
+    stand.call(lap({1: [4.0, 9.0]}, **went_on))  # 140.5 s ago, less the 20 s that it stood still
     tab.until("document.querySelector('.clock').innerText === '2:00'")
     tab.see("FINISHED")
     tab.page.wait_for_timeout(1100)  # a clock that runs on shows it by now
     assert tab.text(".clock") == "2:00"
+
+
+def test_who_starts_later_is_told_before_and_after(stand_of: Stands, tab_of: Tabs) -> None:
+    day = race_day()
+    day.put(ROUNDS, [make.round_(1, Handicapped=True), make.round_(2)])
+    later = [{"Pilot": make.pilot_id(1), "Channel": make.channel_id(9), "HandicapOffset": "00:00:05.2500000"}]
+    for number in (102, 201):
+        day.race(number, PilotChannels=later)
+    stand = stand_of({"pits": day})
+    tab = tab_of()
+    tab.open(stand.call(lambda here: here.page) + f"/race?id={make.race_id(102)}")
+    tab.see("starts 5.25 s later")
+    stand.call(
+        lambda here: here.put("pits", lambda day: day.race(102, start=at_field(20), PilotChannels=later))
+    )
+    tab.see("started 5.25 s later")
+    tab.open(stand.call(lambda here: here.page) + f"/race?id={make.race_id(201)}")
+    tab.see("Race 2-1", "5658 MHz")
+    assert "later" not in tab.text("table"), "in a round without handicaps"
 
 
 def test_overlays_leave_the_picture_to_the_camera(stand_of: Stands, tab_of: Tabs) -> None:
