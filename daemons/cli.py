@@ -35,6 +35,7 @@ _COMMANDS = [
     ("logs", _operating, "status:logs", "Show what a daemon says; -f goes on."),
     ("ctl", _operating, "ctl:ctl", "Have a daemon do something."),
     ("race", _operating, "race:app", "Versions of a race that are kept, and whether their history is whole."),
+    ("heat", _operating, "heat:app", "A house as it stands, and what it is to do."),
     ("audit", _operating, "audit:app", "Who did what, and whether that is whole."),
     ("tui", _operating, "tui:tui", "Show daemons on this terminal, and have them do things."),
     ("enroll", _authority, "enroll:enroll", "Make this site's key, and have the hub let it in."),

@@ -20,6 +20,7 @@ def heating_told(look: HouseLook) -> dict[str, Any]:
     state, plan, settings = look.state(), look.plan(), look.settings()
     age_s, now = look.age_s(), look.house_now()
     told: dict[str, Any] = {
+        "site": look.name,
         "house": plan.house if plan is not None and plan.house else look.name,
         "now": now,
         "utc_offset_s": _offset_s(plan, now),
