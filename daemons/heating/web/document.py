@@ -3,8 +3,10 @@
 import hashlib
 from functools import lru_cache
 
+from daemons.heating.history.read import POINTS_MAX
 from daemons.heating.web.schemas import SCHEMAS, TEXT, Json, list_of, made_of, ref
 from daemons.heating.web.views import to_json
+from protocol.heating import EventKind
 
 __all__ = ["document", "encoded_document"]
 
@@ -74,6 +76,7 @@ _INSTANT: Json = {"type": "number", "minimum": 0, "maximum": 253402300799}
 _FROM = _query("from", "Its begin, UTC seconds. Without it: a day before `to`.", _INSTANT)
 _TO = _query("to", "Its end, UTC seconds. Without it: now.", _INSTANT)
 _SPAN_BAD = "A parameter cannot be read, or the end is not behind the begin."
+_BEFORE = r"^[0-9]{1,12}(\.[0-9]{1,9})?_[0-9]{1,18}$"
 _NO_HOUSE = "There is no such house."
 
 
@@ -113,9 +116,13 @@ def _paths() -> Json:
     missing = {"missing": _NO_HOUSE}
     spanned = {"bad": _SPAN_BAD, **missing}
     zone = _query("zone", "Its id.", {"type": "string", "minLength": 1, "maxLength": 64})
-    points = _query("points", "How many at most.", {"type": "integer", "minimum": 2, "maximum": 2000})
-    number: Json = {"type": "integer", "minimum": 1}
-    before = _query("before", "Only events before the one of this id.", {**number, "maximum": 2**53})
+    points = _query("points", "How many at most.", {"type": "integer", "minimum": 1, "maximum": POINTS_MAX})
+    before = _query(
+        "before",
+        "Only events older: the `next` of an answer.",
+        {"type": "string", "pattern": _BEFORE},
+    )
+    kind = _query("kind", "Only of this kind.", {"enum": list(EventKind)})
     limit = _query("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 500})
     source = _query("source", "Only of this source.", {"type": "string", "minLength": 1, "maxLength": 64})
     return {
@@ -127,8 +134,8 @@ def _paths() -> Json:
             _HOUSE, {**zone, "required": True}, _FROM, _TO, points, **spanned,
         ),
         f"{one}/events": _read(
-            "events", "What happened, newest first", made_of({"events": list_of(ref("Event"))}),
-            _HOUSE, source, before, limit, **spanned,
+            "events", "What happened, newest first", ref("Events"),
+            _HOUSE, source, kind, before, limit, **spanned,
         ),
         f"{one}/metrics": _read(
             "metrics", "Calls, run times, starts, duty, degree-days", ref("Metrics"), _HOUSE, _FROM, _TO, **spanned

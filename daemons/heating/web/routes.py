@@ -17,6 +17,7 @@ from daemons.heating.web.access import Access, NotThere, guarded
 from daemons.heating.web.answers import answer
 from daemons.heating.web.commands import Commands
 from daemons.heating.web.document import encoded_document
+from daemons.heating.web.history import history_routes
 from daemons.heating.web.hot import HotCache
 from daemons.heating.web.stream import Ages, HouseStream
 from daemons.heating.web.views import View, Views, age_json, to_json
@@ -109,6 +110,7 @@ def heating_routes(
         Route("/api/houses/openapi.json", document, methods=["GET"]),
         Route("/api/houses/{house}", guarded(one), methods=["GET"]),
         Route("/api/houses/{house}/stream", guarded(stream), methods=["GET"]),
+        *history_routes(readable, hot),
         *Commands(access, find).routes(),
         *assets.routes(),
     ]

@@ -61,6 +61,8 @@ _ACTIONS = [
     _action("heat.unlock", {"what": TEXT}, "what"),
 ]  # fmt: skip
 
+_SURE: Json = {"type": "number"}
+
 SCHEMAS: Json = {
     "Error": made_of({"code": TEXT, "words": TEXT}),
     "Entry": _ENTRY,
@@ -123,6 +125,26 @@ SCHEMAS: Json = {
             "celsius": NUMBER, "supply": NUMBER, "outdoor": NUMBER, "ran_s": NUMBER,
         }
     ),
-    "Series": {"type": "object"},
-    "Metrics": {"type": "object"},
+    "Events": made_of({"events": list_of(ref("Event")), "next": {"type": ["string", "null"]}}),
+    "Series": made_of(
+        {
+            "zone": TEXT, "from": {"type": "number"}, "to": {"type": "number"}, "step_s": {"type": "integer"},
+            "level": {"enum": ["samples", "quarters", "days"]}, "at": list_of({"type": "integer"}),
+            **dict.fromkeys(("celsius", "lowest", "highest", "supply", "target"), list_of(NUMBER)),
+            **dict.fromkeys(("known", "ran_s", "watched_s", "starts"), list_of(_SURE)),
+        }
+    ),
+    "SourceFigures": made_of(
+        {
+            **dict.fromkeys(("calls", "ran_s", "watched_s", "known"), _SURE),
+            **dict.fromkeys(("run_s", "duty", "mean", "lowest", "highest"), NUMBER),
+        }
+    ),
+    "Metrics": made_of(
+        {
+            "from": {"type": "number"}, "to": {"type": "number"}, "heating_limit": {"type": "number"},
+            "sources": {"type": "object", "additionalProperties": ref("SourceFigures")}, "degree_days": NUMBER,
+            "days_known": {"type": "integer"}, "days": {"type": "integer"},
+        }
+    ),
 }  # fmt: skip
