@@ -103,7 +103,7 @@ class Control:
             self.must_remember = True
         burner.guard(self.scene)
         self._want(inputs)
-        self.water.step(self.runs, self.passed)
+        self.water.step(self.runs, mono, self.passed)
         for run in self.runs:
             resting = run.resting
             if run.gate(mono):
@@ -183,7 +183,7 @@ class Control:
         self.firing = inputs.contacts.get(burn.plan.firing) if burn.plan.firing is not None else None
 
     def _want(self, inputs: Inputs) -> None:
-        scene, contacts = self.scene, inputs.contacts
+        scene, contacts, unlocked = self.scene, inputs.contacts, self.scene.settings.unlocked
         sheds = self.burner.plan.output is not None and self.burner.too_hot()
         for run in self.runs:
             plan = run.plan
@@ -191,7 +191,8 @@ class Control:
             run.wish = run.wishes.now(self._now, scene.settings)
             lost = run.lost_since
             run.track(scene.mono)
-            self.must_remember = self.must_remember or lost != run.lost_since
+            reset = run.reset(unlocked.get(plan.id, 0))
+            self.must_remember = self.must_remember or reset or lost != run.lost_since
             want(run, scene)
             run.shed = sheds and self._may_shed(run)
             if self.burner.lock is not None:

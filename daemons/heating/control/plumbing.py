@@ -26,7 +26,7 @@ class WaterFirst:
     waited_s: float = 0.0
     is_over: bool = False
 
-    def step(self, runs: Sequence[ZoneRun], passed: float) -> None:
+    def step(self, runs: Sequence[ZoneRun], mono: float, passed: float) -> None:
         """Have rooms wait, if they are to."""
         calls = any(run.heat and not run.resting for run in runs if run.plan.kind is ZoneKind.DHW)
         waits = self.plant.dhw_first and calls and not self.is_over
@@ -37,8 +37,15 @@ class WaterFirst:
             self.is_over = self.waited_s >= self.plant.dhw_first_s
         if not waits:
             return
+        # Rooms that are open stay so until the tank's valve is: else the burner would go off, and wait for minutes.
+        is_open = any(run.is_ready(mono) for run in runs if run.plan.kind is ZoneKind.DHW and run.heat)
         for run in runs:
-            if run.heat and not run.is_frost and run.plan.kind is ZoneKind.ROOM:
+            if (
+                run.heat
+                and not run.is_frost
+                and run.plan.kind is ZoneKind.ROOM
+                and (is_open or not run.is_on)
+            ):
                 run.heat = False
                 run.key = ("wait-water",)
 

@@ -57,6 +57,8 @@ class ZoneRun:
     stuck_for: float = 0.0
     tries: int = 0
     cycling: bool = False
+    unlocked: int | None = None
+    """How often somebody has reset it by hand, as of the last step; None: before the first."""
 
     @property
     def celsius(self) -> float | None:
@@ -66,6 +68,16 @@ class ZoneRun:
     def is_ready(self, mono: float) -> bool:
         """Has its valve had the time to open?"""
         return self.is_on and mono - self.since >= self.plan.valve_s
+
+    def reset(self, count: int) -> bool:
+        """Forget what is held against its valve, if somebody has reset it since the last step."""
+        was, self.unlocked = self.unlocked, count
+        if was is None or count <= was:
+            return False
+        self.welded = self.stuck = self.cycling = False
+        self.welded_for = self.stuck_for = 0.0
+        self.tries = 0
+        return True
 
     def track(self, mono: float) -> None:
         """Note since when the room is not known."""
