@@ -121,8 +121,8 @@ def _override(change: _Change, action: HeatOverride) -> tuple[Settings, str]:
     try:
         end = OverrideEnd(action.end)
     except ValueError:
-        ends = "at the “boundary”, “until” a time or is “permanent”"
-        raise ValueError(f"an override ends {ends}, not “{action.end[:20]}”") from None
+        known = "at the “boundary”, “until” a time or is “permanent”"
+        raise ValueError(f"an override ends {known}, not “{action.end[:20]}”") from None
     if action.until is not None and end is not OverrideEnd.UNTIL:
         raise ValueError(f"a time goes with “until”, not with “{end.value}”")
     ends_at = time_ahead(action.until, change.now) if end is OverrideEnd.UNTIL else None

@@ -1,5 +1,6 @@
 """What commands do to the settings, and what they are refused with."""
 
+import re
 from typing import Any
 
 import pytest
@@ -93,9 +94,8 @@ def words(action: HeatAction, settings: Settings = SETTINGS) -> str:
     ],
 )
 def test_refused_in_words(action: HeatAction, refusal: str) -> None:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=re.escape(refusal)):
         done(action)
-    assert refusal in str(caught.value)
 
 
 def test_until_the_boundary_ends_when_the_week_says_something_else() -> None:
@@ -249,8 +249,7 @@ def test_whatever_is_asked_the_settings_stay_sound_and_can_be_kept(actions: list
     for action in actions:
         try:
             after = done(action, made)
-        except ValueError as error:
-            assert str(error)
+        except ValueError:
             continue
         assert after.version == made.version + 1 or after is made
         made = after
