@@ -155,6 +155,36 @@ def cloud(
     return run(loaded)
 
 
+@app.command(group=_daemons)
+def nas(
+    *,
+    config: Config = None,
+    listen: Listen = None,
+    state_dir: StateDir = None,
+    tls_cert: Annotated[Path | None, Parameter(help="Certificate chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, Parameter(help="Its key (PEM).")] = None,
+    log_level: LogLevelName = None,
+) -> int:
+    """The hub of houses: shows each, and has commands wait for it. Begins with: pitlink keys init, pitlink site add."""
+    from daemons.heating.config import NasConfig
+    from daemons.nas import main as run
+    from daemons.ops.config import load_config
+
+    flags = {
+        "listen": listen,
+        "state_dir": state_dir,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "log_level": log_level,
+    }
+    loaded = load_config(NasConfig, config, flags=flags)
+    if loaded.chaos.allow:
+        from daemons.commands.inside import run_nas
+
+        return run_nas(loaded)
+    return run(loaded)
+
+
 @app.command(group=_tools)
 def demo(
     *,
@@ -179,10 +209,14 @@ def demo(
     return run(DemoOptions(seconds, speed, seed, event, bad_uplink, port), verbose=verbose)
 
 
-Daemon = Literal["pits", "cloud"]
+Daemon = Literal["pits", "cloud", "boiler", "nas"]
 
 
 def _config_class(daemon: Daemon) -> type:
+    if daemon in ("boiler", "nas"):
+        from daemons.heating.config import BoilerConfig, NasConfig
+
+        return BoilerConfig if daemon == "boiler" else NasConfig
     from daemons.race.config import CloudConfig, PitsConfig
 
     return PitsConfig if daemon == "pits" else CloudConfig

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute
 
 from daemons.heating.config import NasConfig
 from daemons.heating.history import tables
+from daemons.heating.office import HouseOffice
 from daemons.heating.ranks import rank_of
 from daemons.heating.replica import kept
 from daemons.heating.replica.actions import NasOffice
@@ -67,7 +68,10 @@ class Nas(HubDaemon):
         self._make_admin(
             self.figures.status,
             self.figures.readings,
-            NasOffice(self.houses, self.houses.set_draining).actions(),
+            [
+                *NasOffice(self.houses, self.houses.set_draining).actions(),
+                *HouseOffice(self.houses.looks, by_site=True).actions(),
+            ],
         )
 
     async def run(self, *, task_status: trio.TaskStatus["Nas"] = trio.TASK_STATUS_IGNORED) -> None:

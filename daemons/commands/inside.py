@@ -9,12 +9,16 @@ import attrs
 
 from chaos.inside.inside import open_inside
 from daemons.cloud import Cloud, open_cloud
+from daemons.heating.config import NasConfig
+from daemons.nas import Nas, open_nas
 from daemons.ops.environment import Environment
 from daemons.ops.lifecycle import run_process
 from daemons.pits import Pits, open_pits
 from daemons.race.config import CloudConfig, PitsConfig
 
-__all__ = ["open_fragile_cloud", "open_fragile_pits", "run_cloud", "run_pits"]
+__all__ = [
+    "open_fragile_cloud", "open_fragile_nas", "open_fragile_pits", "run_cloud", "run_nas", "run_pits",
+]  # fmt: skip
 
 Daemon = TypeVar("Daemon")
 
@@ -44,6 +48,13 @@ async def _open_fragile(
             yield daemon
 
 
+def open_fragile_nas(
+    config: NasConfig, environment: Environment | None = None
+) -> AbstractAsyncContextManager[Nas]:
+    """Open a hub of houses that an admin may put faults into; otherwise as `open_nas`."""
+    return _open_fragile("hub", partial(open_nas, config), environment or Environment())
+
+
 def run_pits(config: PitsConfig) -> int:
     """Run the site as a process; return its exit code."""
     return run_process(partial(open_fragile_pits, config), config.log_level)
@@ -52,3 +63,8 @@ def run_pits(config: PitsConfig) -> int:
 def run_cloud(config: CloudConfig) -> int:
     """Run the hub as a process; return its exit code."""
     return run_process(partial(open_fragile_cloud, config), config.log_level)
+
+
+def run_nas(config: NasConfig) -> int:
+    """Run the hub of houses as a process; return its exit code."""
+    return run_process(partial(open_fragile_nas, config), config.log_level)
