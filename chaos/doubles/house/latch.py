@@ -12,7 +12,7 @@ What the house does:
     {"op": "outside", "pin": 5, "level": 0}: a contact closes to ground (null: opens)
     {"op": "adc", "channel": 0, "device": 0, "raw": 512}: what the MCP3008 measures (null: there is no chip)
     {"op": "relay", "pin": 17, "active_low": false}: a relay hangs there; from now on it is known whether it is energised
-    {"op": "relays"} → "relays": {"17": {"energised": true, "energised_s": 1.5, "times": 1}}
+    {"op": "relays"} → "relays": {"17": {"energised": true, "energised_s": 1.5, "times": 1, "off_at": null}}
     {"op": "levels"} → "levels": {"17": 1, ...} (null: floats)
 What a test wants:
     {"op": "calls", "since": 0} → "calls": [[at, who, what, pin, level, pull]], "next": n
@@ -203,6 +203,7 @@ class Latch:
                 "energised": line.is_energised,
                 "energised_s": self.lines.energised_s(now, line.number),
                 "times": line.times,
+                "off_at": line.off_at,
             }
             for line in self.lines.lines.values()
             if line.active_low is not None

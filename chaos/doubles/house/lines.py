@@ -41,6 +41,8 @@ class Line:
     """Of the relay at it; None: there is none."""
     energised_s: float = 0.0
     energised_since: float | None = None
+    off_at: float | None = None
+    """When it was energised last; None: never, or it still is."""
     times: int = 0
     """How often the relay was energised."""
 
@@ -187,8 +189,9 @@ class _Change:
     def __exit__(self, *exc: object) -> None:
         line, after = self.line, self.line.now()
         if line.is_energised and line.energised_since is None:
-            line.energised_since, line.times = self.now, line.times + 1
+            line.energised_since, line.times, line.off_at = self.now, line.times + 1, None
         elif not line.is_energised and line.energised_since is not None:
-            line.energised_s, line.energised_since = line.energised_s + self.now - line.energised_since, None
+            line.energised_s += self.now - line.energised_since
+            line.energised_since, line.off_at = None, self.now
         if line.listens and after is not None and after != self.before and line.owner is not None:
             self.lines.on_edge(line.owner, line.number, after)

@@ -1,5 +1,6 @@
 """The hardware of a house at a Pi, or at a latch that stands for its pins: one code above the pins."""
 
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -93,13 +94,17 @@ class PiHardware:
 
 @contextmanager
 def open_pi(
-    wiring: Wiring, *, mono: Callable[[], float], relays_file: Path | None = None, speed: float = 1.0
+    wiring: Wiring,
+    *,
+    mono: Callable[[], float] = time.monotonic,
+    relays_file: Path | None = None,
+    speed: float = 1.0,
 ) -> Iterator[PiHardware]:
     """Claim all lines, relays at off, and give the hardware; at the end, whatever the reason, all are driven off and let go.
 
-    `mono`: the house's monotonic clock, which readings are stamped with; `speed`: how much faster it goes than ours (only
-    in demos). `relays_file`: where the note for the relays-off helper is kept. Raises HardwareError; OSError when the note
-    cannot be written: without it no relay is driven.
+    `mono`: readings are stamped with it; `speed`: how much faster the house's time goes than ours (only in demos): sensors
+    are read the more often. `relays_file`: where the note for the relays-off helper is kept. Raises HardwareError; OSError
+    when the note cannot be written: without it no relay is driven.
     """
     with ExitStack() as stack:
         factory = _open_factory(wiring)

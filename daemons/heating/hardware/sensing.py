@@ -34,7 +34,7 @@ ReadSensor = Callable[[], Said]
 
 @define(eq=False)
 class Sensing:
-    """`mono`: the house's monotonic clock; `read_s`, `deadline_s`: real seconds. `prepare`: before each round, in a thread
+    """`mono`: readings are stamped with it; `read_s`, `deadline_s`: real seconds. `prepare`: before each round, in a thread
     with the same deadline (starts the conversion of all sensors of a bus)."""
 
     sensors: Mapping[str, ReadSensor]

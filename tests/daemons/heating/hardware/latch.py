@@ -50,6 +50,10 @@ class Latch:
         told: dict[str, Any] = self.ask("relays")["relays"][str(pin)]
         return told
 
+    def edges(self, pin: int) -> int:
+        """Return how often an output was driven."""
+        return len([call for call in self.calls(pin) if call[2] == "write"])
+
     def calls(self, pin: int | None = None) -> list[list[Any]]:
         """Return what was done: [at, who, what, pin, level, pull]; to one pin, or any."""
         return [call for call in self.ask("calls")["calls"] if pin is None or call[3] == pin]
