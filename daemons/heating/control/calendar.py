@@ -53,7 +53,11 @@ def next_change(week: Week, utc: float, zone: ZoneInfo) -> tuple[float, Target] 
         days = (entry.day - today) % 7
         if days == 0 and entry.day * 1440 + entry.minute <= minute:
             days = 7
-        return _first(midnight + timedelta(days=days, minutes=entry.minute), zone), entry.target
+        at = _first(midnight + timedelta(days=days, minutes=entry.minute), zone)
+        # Of several entries in an hour that is left out only the last one is ever seen.
+        then = holds(week, at, zone)
+        if then is not None and then != now:
+            return at, then
     return None
 
 

@@ -302,7 +302,9 @@ class Control:
         if plan.pump is None:
             return
         wanted = burner.is_on or any(run.is_ready(mono) and (run.heat or run.shed) for run in self.runs)
-        wanted = wanted or (plan.output is not None and mono - burner.residual_at < plan.overrun_s)
+        # Behind a restart all valves are shut for their minimum off time: a pump that turns then moves nothing.
+        is_open = plan.output is not None and any(run.is_on for run in self.runs)
+        wanted = wanted or (is_open and mono - burner.residual_at < plan.overrun_s)
         wanted = wanted or burner.too_hot()
         cause = "off: nothing is to be moved" if not wanted else "water is to flow"
         if self.pump_exercising:
