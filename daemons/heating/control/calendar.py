@@ -46,13 +46,15 @@ def next_change(week: Week, utc: float, zone: ZoneInfo) -> tuple[float, Target] 
     now = week[place].target
     midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
     today = wall.weekday()
-    for ahead in range(1, len(week) + 1):
+    for ahead in range(1, 2 * len(week) + 1):  # twice round: what would change may be left out this once
         entry = week[(place + ahead) % len(week)]
         if entry.target == now:
             continue
         days = (entry.day - today) % 7
         if days == 0 and entry.day * 1440 + entry.minute <= minute:
             days = 7
+        if ahead > len(week):
+            days += 7
         at = _first(midnight + timedelta(days=days, minutes=entry.minute), zone)
         # Of several entries in an hour that is left out only the last one is ever seen.
         then = holds(week, at, zone)
