@@ -150,7 +150,9 @@ function fillRow(line, race, row, leader) {
     setText(parts.small[which], told[2 * which + 1]);
   });
   const flown = (row.lap_times ?? []).length;
-  if (line.flown !== undefined && flown > line.flown) line.classList.add("fresh");
+  if (line.race !== race.id) line.classList.remove("fresh"); // the pilot's lap was one of another race
+  else if (flown > line.flown) line.classList.add("fresh");
+  line.race = race.id;
   line.flown = flown;
 }
 

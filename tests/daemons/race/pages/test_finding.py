@@ -125,3 +125,7 @@ def test_the_organisers_light(stand_of: Stands, tab_of: Tabs) -> None:
     tab.page.get_by_role("link", name="For the organiser").click()
     tab.see("Red", "No internet for 4 min; 3 races wait", "over the budget of", "13 MB", "121 MB", "812 kB")
     tab.picture("status")
+    muted = (
+        "(document.body.classList.add('is-stale'), getComputedStyle(document.getElementById('main')).filter)"
+    )
+    assert tab.page.evaluate(muted) == "none", "red is red, however old the race is"

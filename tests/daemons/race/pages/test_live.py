@@ -5,7 +5,7 @@ import pytest
 from .. import makers as make
 from ..field import ROUNDS, open_field
 from .days import SEATS, Stands, Tabs, lap, race_day
-from .stand import at_field
+from .stand import Stand, at_field
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +29,15 @@ def test_a_lap_changes_its_row_and_nothing_else(stand_of: Stands, tab_of: Tabs) 
     assert [text for text in touched if "Ann" in text or "Bo" in text or "Cy" in text] == [
         "2 Bo R2 1/3 −1 lap 9.50 best 9.50"
     ]
+
+    def next_race(stand: Stand) -> None:
+        lap({1: [4.0, 9.0, 8.125], 2: [5.0, 9.5]}, end=at_field(5))(stand)
+        flown = {1: [4.0], 2: [4.25, 9.0, 9.25], 3: [4.5, 9.5]}
+        stand.put("pits", lambda day: day.race(102, start=at_field(1), seats=SEATS, flown=flown))
+
+    stand.call(next_race)
+    tab.see("Race 1-2 is on")
+    assert tab.page.locator("tr.fresh").count() == 0, "laps of another race"
 
 
 def test_the_clock_is_right_on_a_phone_whose_own_is_wrong_and_stops_at_the_end(
