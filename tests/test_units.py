@@ -16,8 +16,9 @@ from daemons.race.config import CloudConfig, PitsConfig
 
 ROOT = Path(__file__).parents[1]
 UNITS = ("pitlink-pits.service", "pitlink-pits@.service", "pitlink-cloud.service")
+BOILER = "pitlink-boiler.service"
 SCORE_MAX = 2.0
-"""What `systemd-analyze security` may say at most: none of these needs hardware."""
+"""What `systemd-analyze security` may say at most: of hardware only boiler needs some, its pins."""
 
 
 def _settings(unit: str) -> dict[str, str]:
@@ -35,7 +36,9 @@ def _analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 def _placed(unit: str, folder: Path, *, tls: bool = False) -> Path:
     """Put a unit where systemd can judge it: with a program that is there, and a template with a name."""
     name = unit.replace("@.", "@north.")
-    text = re.sub(r"ExecStart=\S+", f"ExecStart={sys.executable}", (ROOT / "systemd" / unit).read_text())
+    text = re.sub(
+        r"(ExecStart|ExecStopPost)=\S+", rf"\1={sys.executable}", (ROOT / "systemd" / unit).read_text()
+    )
     (folder / name).write_text(text)
     if tls:
         (folder / f"{name}.d").mkdir()
@@ -45,7 +48,7 @@ def _placed(unit: str, folder: Path, *, tls: bool = False) -> Path:
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    ("unit", "tls"), [*((unit, False) for unit in UNITS), ("pitlink-cloud.service", True)]
+    ("unit", "tls"), [*((unit, False) for unit in (*UNITS, BOILER)), ("pitlink-cloud.service", True)]
 )
 def test_systemd_finds_nothing_wrong_and_little_exposed(unit: str, tls: bool, tmp_path: Path) -> None:
     placed = _placed(unit, tmp_path, tls=tls)
@@ -78,7 +81,22 @@ def test_the_life_of_a_unit_agrees_with_the_daemon(unit: str) -> None:
         assert flag in told.stdout
 
 
-@pytest.mark.parametrize("unit", UNITS)
+def test_whatever_ends_the_boiler_its_relays_are_driven_off() -> None:
+    settings = _settings(BOILER)
+    python, *helper = settings["ExecStopPost"].split()
+    assert Path(python).parent == Path(settings["ExecStart"].split()[0]).parent
+    said = subprocess.run(
+        [sys.executable, *helper[:2], "--help"], capture_output=True, text=True, check=False
+    )
+    assert " ".join(helper[:3]) in said.stderr  # its usage
+    assert helper[3] == f"%S/{settings['StateDirectory']}/relays.json"
+    assert (
+        settings["StartLimitIntervalSec"] == "0"
+    )  # a start limit would leave the house cold, the helper apart
+    assert int(settings["WatchdogSec"]) == 30
+
+
+@pytest.mark.parametrize("unit", [*UNITS, BOILER])
 def test_every_user_and_state_folder_of_a_unit_is_made_before_its_first_start(unit: str) -> None:
     settings = _settings(unit)
     made = (ROOT / "systemd" / "pitlink.sysusers").read_text()

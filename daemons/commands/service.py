@@ -11,7 +11,7 @@ __all__ = ["install_service"]
 
 
 def install_service(
-    daemon: Literal["pits", "cloud"],
+    daemon: Literal["pits", "cloud", "boiler"],
     /,
     *,
     instance: Annotated[str, Parameter(help="One of several sites on this machine: its name.")] = "",
@@ -71,6 +71,14 @@ def _next_steps(daemon: str, instance: str, program: str) -> list[str]:
     if daemon == "cloud":
         first = [f"{as_user} keys init --state-dir {state}", f"{as_user} site add NAME --state-dir {state}"]
         note = "site add prints the code that the site enrols with."
+    elif daemon == "boiler":
+        first = [
+            f"{program} heat house > /etc/pitlink/house.toml",
+            f"{as_user} enroll https://nas.example.org --state-dir {state}",
+        ]
+        note = (
+            "house.toml is a sample: zones and pins are yours to write. Without a nas enroll is not needed."
+        )
     else:
         first = [f"{as_user} enroll https://cloud.example.org --state-dir {state}"]
         note = "enroll asks for the code that the hub's operator has; without a hub it is not needed."
@@ -78,7 +86,7 @@ def _next_steps(daemon: str, instance: str, program: str) -> list[str]:
         f"touch {config}",
         *first,
         f"systemctl enable --now {unit}",
-        f"{program} doctor {daemon} -c {config} --state-dir {state}",
+        *([] if daemon == "boiler" else [f"{program} doctor {daemon} -c {config} --state-dir {state}"]),
     ]
     return [
         "Next:",

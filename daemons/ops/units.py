@@ -19,10 +19,11 @@ from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 
 __all__ = ["Daemon", "UnitFile", "hidden_places", "programs_home", "unit_files", "write_units"]
 
-Daemon = Literal["pits", "cloud"]
+Daemon = Literal["pits", "cloud", "boiler"]
 
 _HOME = "/opt/pitlink"
 _PROGRAM = f"{_HOME}/.venv/bin/pitlink"
+_PYTHON = f"{_HOME}/.venv/bin/python"
 _HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 """What ProtectHome and PrivateTmp take from a daemon's sight."""
 
@@ -63,6 +64,7 @@ def unit_files(
 
     def filled(name: str) -> str:
         text = (folder / name).read_text(encoding="utf-8").replace(_PROGRAM, str(program))
+        text = text.replace(_PYTHON, str(program.with_name("python")))
         if not (home / "docs").is_dir():  # an installed package has none
             return re.sub(r"^Documentation=.*\n", "", text, flags=re.MULTILINE)
         return text.replace(f"file://{_HOME}/", f"file://{home}/")
