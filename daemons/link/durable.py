@@ -144,6 +144,11 @@ class DurableChannels:
         """
         self._out.on_sent[channel] = told
 
+    def watch_commits(self, look: Callable[[], None]) -> None:
+        """Have `look()` called on the event loop before each attempt to commit what came: effects may not look at Trio's
+        clock. It must not raise or block."""
+        self._in.before_commit.append(look)
+
     async def drained(self, channel: str) -> None:
         """Wait until the peer has acknowledged everything that was accepted on `channel`."""
         await self._out.drained(channel)

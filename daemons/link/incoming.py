@@ -32,6 +32,7 @@ class Incoming:
         self.effects = dict(effects)
         self.wake: Callable[[], None] = _nothing
         self.generation = 0
+        self.before_commit: list[Callable[[], None]] = []
         self._store = store
         self._receivers = {channel: Receiver(channel) for channel in effects}
         self._staged = Signal()
@@ -105,8 +106,12 @@ class Incoming:
             await self._staged.wait()
             work = [(receiver, batch) for receiver in self._receivers.values() if (batch := receiver.take())]
             if work:  # a full disk makes it late, and what it answers; requests on this connection go on
-                commit = partial(self._store.transact, partial(self._commit, generation, work))
-                await patiently(commit, "what the peer sent", FULL)
+                await patiently(partial(self._transact, generation, work), "what the peer sent", FULL)
+
+    async def _transact(self, generation: int, work: _Work) -> None:
+        for look in self.before_commit:
+            look()
+        await self._store.transact(partial(self._commit, generation, work))
 
     def _commit(self, generation: int, work: _Work, conn: apsw.Connection) -> None:
         if generation != self.generation:

@@ -3,6 +3,10 @@
 The transaction that takes a command stores only the *intent* (values are absolute); a loop drives the site to it and
 commits the result together with its message. At start an intent without a result is applied again. Expiry is judged
 by the hub's clock as the link carries it.
+
+What touches nothing but the database is decided in that first transaction (`at_once`): taken, done and answered are one
+commit. Its audit row follows from the row that was committed with it, at least once, also after a restart: there is no
+deed without a row, only one that is written a moment later.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,7 +20,7 @@ from attrs import define, field
 
 from daemons.link.durable import DurableChannels
 from daemons.ops.storecare import patiently
-from daemons.store import Migration, Store
+from daemons.store import Migration, Store, fetch
 from protocol.frames import Message
 from protocol.messages import (
     Action,
@@ -28,12 +32,13 @@ from protocol.messages import (
     encode_body,
 )
 
-__all__ = ["CHANNEL", "MIGRATIONS", "RESULTS", "CommandExecutor", "Deeds", "Work"]
+__all__ = ["CHANNEL", "MIGRATIONS", "RESULTS", "AtOnce", "CommandExecutor", "Deeds", "Work"]
 
 _log = structlog.stdlib.get_logger("pitlink.pair")
 
 CHANNEL = "command"
 RESULTS = "result"
+TOO_LATE = "it came too late"
 
 MIGRATIONS = (
     Migration(
@@ -45,6 +50,15 @@ MIGRATIONS = (
             status TEXT, words TEXT
         ) STRICT;
         CREATE TABLE site_setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+        """,
+    ),
+    Migration(
+        "command",
+        2,
+        """
+        ALTER TABLE command_taken ADD COLUMN to_note INTEGER NOT NULL DEFAULT 0;  -- decided, and not in the audit yet
+        CREATE INDEX command_to_note ON command_taken (id) WHERE to_note;
+        CREATE INDEX command_undecided ON command_taken (id) WHERE status IS NULL;
         """,
     ),
 )
@@ -66,6 +80,11 @@ class Deeds(Protocol):
         """
 
 
+AtOnce = Callable[[Command], Work | None]
+"""Says what a command does if that is nothing outside of the database; None: it is for `Deeds`. Called in the store's
+thread."""
+
+
 @define(eq=False)
 class CommandExecutor:
     """Takes commands from the channel and carries them out. `run` must be running.
@@ -81,7 +100,17 @@ class CommandExecutor:
     hub_now: Callable[[], float | None]
     utc_now: Callable[[], float]
     note: Callable[[Command, ResultStatus | None, str], Awaitable[None]] | None = None
+    at_once: AtOnce | None = None
     _wake: trio.Event = field(factory=trio.Event, init=False)
+    _hub_utc: float | None = field(
+        default=None, init=False
+    )  # when what comes now was taken, for the store's thread
+
+    def __attrs_post_init__(self) -> None:
+        self.durable.watch_commits(self._look_at_clock)
+
+    def _look_at_clock(self) -> None:
+        self._hub_utc = self.hub_now()
 
     def effect(self, conn: apsw.Connection, message: Message) -> None:
         """Take one message of channel `command`, inside the commit's transaction: in the store's thread, so without a
@@ -92,7 +121,11 @@ class CommandExecutor:
                 self._decide(conn, id_, ResultStatus.FAILED, "withdrawn before it ran")
             case Command():
                 taken = (body.id, message.type, message.version, message.body)
-                conn.execute("INSERT OR IGNORE INTO command_taken VALUES (?, ?, ?, ?, NULL, NULL)", taken)
+                conn.execute(
+                    "INSERT OR IGNORE INTO command_taken (id, type, version, body) VALUES (?, ?, ?, ?)", taken
+                )
+                if conn.changes():
+                    self._decide_at_once(conn, body)
             case _:
                 raise ValueError(f"{message.type} is no command")
         self.store.after_commit(self._poke)
@@ -100,9 +133,29 @@ class CommandExecutor:
     def _poke(self) -> None:
         self._wake.set()
 
+    def _decide_at_once(self, conn: apsw.Connection, command: Command) -> None:
+        """Decide a command that was taken just now, if that can be done here and the hub's time is known."""
+        work = None if self.at_once is None or self._hub_utc is None else self.at_once(command)
+        if work is None or self._hub_utc is None:
+            return
+        status = ResultStatus.DONE
+        if self._hub_utc > command.expires_at:
+            status, words = ResultStatus.EXPIRED, TOO_LATE
+        else:
+            try:
+                with self.store.savepoint(conn):
+                    words = work(conn)
+            except ValueError as exc:
+                status, words = ResultStatus.FAILED, str(exc)
+        self._decide(conn, command.id, status, words)
+        if self.note is not None:
+            conn.execute("UPDATE command_taken SET to_note = 1 WHERE id = ?", (command.id,))
+
     def _decide(self, conn: apsw.Connection, id_: str, status: ResultStatus, words: str) -> bool:
         """Give an undecided command its result, and send it. A command that was never seen is decided for good."""
-        conn.execute("INSERT OR IGNORE INTO command_taken VALUES (?, '', 0, x'', NULL, NULL)", (id_,))
+        conn.execute(
+            "INSERT OR IGNORE INTO command_taken (id, type, version, body) VALUES (?, '', 0, x'')", (id_,)
+        )
         conn.execute(
             "UPDATE command_taken SET status = ?, words = ? WHERE id = ? AND status IS NULL",
             (status, words, id_),
@@ -120,7 +173,20 @@ class CommandExecutor:
                 partial(self.store.read, _undecided), "commands"
             ):
                 await self._carry_out(id_, decode_body(type_, version, body))
+            await self._note_decided()
             await self._wake.wait()
+
+    async def _note_decided(self) -> None:
+        """Audit what was decided at once."""
+        rows = await patiently(partial(self.store.read, _to_note), "commands")
+        for id_, type_, version, body, status, words in rows:
+            command = decode_body(type_, version, body)
+            assert isinstance(command, Command)
+            _log.info(
+                "command.decided", id=id_, action=repr(command.action), issuer=command.issuer, status=status
+            )
+            await self._note(command, ResultStatus(status), words)
+            await patiently(partial(self.store.transact, _noted(id_)), "a noted result")
 
     async def _carry_out(self, id_: str, command: object) -> None:
         assert isinstance(command, Command)
@@ -128,7 +194,7 @@ class CommandExecutor:
             await self._note(command, None, "")
         if self._is_late(command):  # also by the time that a full disk took
             _log.info("command.expired", id=id_, expired_at=command.expires_at)
-            await self._close(command, ResultStatus.EXPIRED, "it came too late")
+            await self._close(command, ResultStatus.EXPIRED, TOO_LATE)
             return
         _log.info("command.run", id=id_, action=repr(command.action), issuer=command.issuer)
         done: str | Work
@@ -147,7 +213,9 @@ class CommandExecutor:
     async def _work(self, command: Command, work: Work) -> None:
         """Do what belongs into the transaction of its result; that it cannot be done is the result then."""
 
-        def decide(conn: apsw.Connection) -> str:
+        def decide(conn: apsw.Connection) -> str | None:
+            if not _is_undecided(conn, command.id):  # withdrawn in this moment
+                return None
             words = work(conn)
             self._decide(conn, command.id, ResultStatus.DONE, words)
             return words
@@ -157,7 +225,8 @@ class CommandExecutor:
         except ValueError as exc:
             await self._close(command, ResultStatus.FAILED, str(exc))
         else:
-            await self._note(command, ResultStatus.DONE, words)
+            if words is not None:
+                await self._note(command, ResultStatus.DONE, words)
 
     def _is_late(self, command: Command) -> bool:
         now = self.hub_now()  # of what was taken before a restart it is not known, and it came in time
@@ -177,6 +246,21 @@ class CommandExecutor:
         and StorageError."""
         done = await self.deeds.act(action, by, against)
         return done if isinstance(done, str) else await self.store.transact(done)
+
+
+def _is_undecided(conn: apsw.Connection, id_: str) -> bool:
+    return bool(
+        conn.execute("SELECT 1 FROM command_taken WHERE id = ? AND status IS NULL", (id_,)).fetchall()
+    )
+
+
+def _to_note(conn: apsw.Connection) -> list[tuple[str, str, int, bytes, str, str]]:
+    sql = "SELECT id, type, version, body, status, words FROM command_taken WHERE to_note ORDER BY rowid"
+    return fetch(conn, sql)
+
+
+def _noted(id_: str) -> Callable[[apsw.Connection], object]:
+    return lambda conn: conn.execute("UPDATE command_taken SET to_note = 0 WHERE id = ?", (id_,)) and None
 
 
 def _undecided(conn: apsw.Connection) -> list[tuple[str, str, int, bytes]]:

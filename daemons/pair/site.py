@@ -40,7 +40,7 @@ from daemons.ops.metrics import Readings
 from daemons.ops.storecare import StoreCare
 from daemons.ops.watchman import Watchman
 from daemons.pair.config import SiteConfig
-from daemons.pair.executor import CHANNEL, RESULTS, CommandExecutor, Deeds
+from daemons.pair.executor import CHANNEL, RESULTS, AtOnce, CommandExecutor, Deeds
 from daemons.pair.issuing import note_command
 from daemons.pair.sitehealth import note_link, warn_of_bearer
 from daemons.store import Migration, StorageError, Store, open_store
@@ -149,8 +149,8 @@ class SiteDaemon:
             ),
         )
 
-    def _make_commands(self, deeds: Deeds) -> None:
-        """Make what carries out the hub's commands."""
+    def _make_commands(self, deeds: Deeds, at_once: AtOnce | None = None) -> None:
+        """Make what carries out the hub's commands; `at_once`: what can be done where they are taken."""
         self.commands = CommandExecutor(
             self.store,
             self.durable,
@@ -158,6 +158,7 @@ class SiteDaemon:
             self.peer.peer_utc_now,
             self.environment.utc_now,
             partial(note_command, self.trail),
+            at_once,
         )
 
     def _make_office(

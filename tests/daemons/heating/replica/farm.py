@@ -41,7 +41,7 @@ from daemons.web.guard import Rank
 from protocol.frames import Limits
 from protocol.heating import EventKind, HeatEvent
 from protocol.heatsamples import HeatSamples, Sample, pack
-from protocol.messages import Action, encode_body
+from protocol.messages import Action, Command, encode_body
 
 T = TypeVar("T")
 
@@ -68,10 +68,15 @@ class Deeds:
     """Does nothing but to remember, in the transaction of the result."""
 
     async def act(self, action: Action, by: str, against: int) -> str | Work:
-        if against > 5:
-            raise ValueError(f"the settings are of version 5, yours of {against}")
+        return self.work(action, by, against)
 
+    def at_once(self, command: Command) -> Work:
+        return self.work(command.action, command.issuer, command.against)
+
+    def work(self, action: Action, by: str, against: int) -> Work:
         def work(conn: apsw.Connection) -> str:
+            if against > 5:
+                raise ValueError(f"the settings are of version 5, yours of {against}")
             conn.execute(
                 "INSERT INTO done (action, by, against) VALUES (?, ?, ?)", (repr(action), by, against)
             )
@@ -99,7 +104,8 @@ class House(SiteDaemon):
         )  # fmt: skip
         self._make_authority(lambda head: Rank.LIVE)
         self._make_link([OutChannel("event", Keep())], Limits(), publishers=self.publisher.publishers)
-        self._make_commands(Deeds())
+        deeds = Deeds()
+        self._make_commands(deeds, deeds.at_once)
         self._make_office(
             summary=lambda: "", crowded=lambda: "", is_working=lambda: True, on_step=lambda by_s: None
         )
