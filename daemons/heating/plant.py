@@ -85,7 +85,7 @@ class ZonePlan:
     valve_s: float = 60.0
     """How long the valve takes to open: nothing fires for this zone before."""
     exercise_s: float = 7 * 86_400.0
-    """Not moved for so long: opened once for `valve_s` (or its minimum on time, if that is longer), at
+    """Not moved for so long: opened once for `valve_s` and a minute (or its minimum on time, if that is longer), at
     `exercise_hour` local; 0: never."""
     on_loss: LossPolicy = field(factory=LossPolicy)
 
@@ -128,7 +128,7 @@ class BurnerPlan:
     blind_run_s: float = 1200.0
     """How long it may burn at a stretch while its flow temperature is not known."""
     exercise_s: float = 7 * 86_400.0
-    """Not moved for so long, the pump turns for a minute, at `exercise_hour` local; 0: never."""
+    """Not moved for so long, the pump turns with a valve that is exercised; 0: never."""
     dhw_flow: float = 70.0
     curve: Curve = field(factory=Curve)
 

@@ -36,8 +36,6 @@ __all__ = ["Control"]
 
 _STEP_S = 2.0
 """A wall clock that is this much elsewhere was set: what is dated is dated anew."""
-_PUMP_S = 60.0
-"""How long the pump turns to be moved."""
 
 
 class Control:
@@ -239,8 +237,9 @@ class Control:
         asking = [run for run in runs if run.is_on and run.heat]
         ready = [run for run in asking if run.is_ready(mono)]
         water = any(run.plan.kind is ZoneKind.DHW for run in ready)
+        # While rooms still close for the tank's sake their water is not made that hot.
         rooms = any(run.plan.kind is ZoneKind.ROOM and run.is_on for run in runs)
-        burner.aim(self.scene.cold_out, for_water=water and not (self.plant.dhw_first and rooms))
+        burner.aim(self.scene.cold_out, for_water=water and not (self.water.waits and rooms))
         if burner.plan.output is None:
             burner.key = ("calls",) if asking else ("fires",) if self.firing else ("off",)
             return
@@ -253,7 +252,7 @@ class Control:
         )
         resting = burner.resting
         verdict = burner.decide(self.scene, demand)
-        if burner.is_on or self.firing or burner.welded:
+        if burner.is_on:
             burner.residual_at = mono
         if verdict is not None and verdict is not burner.is_on:
             ran = mono - burner.since
@@ -301,17 +300,14 @@ class Control:
         plan, burner, mono = self.plant.burner, self.burner, self.scene.mono
         if plan.pump is None:
             return
-        wanted = burner.is_on or any(run.is_ready(mono) and (run.heat or run.shed) for run in self.runs)
-        # Behind a restart all valves are shut for their minimum off time: a pump that turns then moves nothing.
-        is_open = plan.output is not None and any(run.is_on for run in self.runs)
-        wanted = wanted or (is_open and mono - burner.residual_at < plan.overrun_s)
-        wanted = wanted or burner.too_hot()
-        cause = "off: nothing is to be moved" if not wanted else "water is to flow"
+        open_ = [run for run in self.runs if run.is_ready(mono)]
+        residual = plan.output is not None and mono - burner.residual_at < plan.overrun_s
+        wanted = burner.is_on or (bool(open_) and (residual or burner.too_hot()))
+        wanted = wanted or any(run.heat or run.shed for run in open_)
+        cause = "water is to flow" if wanted else "off: no water is to flow"
+        due = self.pump_exercising or (plan.exercise_s > 0 and mono - self.pump_moved_at >= plan.exercise_s)
+        self.pump_exercising = not wanted and due and any(run.exercising for run in open_)
         if self.pump_exercising:
-            self.pump_exercising = mono - self.pump_since < _PUMP_S
-        elif plan.exercise_s and not wanted and mono - self.pump_moved_at >= plan.exercise_s:
-            scene = self.scene
-            self.pump_exercising = scene.is_sure and scene.local.hour == self.plant.exercise_hour
             cause = "moved, so that it does not seize"
         on = wanted or self.pump_exercising
         if on is not self.pump_on:

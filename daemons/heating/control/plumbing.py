@@ -19,33 +19,33 @@ _LATE_S = 3 * 86_400.0
 
 @define
 class WaterFirst:
-    """Rooms wait while the tank calls, but those on frost duty, and not for longer than they may. Waiting is counted up
-    and, while nobody waits, down again: a contact that flaps does not begin it anew."""
+    """Rooms wait while the tank calls, but those on frost duty, and not for longer than they may. Waiting is counted up,
+    and down again while the tank is warm: a contact that flaps does not begin it anew. `waits`: rooms do now."""
 
     plant: Plant
-    waited_s: float = 0.0
-    is_over: bool = False
+    waits: bool = False
+    _waited_s: float = 0.0
+    _is_over: bool = False
 
     def step(self, runs: Sequence[ZoneRun], mono: float, passed: float) -> None:
         """Have rooms wait, if they are to."""
         calls = any(run.heat and not run.resting for run in runs if run.plan.kind is ZoneKind.DHW)
-        waits = self.plant.dhw_first and calls and not self.is_over
-        self.waited_s = max(0.0, self.waited_s + (passed if waits else -passed))
-        if self.is_over:
-            self.is_over = self.waited_s > self.plant.dhw_first_s / 2
-        else:
-            self.is_over = self.waited_s >= self.plant.dhw_first_s
-        if not waits:
+        if self.waits:
+            self._waited_s += passed
+        elif not calls:
+            self._waited_s = max(0.0, self._waited_s - passed)
+        if self._waited_s >= self.plant.dhw_first_s:
+            self._is_over = True
+        elif self._waited_s <= 0:
+            self._is_over = False
+        self.waits = self.plant.dhw_first and calls and not self._is_over
+        if not self.waits:
             return
         # Rooms that are open stay so until the tank's valve is: else the burner would go off, and wait for minutes.
         is_open = any(run.is_ready(mono) for run in runs if run.plan.kind is ZoneKind.DHW and run.heat)
         for run in runs:
-            if (
-                run.heat
-                and not run.is_frost
-                and run.plan.kind is ZoneKind.ROOM
-                and (is_open or not run.is_on)
-            ):
+            may_wait = run.heat and not run.is_frost and run.plan.kind is ZoneKind.ROOM
+            if may_wait and (is_open or not run.is_on):
                 run.heat = False
                 run.key = ("wait-water",)
 
@@ -101,8 +101,8 @@ def _closes(run: ZoneRun) -> bool:
 
 
 def exercise_s(run: ZoneRun) -> float:
-    """Return how long a valve is opened to move it."""
-    return max(run.plan.valve_s, run.plan.min_on_s)
+    """Return how long a valve is opened to move it: the pump may have to be moved with it, once it is open."""
+    return max(run.plan.valve_s + 60.0, run.plan.min_on_s)
 
 
 def choose_exercise(
