@@ -82,6 +82,10 @@ def _own_pin(module: ModuleType, lgpio: Any) -> type:
             lgpio.gpio_claim_output(self.factory._handle, self._number, int(state), pull)
             self._off = bool(state)
 
+        def _set_state(self, value: bool) -> None:
+            """Write, without asking the kernel first whether it is an output: a write to none fails."""
+            lgpio.gpio_write(self.factory._handle, self._number, int(value))
+
         def close(self) -> None:
             """Drive an output off and leave it so; an input stays what it is until the chip is closed.
 
