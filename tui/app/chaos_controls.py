@@ -34,7 +34,7 @@ def chaos_controls(model: Model, view: DaemonView, site: SiteView | None) -> Ite
 
 def place_control(model: Model, view: DaemonView, site: SiteView | None = None, given: str = "") -> Control:
     """Return the control that puts a fault into a daemon; `given`: what is typed already."""
-    made = _Chaos(model, view, site if site is not None and view.kind != "pits" else None)
+    made = _Chaos(model, view, site if site is not None and view.is_hub else None)
     offers = tuple(kind.name for kind in model.chaos.kinds.get(view.daemon, ()))
     asks = "fault, for how long"
     return Control(
@@ -139,7 +139,7 @@ class _Chaos:
         if params.get("type") == "clock_step":
             return "1 daemon's clock:"
         site = params.get("site")
-        if self.view.kind == "pits":
+        if not self.view.is_hub:
             return "1 site's link to its hub:"
         if site:
             return f"1 site's link, {printable(str(site))}:"

@@ -17,7 +17,7 @@ _WHY_NOT = "what undoes it is another command, which only you know"
 
 def command_controls(model: Model, view: DaemonView, site: SiteView | None) -> Iterator[tuple[str, Control]]:
     """Yield the control that has any action done: at a hub's site those on that site, else those of the daemon."""
-    at_site = site.name if site is not None and view.kind != "pits" else ""
+    at_site = site.name if site is not None and view.is_hub else ""
     known = {
         str(action["name"]): action
         for action in model.actions.get(view.daemon, ())

@@ -10,7 +10,7 @@ from tui.app.looks import Cell, Key, Kind, Row
 from tui.app.row_controls import dead_deeds, withdraw_deeds
 from tui.app.view import View
 from tui.model import CommandRow, DeadLetter
-from tui.model.words import printable, size, utc_time
+from tui.model.words import counted, printable, size, utc_time
 
 __all__ = ["CommandsView"]
 
@@ -141,8 +141,15 @@ def _command(command: CommandRow) -> Row:
             Cell(printable(command.site)),
             Cell(printable(str(command.action.get("do", "")))),
             Cell(printable(command.status.lower()), _KINDS.get(command.status, Kind.PLAIN)),
-            Cell(printable(command.words)),
+            Cell(printable(command.words or _tried(command))),
             Cell(printable(command.issuer)),
             Cell(printable(command.id[:12]), Kind.DIM),
         ),
     )
+
+
+def _tried(command: CommandRow) -> str:
+    """Return how often a command was tried that nobody has decided; "" where that is not told."""
+    if command.decided_utc is not None or command.attempts is None:
+        return ""
+    return f"{counted(command.attempts, 'attempt')} to deliver it"

@@ -18,10 +18,10 @@ UNTIL_START = "until its next start"
 
 def daemon_controls(model: Model, view: DaemonView, site: SiteView | None) -> Iterator[tuple[str, Control]]:
     """Yield the controls of a daemon, also on the row of a site that is a daemon of its own."""
-    if site is not None and view.kind != "pits":
+    if site is not None and view.is_hub:
         return
     made = _Daemon(model, view)
-    ending = view.kind != "pits" and view.is_draining
+    ending = view.is_hub and view.is_draining
     drain = f"End the drain of {made.name}" if ending else f"Drain {made.name}"
     yield "drain", Control("drain", drain, made.drain)
     asks = "debug, info, warning or error, how long"
@@ -46,7 +46,7 @@ class _Daemon:
     def drain(self, typed: str) -> Question:
         view, name = self.view, self.name
         sites = self.model.sites_of(view.daemon)
-        if view.kind == "pits":
+        if not view.is_hub:
             held = sum(site.outbox or 0 for site in sites)
             lines = (f"Waits until the hub has the {held} messages that are promised to it.",)
             why_not = "what the hub has it keeps; nothing is stopped by it"

@@ -1,11 +1,14 @@
 """Page 4: a house that is heated: what each zone has and wants, and why; what the boiler does."""
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from tui.app.columns import Column
+from tui.app.heating_controls import house_control, mode_control, resume_questions, set_control
 from tui.app.linetable import LineTable
 from tui.app.looks import Cell, Key, Kind, Row
 from tui.app.oneline import OneLine
@@ -39,11 +42,18 @@ class HeatingPage(ServiceView[HeatingView]):
     columns = COLUMNS
     service = "heating"
     of = "zones"
+    can_tag = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "set", "set the zone, for a while or for good", id="heat.set"),
+        Binding("b", "resume", "take the override back, of those tagged too", id="heat.resume"),
+        Binding("m", "mode", "the zone's mode", id="heat.mode"),
+        Binding("H", "house", "the house: a preset, off for the summer, a lock-out", id="heat.house"),
+    ]
 
     def compose(self) -> ComposeResult:
         yield OneLine("boiler")
         yield OneLine("house")
-        yield LineTable(self.columns)
+        yield LineTable(self.columns, is_taggable=self.is_taggable)
 
     def known(self) -> Mapping[tuple[str, str], HeatingView]:
         return self.desk.model.services.heating
@@ -61,9 +71,47 @@ class HeatingPage(ServiceView[HeatingView]):
         self.query_one("#boiler", OneLine).say(_boiler(shown.boiler, now - shown.at), fresh)
         self.query_one("#house", OneLine).say(_house(shown, now))
 
-    def choose(self, key: Key) -> None:
+    def _zone(self, key: Key | None) -> ZoneView | None:
         shown = self.shown
-        zone = next((zone for zone in shown.zones if (zone.id,) == key), None) if shown else None
+        return None if shown is None else next((zone for zone in shown.zones if (zone.id,) == key), None)
+
+    def action_set(self) -> None:
+        """Ask what the zone under the cursor is to be."""
+        shown, zone = self.shown, self._zone(self.table.chosen)
+        if shown is not None and zone is not None and self._is_offered("heat.override"):
+            self.post_message(self.Begun(set_control(self.desk.model, shown, zone)))
+
+    def action_mode(self) -> None:
+        """Ask into which mode the zone under the cursor is to go."""
+        shown, zone = self.shown, self._zone(self.table.chosen)
+        if shown is not None and zone is not None and self._is_offered("heat.mode"):
+            self.post_message(self.Begun(mode_control(self.desk.model, shown, zone)))
+
+    def action_house(self) -> None:
+        """Ask what the whole house is to do."""
+        if self.shown is not None and self._is_offered("heat.switch"):
+            self.post_message(self.Begun(house_control(self.desk.model, self.shown)))
+
+    def action_resume(self) -> None:
+        """Take overrides back: of the zones that are tagged, or of the one under the cursor."""
+        shown = self.shown
+        if shown is None or not self._is_offered("heat.resume"):
+            return
+        zones = [zone for key in self.acted_upon if (zone := self._zone(key)) is not None]
+        questions = resume_questions(self.desk.model, shown, zones)
+        if questions:
+            self.post_message(self.Asked(questions, "zones"))
+        else:
+            self.post_message(self.Told("no zone here has an override"))
+
+    def _is_offered(self, action: str) -> bool:
+        if self.shown is None or self.desk.model.offers(self.shown.daemon, action):
+            return True
+        self.post_message(self.Told("this daemon lets you look, and no more"))
+        return False
+
+    def choose(self, key: Key) -> None:
+        shown, zone = self.shown, self._zone(key)
         if shown is None or zone is None:
             return
         row = _row(shown, zone, self.desk.now())
@@ -89,7 +137,7 @@ def _row(house: HeatingView, zone: ZoneView, now: float) -> Row:
             Cell(glyph, kind),
             Cell(printable(zone.name)),
             Cell(_degrees(zone.celsius), kind if zone.sensor is not Sensor.GOOD else Kind.PLAIN),
-            Cell(_degrees(zone.setpoint)),
+            Cell(_wanted(zone)),
             Cell("calls" if zone.is_calling else "-", Kind.STRONG if zone.is_calling else Kind.DIM),
             Cell(printable(zone.cause), kind if zone.sensor is not Sensor.GOOD else Kind.PLAIN),
             Cell(f"{coarse(age_s)}{'!' * is_old}", Kind.NOTICE if is_old else Kind.PLAIN),
@@ -115,6 +163,12 @@ def _until(ends_utc: float | None, offset_s: float, utc: float | None) -> str:
     return "for good" if ends_utc is None else f"to {clock(ends_utc, offset_s, day_of=utc)}"
 
 
+def _wanted(zone: ZoneView) -> str:
+    if zone.wants_on is not None:
+        return "on" if zone.wants_on else "off"
+    return _degrees(zone.setpoint)
+
+
 def _degrees(celsius: float | None) -> str:
     return UNKNOWN if celsius is None else f"{celsius:.1f}°C"
 
@@ -135,6 +189,20 @@ def _boiler(boiler: BoilerView | None, older_s: float) -> list[Cell]:
 
 def _house(house: HeatingView, now: float) -> list[Cell]:
     cells, boiler = [], house.boiler
+    if house.is_offline:
+        heard = (
+            "nothing was ever heard of it"
+            if house.heard_s is None
+            else f"{age(house.age_now(house.heard_s, now))} old"
+        )
+        cells.append(Cell(f"✗ OFFLINE, {heard}", Kind.BAD))
+    if house.alarms:
+        more = f" and {len(house.alarms) - 1} more" if len(house.alarms) > 1 else ""
+        cells.append(Cell(f"! {printable(house.alarms[0])}{more}", Kind.BAD))
+    if not house.is_on:
+        cells.append(Cell("heating is off for the summer", Kind.NOTICE))
+    if house.preset:
+        cells.append(Cell(f"preset {printable(house.preset)}", Kind.NOTICE))
     bad = sum(zone.sensor is not Sensor.GOOD for zone in house.zones)
     if bad:
         cells.append(Cell(f"! {counted(bad, 'sensor')} not good", Kind.BAD))

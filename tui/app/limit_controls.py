@@ -20,7 +20,7 @@ ASKS = "name, value (none: back), how long"
 
 def limit_controls(model: Model, view: DaemonView, site: SiteView | None) -> Iterator[tuple[str, Control]]:
     """Yield the control that sets a limit of a daemon, also on the row of a site that is a daemon of its own."""
-    if view.limits and (site is None or view.kind == "pits"):
+    if view.limits and (site is None or not view.is_hub):
         yield "limits.set", limit_control(view)
 
 

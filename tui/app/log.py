@@ -107,7 +107,7 @@ class LogView(View):
         if not self.site or row.said.get("site") == self.site:
             return True
         view = self.desk.model.daemons.get(row.daemon)
-        return view is not None and view.kind == "pits" and view.called == self.site
+        return view is not None and not view.is_hub and view.called == self.site
 
 
 def log_kind(row: LogRow) -> Kind:

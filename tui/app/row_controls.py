@@ -10,13 +10,15 @@ from tui.model.words import printable, size
 
 __all__ = ["dead_deeds", "rule_deed", "withdraw_deeds"]
 
+_WITHDRAW = ("site.withdraw", "heat.withdraw")
+
 
 def rule_deed(model: Model, daemon: str, site: str, rule: Rule) -> Question | None:
     """Return what switches an entry of a site's allowlist; None when the daemon does not offer that."""
     view = model.daemons.get(daemon)
     if view is None:
         return None
-    at_hub = view.kind != "pits"
+    at_hub = view.is_hub
     action = "site.allowlist.switch" if at_hub else "allowlist.switch"
     if not model.offers(daemon, action):
         return None
@@ -40,7 +42,7 @@ def dead_deeds(model: Model, letters: Iterable[DeadLetter], *, requeue: bool) ->
         action = "dead.requeue" if requeue else "dead.drop"
         if view is None or not model.offers(letter.daemon, action):
             continue
-        of = {} if view.kind == "pits" else {"site": letter.site}
+        of = {"site": letter.site} if view.is_hub else {}
         on = f"dead letter {letter.id} of site {printable(letter.site)}"
         what = "is applied after all" if requeue else "is removed for good"
         why_not = "what was applied is applied" if requeue else "what was dropped is gone"
@@ -58,13 +60,15 @@ def withdraw_deeds(model: Model, commands: Iterable[CommandRow]) -> list[Questio
     """Return what has sites not run commands that they have not run yet; of what is decided there is nothing to withdraw."""
     found = []
     for command in commands:
-        if command.decided_utc is not None or not model.offers(command.daemon, "site.withdraw"):
+        action = next((name for name in _WITHDRAW if model.offers(command.daemon, name)), None)
+        view = model.daemons.get(command.daemon)
+        if command.decided_utc is not None or action is None or view is None:
             continue
         do, site = printable(str(command.action.get("do", "")))[:24], printable(command.site)
         on = f"command {printable(command.id[:12])} ({do}) to site {site}"
         lines = (f"1 command is not run any more, if site {site} has not run it by then: {do}.",)
-        params = {"site": command.site, "id": command.id}
+        params = {**({"site": command.site} if view.is_hub else {}), "id": command.id}
         why_not = "it can be sent again"
-        deed = Deed(command.daemon, "site.withdraw", params, f"withdraw {on}", on, why_not=why_not)
+        deed = Deed(command.daemon, action, params, f"withdraw {on}", on, why_not=why_not)
         found.append(Question(deed, lines, "Withdraw"))
     return found

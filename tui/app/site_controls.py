@@ -36,7 +36,7 @@ class _Site:
 
     @property
     def is_at_hub(self) -> bool:
-        return self.view.kind != "pits"
+        return self.view.is_hub
 
     @property
     def prefix(self) -> str:

@@ -56,7 +56,7 @@ def site_rows(model: Model, daemon: str, site: str, now: float) -> list[Row]:
         rows.append(
             _fact("site", f"{daemon} does not tell of a site {printable(site)} any more", Kind.NOTICE)
         )
-    if view is not None and (not site or view.kind == "pits"):
+    if view is not None and (not site or not view.is_hub):
         rows += _daemon(view, now)
     return rows
 

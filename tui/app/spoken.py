@@ -85,4 +85,4 @@ def _site(name: str, model: Model) -> Spoken:
 
 def _is_hub(daemon: str, model: Model) -> bool:
     view = model.daemons.get(daemon)
-    return view is not None and view.kind == "cloud"
+    return view is not None and view.is_hub

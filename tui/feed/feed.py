@@ -34,6 +34,9 @@ STATUS_S = 5.0
 REFUSED_S = 30.0
 RETRY_S_MAX = 10.0
 LOOK_S = 5.0
+COMMANDS = ("site.commands", "heat.commands")
+"""What lists the commands to a site, by the kind of its daemon."""
+
 LOG_AGAIN_S = 1.0
 LOG_FIRST = 500
 AUDIT_ROWS = 500
@@ -216,13 +219,15 @@ class Feed:
             self._look = trio.Event()
             sites, view = self._looked_at, self.model.daemons[self.name]
             for site in sorted(site for site in sites if (self.name, site) in self.model.sites):
-                of = {} if view.kind == "pits" else {"site": site}
+                of = {"site": site} if view.is_hub else {}
                 await self._take(
                     partial(client.act, "dead.list", **of), partial(self.model.died, self.name, site)
                 )
-                if of:
-                    commands = partial(client.act, "site.commands", **of)
+                listing = next((name for name in COMMANDS if self.model.offers(self.name, name)), None)
+                if listing is not None:
+                    commands = partial(client.act, listing, **of)
                     await self._take(commands, partial(self.model.commanded, self.name, site))
+                if of:
                     rules = partial(client.act, "site.allowlist.list", **of)
                     await self._take(rules, partial(self.model.ruled, self.name, site))
             with trio.move_on_after(LOOK_S if sites else math.inf):

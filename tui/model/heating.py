@@ -16,6 +16,7 @@ from tui.model.passing import grown
 __all__ = ["BoilerView", "HeatingView", "Override", "Sensor", "ZoneView", "read_heating"]
 
 ZONES_MAX = 256
+ALARMS_MAX = 256
 
 
 class Sensor(StrEnum):
@@ -29,22 +30,24 @@ class Sensor(StrEnum):
 
 @frozen(kw_only=True)
 class Override:
-    """Somebody's own set-point over what is scheduled. `ends_utc` None: until it is taken back."""
+    """Somebody's own set-point over what is scheduled, of hot water `is_on`. `ends_utc` None: until it is taken back."""
 
     setpoint: float | None
+    is_on: bool | None = None
     by: str = ""
     ends_utc: float | None = None
 
 
 @frozen(kw_only=True)
 class ZoneView:
-    """A zone. `age_s`: of its temperature, when it was told. `cause`: why it calls for heat or does not, in words.
-    `next_utc`, `next_setpoint`: what the schedule does next."""
+    """A zone. `wants_on`: of hot water, which has no set-point. `age_s`: of its temperature, when it was told. `cause`: why
+    it calls for heat or does not, in words. `next_utc`, `next_setpoint`: what the schedule does next."""
 
     id: str
     name: str
     celsius: float | None = None
     setpoint: float | None = None
+    wants_on: bool | None = None
     supply: float | None = None
     is_calling: bool = False
     cause: str = ""
@@ -73,9 +76,16 @@ class BoilerView:
 
 @frozen(kw_only=True)
 class HeatingView(ByOwnClocks):
-    """One house."""
+    """One house. `site`: what its daemon calls it in commands; `heard_s`: for how long nothing was heard of it, when that
+    was told; `alarms`: in words, the worst first; `is_on`: heating is not off for the summer."""
 
     house: str
+    site: str = ""
+    heard_s: float | None = None
+    is_offline: bool = False
+    alarms: tuple[str, ...] = ()
+    is_on: bool = True
+    preset: str = ""
     zones: tuple[ZoneView, ...] = ()
     boiler: BoilerView | None = None
     outdoor: float | None = None
@@ -92,6 +102,12 @@ def read_heating(before: HeatingView | None, daemon: str, told: Mapping[str, Any
     return HeatingView(
         daemon=daemon,
         house=text(told, "house"),
+        site=text(told, "site"),
+        heard_s=number(told, "age_s"),
+        is_offline=flag(told, "offline"),
+        alarms=tuple(text(one, "words") for one in maps(told, "alarms", ALARMS_MAX)),
+        is_on=flag(told, "on") if "on" in told else True,
+        preset=text(told, "preset"),
         at=now,
         utc_ahead_s=utc_ahead(told, now),
         offset_s=number(told, "utc_offset_s") or 0.0,
@@ -109,6 +125,7 @@ def _zone(told: Mapping[str, Any]) -> ZoneView:
         name=text(told, "name") or text(told, "id"),
         celsius=number(told, "celsius"),
         setpoint=number(told, "setpoint"),
+        wants_on=None if told.get("wants_on") is None else flag(told, "wants_on"),
         supply=number(told, "supply"),
         is_calling=flag(told, "calling"),
         cause=text(told, "cause"),
@@ -118,7 +135,10 @@ def _zone(told: Mapping[str, Any]) -> ZoneView:
         override=None
         if override is None
         else Override(
-            setpoint=number(override, "setpoint"), by=text(override, "by"), ends_utc=moment(override, "ends")
+            setpoint=number(override, "setpoint"),
+            is_on=None if override.get("on") is None else flag(override, "on"),
+            by=text(override, "by"),
+            ends_utc=moment(override, "ends"),
         ),
         next_utc=moment(told, "next_at"),
         next_setpoint=number(told, "next_setpoint"),

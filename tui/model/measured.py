@@ -1,18 +1,18 @@
 """What services tell besides how a daemon stands: telemetry, heating and team, each by the daemon and its own name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, field
 
-from tui.model.checked import text
+from tui.model.checked import maps, text
 
 if TYPE_CHECKING:
     from tui.model.heating import HeatingView
     from tui.model.team import TeamView
     from tui.model.telemetry import TelemetryView
 
-__all__ = ["SERVICES", "Measured"]
+__all__ = ["SERVICES", "Measured", "services_in"]
 
 SERVICES = ("telemetry", "heating", "team")
 EACH_MAX = 64
@@ -48,6 +48,17 @@ class Measured:
                 _take(self.team, read_team, daemon, text(told, "team"), told, now)
             case _:
                 raise ValueError(f"{service!r} is none of {', '.join(SERVICES)}")
+
+
+def services_in(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield what a daemon's status tells of its services: of each one driver, house or team, or several. Raises ValueError."""
+    for service in SERVICES:
+        told = status.get(service)
+        if isinstance(told, Mapping):
+            yield service, told
+        else:
+            for one in maps(status, service, EACH_MAX):
+                yield service, one
 
 
 def _take(

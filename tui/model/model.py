@@ -13,7 +13,7 @@ from attrs import define, evolve, field
 from tui.model.alarms import SHELVE_S, Alarm, AlarmBook, find_alarms
 from tui.model.book import LogBook
 from tui.model.chaos import ChaosBook
-from tui.model.measured import Measured
+from tui.model.measured import Measured, services_in
 from tui.model.reading import read_audit, read_command, read_dead, read_rules, read_status
 from tui.model.tracebook import TraceBook
 from tui.model.values import (
@@ -116,6 +116,8 @@ class Model:
             if key[0] == daemon and site.allowlist is not None:
                 self.rules[key] = site.allowlist
         self.chaos.stands(daemon, status.get("chaos"))
+        for service, of_it in services_in(status):
+            self.services.take(daemon, service, of_it, now)
         self._set_feed(daemon, FeedView(FeedState.LIVE, "connected", since, heard_at=now), now)
 
     def lost(

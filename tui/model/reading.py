@@ -243,6 +243,7 @@ def read_command(daemon: str, site: str, told: Mapping[str, Any]) -> CommandRow:
         status=str(told["status"]),
         words=str(told["words"] or ""),
         decided_utc=told["decided_at"],
+        attempts=None if told.get("attempts") is None else len(told["attempts"]),
     )
 
 

@@ -209,9 +209,12 @@ class Operator:
     since_utc: float
 
 
+_HUBS = frozenset({"cloud", "nas"})
+
+
 @frozen(kw_only=True)
 class DaemonView:
-    """One daemon as it last said that it stands. `kind`: "cloud" or "pits"; `called`: the hub's name, or the site's.
+    """One daemon as it last said that it stands. `kind`: "cloud", "pits", "nas" ...; `called`: the hub's name, or the site's.
 
     `utc_ahead_s`: its clock's UTC less the monotonic moment at which it was asked, for ages of what it dates.
     `log_until_utc`: when its log level goes back by itself. What an older daemon does not tell is "" or empty.
@@ -236,6 +239,11 @@ class DaemonView:
     log_until_utc: float | None = None
     limits: tuple[Limit, ...] = ()
     operators: tuple[Operator, ...] = ()
+
+    @property
+    def is_hub(self) -> bool:
+        """Does it speak for sites that are somewhere else?"""
+        return self.kind in _HUBS
 
     def left(self, until_utc: float | None, now: float) -> float | None:
         """Return the seconds from the monotonic moment `now` until a moment by its clock; None for no such moment."""
@@ -290,7 +298,8 @@ class AuditRow:
 
 @frozen(kw_only=True)
 class CommandRow:
-    """A command of a hub's to a site. `status`: QUEUED, SENT, DONE, FAILED, EXPIRED, UNKNOWN ..."""
+    """A command of a hub's to a site. `status`: QUEUED, SENT, DONE, FAILED, EXPIRED, UNKNOWN ... `attempts`: how
+    often it was tried to deliver it."""
 
     daemon: str
     site: str
@@ -302,6 +311,7 @@ class CommandRow:
     status: str
     words: str = ""
     decided_utc: float | None = None
+    attempts: int | None = None
 
 
 @frozen(kw_only=True)
