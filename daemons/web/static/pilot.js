@@ -4,7 +4,7 @@ import { serverNow } from "/static/clock.js";
 import { untilText, whenText } from "/static/flight.js";
 import { keyed, tableOf } from "/static/keyed.js";
 import { starButton } from "/static/pilots.js";
-import { bestOf, isByTime, paint, placeText } from "/static/racetable.js";
+import { bestOf, isByTime, laterText, paint, placeText } from "/static/racetable.js";
 import { address, zone } from "/static/shown.js";
 import { lapTime, linkTo, make, named, section, setAttribute, setText, timeText } from "/static/text.js";
 
@@ -41,7 +41,9 @@ export function openPilot(root, title, params) {
     const words = next ? untilText(next, tree) : "No more races for now";
     setText(until, words.charAt(0).toUpperCase() + words.slice(1));
     const race = tree.races?.[next?.race];
-    setText(when, [race?.name, next?.expected ? whenText(next.expected) : ""].filter(Boolean).join(", "));
+    const row = race?.rows?.[id];
+    const late = row?.handicap_s ? laterText(race, row) : "";
+    setText(when, [race?.name, next?.expected ? whenText(next.expected) : "", late].filter(Boolean).join(", "));
     where.hidden = !next;
     setText(channel, next?.channel ?? "No channel yet");
     setText(mhz, next?.mhz ? next.mhz + " MHz" : "");

@@ -25,7 +25,7 @@ export function openRaceWhole(root, title, params) {
       const { openVersions } = await import("/static/versions.js");
       setText(note, "");
       if (versions === null) versions = openVersions(before, asked, id, zone);
-      else versions.look();
+      else versions.open();
     } catch {
       setText(note, "No answer from here at the moment. Close this and open it again to try once more.");
     }

@@ -92,11 +92,15 @@ function isToChange(race, row) {
   return row.channel_changed && race.state === "pending";
 }
 
+export function laterText(race, row) {
+  return (race.state === "pending" ? "starts " : "started ") + lapTime(row.handicap_s) + " s later";
+}
+
 function subText(race, row) {
   const words = [];
   if (race.state !== "pending") words.push(channelText(row));
   if (isToChange(race, row)) words.push("new channel");
-  if (row.handicap_s) words.push((race.state === "pending" ? "starts " : "started ") + lapTime(row.handicap_s) + " s later");
+  if (row.handicap_s) words.push(laterText(race, row));
   if (race.state === "done" && row.points !== undefined) words.push(count(row.points, "point"));
   if (row.over_target > 0) words.push(count(row.over_target, "lap") + " more");
   return words.join(" · ");

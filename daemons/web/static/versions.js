@@ -85,8 +85,13 @@ export function openVersions(root, asked, race, zone) {
     if (timer === 0 && root.open && root.isConnected) timer = setTimeout(look, SETTLED_MS);
   }
 
-  look();
-  return { look, changed, close: () => clearTimeout(timer) };
+  async function open() {
+    await look();
+    changed(); // what came just before is kept by then
+  }
+
+  open();
+  return { open, changed, close: () => clearTimeout(timer) };
 }
 
 function lineOf(version, zone) {

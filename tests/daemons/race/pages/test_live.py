@@ -63,12 +63,16 @@ def test_who_starts_later_is_told_before_and_after(stand_of: Stands, tab_of: Tab
     day = race_day()
     day.put(ROUNDS, [make.round_(1, Handicapped=True), make.round_(2)])
     later = [{"Pilot": make.pilot_id(1), "Channel": make.channel_id(9), "HandicapOffset": "00:00:05.2500000"}]
+    day.race(101, start=at_field(200), end=at_field(60), seats=SEATS)
     for number in (102, 201):
         day.race(number, PilotChannels=later)
     stand = stand_of({"pits": day})
     tab = tab_of()
     tab.open(stand.call(lambda here: here.page) + f"/race?id={make.race_id(102)}")
     tab.see("starts 5.25 s later")
+    tab.page.get_by_role("link", name="Ann").click()
+    tab.see("In the next race", "Race 1-2, starts 5.25 s later")
+    tab.page.go_back()
     stand.call(
         lambda here: here.put("pits", lambda day: day.race(102, start=at_field(20), PilotChannels=later))
     )
