@@ -156,6 +156,40 @@ def cloud(
 
 
 @app.command(group=_daemons)
+def boiler(
+    *,
+    config: Config = None,
+    site: Annotated[str | None, Parameter(help="The name of this house, as its nas knows it.")] = None,
+    house_file: Annotated[
+        Path | None, Parameter(help="Zones and wires; begins with: pitlink heat house.")
+    ] = None,
+    nas_url: Annotated[str | None, Parameter(help="The nas, such as wss://nas.example.org.")] = None,
+    state_dir: StateDir = None,
+    listen: Listen = None,
+    log_level: LogLevelName = None,
+) -> int:
+    """Heats a house by itself, from its own file of zones and wires; with --nas-url it keeps a link to the nas."""
+    from daemons.boiler import main as run
+    from daemons.heating.config import BoilerConfig
+    from daemons.ops.config import load_config
+
+    flags = {
+        "site": site,
+        "house_file": house_file,
+        "nas_url": nas_url,
+        "state_dir": state_dir,
+        "listen": listen,
+        "log_level": log_level,
+    }
+    loaded = load_config(BoilerConfig, config, flags=flags)
+    if loaded.chaos.allow:
+        from daemons.commands.inside import run_boiler
+
+        return run_boiler(loaded)
+    return run(loaded)
+
+
+@app.command(group=_daemons)
 def nas(
     *,
     config: Config = None,

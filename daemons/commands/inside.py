@@ -8,8 +8,9 @@ from typing import TypeVar
 import attrs
 
 from chaos.inside.inside import open_inside
+from daemons.boiler import Boiler, open_boiler
 from daemons.cloud import Cloud, open_cloud
-from daemons.heating.config import NasConfig
+from daemons.heating.config import BoilerConfig, NasConfig
 from daemons.nas import Nas, open_nas
 from daemons.ops.environment import Environment
 from daemons.ops.lifecycle import run_process
@@ -17,7 +18,8 @@ from daemons.pits import Pits, open_pits
 from daemons.race.config import CloudConfig, PitsConfig
 
 __all__ = [
-    "open_fragile_cloud", "open_fragile_nas", "open_fragile_pits", "run_cloud", "run_nas", "run_pits",
+    "open_fragile_boiler", "open_fragile_cloud", "open_fragile_nas", "open_fragile_pits", "run_boiler", "run_cloud",
+    "run_nas", "run_pits",
 ]  # fmt: skip
 
 Daemon = TypeVar("Daemon")
@@ -53,6 +55,18 @@ def open_fragile_nas(
 ) -> AbstractAsyncContextManager[Nas]:
     """Open a hub of houses that an admin may put faults into; otherwise as `open_nas`."""
     return _open_fragile("hub", partial(open_nas, config), environment or Environment())
+
+
+def open_fragile_boiler(
+    config: BoilerConfig, environment: Environment | None = None
+) -> AbstractAsyncContextManager[Boiler]:
+    """Open a house that an admin may put faults into; otherwise as `open_boiler`."""
+    return _open_fragile("site", partial(open_boiler, config), environment or Environment())
+
+
+def run_boiler(config: BoilerConfig) -> int:
+    """Run the boiler as a process; return its exit code."""
+    return run_process(partial(open_fragile_boiler, config), config.log_level)
 
 
 def run_pits(config: PitsConfig) -> int:

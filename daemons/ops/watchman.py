@@ -58,6 +58,8 @@ class Watchman:
     looks: Sequence[Callable[[], Awaitable[None]]] = ()
     is_working: Callable[[], bool] = lambda: True
     on_step: Callable[[float], None] = _ignore
+    asks_store: bool = True
+    """False: a database's writer that hangs is no reason to be started anew; what the daemon does needs no disk."""
     steps: int = field(default=0, init=False)  # of the clock, since the start
     _lead_s: float | None = field(default=None, init=False)  # UTC ahead of the monotonic clock
     _stepped_at: float | None = field(default=None, init=False)
@@ -147,7 +149,8 @@ class Watchman:
     async def _is_done(self, within_s: float) -> bool:
         with trio.move_on_after(within_s):
             try:
-                await self.store.transact(lambda conn: None)
+                if self.asks_store:
+                    await self.store.transact(lambda conn: None)
             except StorageError:
                 pass  # an answer
             return self.is_working()
