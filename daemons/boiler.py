@@ -82,6 +82,7 @@ class Boiler(SiteDaemon):
     """The joined parts of a running boiler. `open_boiler` makes one; `run` is its nursery tree."""
 
     kind: ClassVar[str] = "boiler"
+    hub_kind: ClassVar[str] = "nas"
     config: BoilerConfig
     plant: Plant
     hardware: Hardware

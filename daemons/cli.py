@@ -221,26 +221,40 @@ def nas(
 
 @app.command(group=_tools)
 def demo(
+    what: Annotated[
+        Literal["race", "house"], Parameter(help="A race day for spectators, or a house that is heated.")
+    ] = "race",
+    /,
     *,
     seconds: Annotated[float, Parameter(help="End after so long; 0: until Ctrl-C.")] = 0.0,
-    speed: Annotated[float, Parameter(help="How fast the race day plays.")] = 1.0,
-    seed: Annotated[int, Parameter(help="Another seed is another race day.")] = 1,
-    event: Annotated[Path | None, Parameter(help="Play a recorded event directory instead.")] = None,
+    speed: Annotated[
+        float | None, Parameter(help="How fast the race day plays (1), or the house's time goes (60).")
+    ] = None,
+    seed: Annotated[int, Parameter(help="Another seed is another day.")] = 1,
+    event: Annotated[Path | None, Parameter(help="race: play a recorded event directory instead.")] = None,
     bad_uplink: Annotated[
         str, Parameter(help="A profile for the uplink: pitlink demo --bad-uplink list.")
     ] = "clean",
-    port: Annotated[int, Parameter(help="Port of the spectators' page; 0: a free one.")] = 0,
+    port: Annotated[int, Parameter(help="Port of the hub's page; 0: a free one.")] = 0,
     verbose: Annotated[bool, Parameter(help="Show the daemons' logs.")] = False,
 ) -> int:
-    """FPVTrackside's stand-in, pits and cloud on this machine, with a race day to watch."""
+    """A site and its hub on this machine, with what the site is for played: a race day to watch, or a house to heat."""
     from chaos.profiles import PROFILES
-    from daemons.demo import DemoOptions
-    from daemons.demo import main as run
 
     if bad_uplink not in PROFILES:
         print("\n".join(f"{profile.name:16} {profile.source}" for profile in PROFILES.values()))
         return 0 if bad_uplink == "list" else 2
-    return run(DemoOptions(seconds, speed, seed, event, bad_uplink, port), verbose=verbose)
+    if what == "house":
+        from daemons.demohouse import HouseDemoOptions
+        from daemons.demohouse import main as run_house
+
+        house = HouseDemoOptions(seconds, 60.0 if speed is None else speed, seed, bad_uplink, port)
+        return run_house(house, verbose=verbose)
+    from daemons.demo import DemoOptions
+    from daemons.demo import main as run
+
+    race = DemoOptions(seconds, 1.0 if speed is None else speed, seed, event, bad_uplink, port)
+    return run(race, verbose=verbose)
 
 
 Daemon = Literal["pits", "cloud", "boiler", "nas"]

@@ -7,7 +7,7 @@ link over TCP, and, when asked for, through a relay that behaves like a bad upli
 import contextlib
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -82,13 +82,13 @@ class Demo:
 async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
     """Start everything, with its state under `folder`, and hold it for the body of the block."""
     environment = Environment()
-    caller_token = prepare_pair(folder, environment)
+    caller_token = prepare_pair(folder / "cloud", folder / "pits", SITE, environment)
     cloud_config = CloudConfig(state_dir=folder / "cloud", listen=Address("127.0.0.1", options.port))
     async with contextlib.AsyncExitStack() as stack:
-        nursery = await _open_nursery(stack)
-        with _own_log():
+        nursery = await open_nursery(stack)
+        with own_log():
             cloud = await stack.enter_async_context(open_cloud(cloud_config, environment=environment))
-            await (await _open_nursery(stack)).start(cloud.run)
+            await (await open_nursery(stack)).start(cloud.run)
         assert cloud.front is not None
         hub_port, relay = cloud.front.ports[0], None
         if options.bad_uplink != "clean":
@@ -104,9 +104,9 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
             listen=Address("127.0.0.1", 0),
             share_private=options.share_private,
         )
-        with _own_log():
+        with own_log():
             pits = await stack.enter_async_context(open_pits(pits_config, environment=environment))
-            await (await _open_nursery(stack)).start(pits.run)
+            await (await open_nursery(stack)).start(pits.run)
         assert pits.front is not None
         notifier = Notifier(f"http://127.0.0.1:{pits.front.ports[0]}{NOTIFY_PATH}", environment.utc_now)
         await nursery.start(notifier.run)
@@ -134,7 +134,7 @@ async def open_demo(options: DemoOptions, folder: Path) -> AsyncIterator[Demo]:
 
 
 @contextlib.contextmanager
-def _own_log() -> Iterator[None]:
+def own_log() -> Iterator[None]:
     """Keep the log lines of the tasks that are begun here apart: each daemon tells its own."""
     token = RING.set(LogRing())
     try:
@@ -143,22 +143,23 @@ def _own_log() -> Iterator[None]:
         RING.reset(token)
 
 
-async def _open_nursery(stack: contextlib.AsyncExitStack) -> trio.Nursery:
+async def open_nursery(stack: contextlib.AsyncExitStack) -> trio.Nursery:
     """Return a nursery that is cancelled and joined when the stack comes to it: what opened before outlives its tasks."""
     nursery = await stack.enter_async_context(trio.open_nursery())
     stack.callback(nursery.cancel_scope.cancel, reason="the demo ends")
     return nursery
 
 
-def prepare_pair(folder: Path, environment: Environment) -> str:
-    """Do as `pitlink keys init`, `site add`, `enroll` and `token issue`, before either daemon runs; return the token."""
+def prepare_pair(hub_dir: Path, site_dir: Path, site: str, environment: Environment) -> str:
+    """Have a hub and a site know each other, in their state folders: do as `pitlink keys init`, `site add`, `enroll` and
+    `token issue`, before either daemon runs; return the token."""
     private = Ed25519PrivateKey.generate()
     now, urandom = environment.utc_now(), environment.urandom
 
     def work(conn: apsw.Connection) -> tuple[str, str]:
         init_keys(conn, now, urandom)
-        add_site(conn, SITE, now)
-        code = make_code(conn, SITE, now, urandom, CODE_LIFETIME_S)
+        add_site(conn, site, now)
+        code = make_code(conn, site, now, urandom, CODE_LIFETIME_S)
         enrol(conn, code, private.public_key().public_bytes_raw(), now)
         _, token = issue_token(
             conn,
@@ -172,9 +173,9 @@ def prepare_pair(folder: Path, environment: Environment) -> str:
         )
         return make_hub_id(conn, urandom), token
 
-    with open_authority(folder / "cloud", migrations=AUTHORITY_MIGRATIONS, key=PLAIN) as file:
+    with open_authority(hub_dir, migrations=AUTHORITY_MIGRATIONS, key=PLAIN) as file:
         hub, token = file.write_now(work)
-    save_site_key(folder / "pits" / KEY_FILE, SiteKey(private, SITE, hub))
+    save_site_key(site_dir / KEY_FILE, SiteKey(private, site, hub))
     return token
 
 
@@ -212,7 +213,7 @@ async def run_demo(options: DemoOptions, stop: trio.Event) -> None:
                 print(f"Uplink: {options.bad_uplink} ({PROFILES[options.bad_uplink].source})")
             print("Ctrl-C ends it.", flush=True)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_show_status, demo)
+                nursery.start_soon(show_status, partial(status_line, demo), " s old")
                 with trio.move_on_after(options.seconds or float("inf")):
                     await stop.wait()
                 nursery.cancel_scope.cancel(reason="the demo ends")
@@ -220,16 +221,16 @@ async def run_demo(options: DemoOptions, stop: trio.Event) -> None:
             print()
 
 
-async def _show_status(demo: Demo) -> None:
-    """Rewrite one line on a terminal; elsewhere print a line when what happens changes."""
+async def show_status(say: Callable[[], str], until: str) -> None:
+    """Rewrite one line on a terminal; elsewhere print a line when what happens changes: what stands before `until`."""
     is_terminal = sys.stdout.isatty()
     last = ""
     while True:
-        line = status_line(demo)
+        line = say()
         if is_terminal:
             print(f"\r\x1b[K{line}", end="", flush=True)
-        elif line.partition(" s old")[0].rpartition(" · ")[0] != last:
-            last = line.partition(" s old")[0].rpartition(" · ")[0]
+        elif line.partition(until)[0].rpartition(" · ")[0] != last:
+            last = line.partition(until)[0].rpartition(" · ")[0]
             print(line, flush=True)
         await trio.sleep(STATUS_S)
 

@@ -85,7 +85,7 @@ async def open_ground(options: GroundOptions) -> AsyncIterator[ThrowAwayGround]:
         for disk in disks.values():
             await stack.enter_async_context(open_small_disk(disk))
         hub, site, origin = [await stack.enter_async_context(reserved(0, "127.0.0.1")) for _ in range(3)]
-        token = prepare_pair(folder, Environment())
+        token = prepare_pair(folder / "cloud", folder / "pits", SITE, Environment())
         started: list[Machine] = []
         stack.push_async_callback(_end_all, started)
         machine = partial(_machine, folder, group, started)
