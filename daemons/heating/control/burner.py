@@ -51,6 +51,9 @@ class Burner:
     lock: Lock | None = None
     target: float = 0.0
     residual_at: float = -1e9
+    lit_at: float = -1e9
+    """When it was last told to fire. However short it then burnt: on and off together never take less than both least
+    times."""
     welded: bool = False
     key: Key = ("off",)
     told_key: Key = ()
@@ -67,10 +70,10 @@ class Burner:
         """The flow's temperature, if it is known."""
         return None if self.flow is None else self.flow.celsius
 
-    def aim(self, outdoor: float | None, *, for_water: bool) -> None:
-        """Set how warm the flow is to be: by the weather, for hot water what that needs."""
+    def aim(self, outdoor: float | None, *, for_water: bool, lift: float = 0.0) -> None:
+        """Set how warm the flow is to be: by the weather, `lift` K above that, for hot water what that needs."""
         curve = self.plan.curve
-        wanted = curve.unknown if outdoor is None else curve.at_zero - curve.slope * outdoor
+        wanted = lift + (curve.unknown if outdoor is None else curve.at_zero - curve.slope * outdoor)
         # In half degrees: a target that creeps with the weather is news for every screen.
         by_weather = round(2 * min(max(wanted, curve.lowest), curve.highest)) / 2
         self.target = max(by_weather, self.plan.dhw_flow) if for_water else by_weather
@@ -140,8 +143,8 @@ class Burner:
             self.key = ("valves",) if not demand.ready else ("few", demand.open_count)
         elif self.resting:
             self.key = ("rest", self.since + plan.rest_s)
-        elif for_s < plan.min_off_s:
-            self.key = ("min-off", self.since + plan.min_off_s)
+        elif mono < (end := max(self.since + plan.min_off_s, self.lit_at + plan.min_on_s + plan.min_off_s)):
+            self.key = ("min-off", end)
         elif self._is_warm(for_s):
             self.key = ("warm", self.target)
         elif not demand.is_frost and self.starts.wait_s(mono) > 0:
@@ -163,6 +166,7 @@ class Burner:
         """Note that its relay is switched."""
         self.is_on, self.since, self.changed = on, mono, True
         if on:
+            self.lit_at = mono
             self.starts.spend(mono)
 
     def words(self) -> str:

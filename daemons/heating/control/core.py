@@ -18,6 +18,7 @@ from daemons.heating.control.plumbing import (
     choose_extras,
     exercise_s,
     hold_open,
+    lift_k,
 )
 from daemons.heating.control.scene import Scene
 from daemons.heating.control.senses import Sensor
@@ -239,7 +240,11 @@ class Control:
         water = any(run.plan.kind is ZoneKind.DHW for run in ready)
         # While rooms still close for the tank's sake their water is not made that hot.
         rooms = any(run.plan.kind is ZoneKind.ROOM and run.is_on for run in runs)
-        burner.aim(self.scene.cold_out, for_water=water and not (self.water.waits and rooms))
+        burner.aim(
+            self.scene.cold_out,
+            for_water=water and not (self.water.waits and rooms),
+            lift=lift_k(ready, mono),
+        )
         if burner.plan.output is None:
             burner.key = ("calls",) if asking else ("fires",) if self.firing else ("off",)
             return

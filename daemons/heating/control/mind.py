@@ -30,7 +30,7 @@ def remember(control: Control, now: Instant) -> dict[str, object]:
         "zones": zones,
         "burner": {
             "on": burner.is_on, "since": burner.since, "rest": burner.resting, "welded": burner.welded,
-            "lock": None if burner.lock is None else [burner.lock.words, burner.lock.count],
+            "lit": burner.lit_at, "lock": None if burner.lock is None else [burner.lock.words, burner.lock.count],
         },
         "starts": [starts.count, starts.day, starts.day_since, starts.tokens, starts.filled_at],
         "pump": [control.pump_on, control.pump_moved_at],
@@ -60,6 +60,7 @@ def recall(control: Control, now: Instant) -> list[str]:
             stopped.append(run.plan.id)
     burner, old = control.burner, kept["burner"]
     burner.since = now.mono if old["on"] else past.moved(old["since"], now)
+    burner.lit_at = past.moved(old.get("lit", now.mono), now)
     burner.resting, burner.welded = old["rest"], old["welded"]
     burner.lock = None if old["lock"] is None else Lock(*old["lock"])
     if old["on"]:

@@ -9,10 +9,12 @@ from daemons.heating.control.scene import Scene
 from daemons.heating.control.zonerun import ZoneRun
 from daemons.heating.plant import Plant, ZoneKind
 
-__all__ = ["WaterFirst", "choose_exercise", "choose_extras", "exercise_s", "hold_open"]
+__all__ = ["WaterFirst", "choose_exercise", "choose_extras", "exercise_s", "hold_open", "lift_k"]
 
 _EXTRA_K = 1.0
 """A room that is opened only for the flow may be this much above what is wanted of it."""
+_LIFT_K = 10.0
+"""Reached after three hours."""
 _LATE_S = 3 * 86_400.0
 """An exercise that found no hour with a cold boiler for so long is done beside a warm one."""
 
@@ -48,6 +50,19 @@ class WaterFirst:
             if may_wait and (is_open or not run.is_on):
                 run.heat = False
                 run.key = ("wait-water",)
+
+
+def lift_k(ready: Iterable[ZoneRun], mono: float) -> float:
+    """Return by how many K the water is to be warmer than the weather says: a room that has been open for an hour and is
+    not warm would otherwise run into its longest run."""
+    return max((_lift(run, mono) for run in ready), default=0.0)
+
+
+def _lift(run: ZoneRun, mono: float) -> float:
+    hours = (mono - run.since) / 3600
+    if hours < 1 or run.plan.kind is not ZoneKind.ROOM or -_surplus(run) < run.plan.below:
+        return 0.0
+    return min(_LIFT_K, _LIFT_K * (hours - 1) / 2)
 
 
 def choose_extras(runs: Sequence[ZoneRun], need: int, mono: float) -> None:

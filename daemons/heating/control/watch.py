@@ -21,6 +21,8 @@ _WELL_S = 600.0
 """A sensor that says something now and then is not well: it must do so for this long."""
 _COLD_S = 900.0
 """The burner is asked to fire for so long and its water does not get warmer: it does not fire."""
+_IGNITES_S = 240.0
+"""By then a burner that is told to fire has told that it does: it ignites within a minute."""
 _UNCALLED_S = 600.0
 
 
@@ -104,7 +106,10 @@ def _burner(control: Control) -> None:
             f"the burner starts too often: {burner.starts.count} times today, {plan.starts_a_day} are a day's")  # fmt: skip
     flow = burner.celsius
     fires_s = mono - burner.since if burner.is_on else 0.0
-    if fires_s >= _COLD_S and flow is not None and flow < min(30.0, burner.target - 10):
+    if control.firing is False and fires_s >= _IGNITES_S:
+        _up(control, "no-heat", "burner", _WARNING,
+            f"the burner was told to fire {span(fires_s)} ago and does not")  # fmt: skip
+    elif fires_s >= _COLD_S and flow is not None and flow < min(30.0, burner.target - 10):
         _up(control, "no-heat", "burner", _WARNING,
             f"the burner was told to fire {span(fires_s)} ago and its water is at {degrees(flow)}")  # fmt: skip
     called = plan.output is not None or any(run.is_on for run in control.runs)
