@@ -209,7 +209,7 @@ def commands(
     for command in ask_daemon(ask):
         tries = len(command.get("attempts") or ())
         words = command.get("words") or ""
-        do = {key: value for key, value in command["action"].items() if key != "do"}
+        do = {key: value for key, value in command["action"].items() if key != "do" and value is not None}
         said = " ".join(f"{key}={value}" for key, value in do.items())
         print(
             printable(

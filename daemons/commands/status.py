@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from daemons.commands.heatwords import house_lines
 from daemons.commands.place import At, CaFile, TokenFile, ask_daemon, client_at, printable
 
 __all__ = ["logs", "status"]
@@ -37,10 +38,13 @@ def _lines(told: dict[str, Any], now: float) -> list[str]:
     lines = [f"{told.get('daemon', 'daemon')} {told.get('site') or told.get('hub') or ''}: {ready}"]
     if "light" in told:
         lines.append(f"light    {told['light']}: {told['sentence']}")
-    if "origin" in told:
-        lines.append(f"origin   {told['origin']['state']}: {told['origin']['words']}")
+    if "sites" not in told:
         link = told.get("link")
         lines.append("link     none" if link is None else f"link     {link['status']}: {link['words']}")
+    for house in told.get("heating", ()):
+        lines.extend(house_lines(house))
+    if "origin" in told:
+        lines.append(f"origin   {told['origin']['state']}: {told['origin']['words']}")
         lines.append(f"answers  {'paused' if told.get('paused') else 'running'}")
         off = [rule["pattern"] for rule in told.get("allowlist", []) if not rule["enabled"]]
         if off:
@@ -64,7 +68,7 @@ def _site(site: dict[str, Any], now: float) -> str:
         return "never seen" if seen is None else f"gone for {_age(now - seen)}"
     round_trip = site["round_trip_s"]
     words = "connected" if round_trip is None else f"connected, {round_trip * 1000:.0f} ms"
-    as_of = site["as_of"]
+    as_of = site.get("as_of")
     return words if as_of is None else f"{words}, shown as of {_age(now - as_of)} ago"
 
 

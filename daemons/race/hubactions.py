@@ -11,11 +11,10 @@ from daemons.link.durable import DurableChannels
 from daemons.link.ledger import ledger_action
 from daemons.link.listen import SiteListener
 from daemons.link.outbox import OutboxFull
-from daemons.link.readings import link_status
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
 from daemons.ops.authority.identity import Identity
 from daemons.pair.desk import CommandDesk, TooManyCommands
-from daemons.pair.siteactions import channels_status
+from daemons.pair.hubstatus import peer_status
 from daemons.race.cache import SqliteCache
 from daemons.race.hub import HubSite
 from daemons.race.record import count_events
@@ -223,14 +222,9 @@ def _pause(site: HubSite, now: float) -> dict[str, object]:
 def member_status(member: Member, now: float) -> dict[str, Any]:
     """Return how a site stands at its hub, as data."""
     peer, remote = member.site.peer, member.site.remote
-    connection = peer.connection
     return {
-        "connected": connection is not None,
-        "round_trip_s": None if connection is None else connection.liveness.round_trips.smoothed_s,
-        **link_status(peer),
+        **peer_status(peer, now),
         **_pause(member.site, now),
-        "last_seen_at": now if connection is not None else peer.last_seen_at,
-        "connections": peer.figures.opened,
         "as_of": member.site.keeper.as_of,
         "age_s": member.site.keeper.freshness(now).age_s,
         "phase": member.site.keeper.board["phase"],
@@ -240,5 +234,4 @@ def member_status(member: Member, now: float) -> dict[str, Any]:
         "fetches_shed": remote.statistics.shed,
         "bytes_saved": remote.statistics.bytes_saved,
         "errors": {code.value: count for code, count in remote.statistics.errors.items()},
-        "channels": channels_status(peer.durable),
     }

@@ -7,12 +7,12 @@ from attrs import define, field
 from daemons.heating.replica.houses import Houses, Lodger
 from daemons.heating.told import heating_told
 from daemons.link.looks import LinkLooks
-from daemons.link.readings import link_readings, link_status, state_readings
+from daemons.link.readings import link_readings, state_readings
 from daemons.ops.authority.authoriser import Authoriser, identity_readings
 from daemons.ops.metrics import Labels, Reading, SiteLabels
 from daemons.ops.watchman import Watchman
 from daemons.pair.deskreadings import command_readings
-from daemons.pair.siteactions import channels_status
+from daemons.pair.hubstatus import peer_status
 from daemons.pair.sitedoor import SiteDoor
 from daemons.web.figures import DaemonFigures
 from protocol.linkstatus import Status
@@ -62,14 +62,10 @@ class NasFigures:
         }
 
     def _site(self, lodger: Lodger) -> dict[str, object]:
-        peer = lodger.peer
         return {
-            "connected": peer.connection is not None,
-            "last_seen": self.utc_now() if peer.connection is not None else peer.last_seen_at,
-            "connections": peer.figures.opened,
-            "channels": channels_status(peer.durable),
-            "dead_letters": self.looks.dead.get(peer.site, 0),
-            **link_status(peer),
+            **peer_status(lodger.peer, self.utc_now()),
+            "age_s": lodger.look.age_s(),
+            "dead_letters": self.looks.dead.get(lodger.peer.site, 0),
         }
 
     def readings(self) -> Iterator[Reading]:
