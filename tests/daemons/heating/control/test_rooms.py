@@ -230,7 +230,10 @@ def test_while_the_time_is_not_known_no_week_holds() -> None:
     assert made.zone().target == Target(21.0) and made.alarm("clock") is None
 
 
-@pytest.mark.parametrize(("call", "target", "on"), [(True, None, True), (False, None, False), (True, False, False), (None, None, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("call", "target", "on"),
+    [(True, None, True), (False, None, False), (True, False, False), (None, None, False)],
+)
 def test_hot_water_runs_while_its_tank_calls(call: bool | None, target: bool | None, on: bool) -> None:
     own = ZoneSettings() if target is None else ZoneSettings(mode=Mode.MANUAL, manual=Target(is_on=target))
     made = Rig(
