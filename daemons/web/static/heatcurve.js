@@ -114,14 +114,14 @@ function drawRuns(pen, told, x, plot, colour) {
   const tall = RUN_PX - 5;
   for (let i = 0; i < told.at.length; i++) {
     if (told.watched_s[i] === 0) continue;
-    const left = x(told.at[i]);
-    const right = x(Math.min(told.at[i] + told.step_s, told.to));
+    const left = Math.round(x(told.at[i])); // whole pixels: no seams between steps
+    const right = Math.max(left + 1, Math.round(x(Math.min(told.at[i] + told.step_s, told.to))));
     pen.fillStyle = colour("--line");
     pen.fillRect(left, top, right - left, tall);
     const part = Math.min(1, told.ran_s[i] / told.watched_s[i]);
     if (part <= 0) continue;
     pen.fillStyle = colour("--heat");
     const shown = Math.max(2, tall * part);
-    pen.fillRect(left, top + tall - shown, Math.max(right - left, 1), shown);
+    pen.fillRect(left, top + tall - shown, right - left, shown);
   }
 }

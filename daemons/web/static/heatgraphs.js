@@ -156,7 +156,7 @@ export function openGraphs(root, title, query) {
           option.value = id;
           select.append(option);
         }
-        withOutdoor.input.checked = home.house.has_outdoor;
+        withOutdoor.node.hidden = !home.house.has_outdoor;
         ask();
       }
     },

@@ -66,7 +66,6 @@ function openBoiler() {
   function fill() {
     const { state } = home;
     const known = state?.boiler;
-    setText(word, !known ? "Not known" : capital(known.state) + (known.is_burning === null ? " (not known whether it burns)" : ""));
     node.classList.toggle("is-burning", known?.is_burning === true);
     setText(cause, known?.cause ?? "");
     const plan = home.house.boiler;
@@ -88,6 +87,9 @@ function openBoiler() {
   }
 
   function tick() {
+    const known = home.state?.boiler;
+    const state = known ? capital(known.state) + (known.is_burning === null ? " (not known whether it burns)" : "") : "Not known";
+    setText(word, known && isOffline() ? state + ", when last heard of" : state);
     const { row, value } = cells.get("Outdoors");
     row.hidden = !home.house?.has_outdoor;
     const age_s = ageOf(home.state?.outdoor_read_at);
@@ -139,7 +141,7 @@ function beginZone(id) {
 }
 
 function fillZone(node, id) {
-  const { name, heat, now, to, cause, over, change } = node.parts;
+  const { name, now, to, cause, over, change } = node.parts;
   const plan = zonePlan(id);
   const state = zoneState(id);
   const isWater = plan.kind === "dhw";
@@ -147,11 +149,11 @@ function fillZone(node, id) {
   change.setAttribute("aria-label", "Change " + plan.title);
   node.classList.toggle("is-on", state?.is_on === true);
   node.classList.toggle("is-faulty", Boolean(state) && !["good", "none"].includes(state.sense));
-  setText(heat, !state ? "" : state.is_on ? "heating" : "off");
-  const figure = isWater ? (state?.supply ?? null) : (state?.celsius ?? null);
-  setText(now, figure === null && state?.fault ? "no temperature" : degrees(figure));
-  now.classList.toggle("no-figure", figure === null);
-  setText(to, !state || state.target === null ? "" : (isWater ? "hot water " : "to ") + wishText(state.target));
+  const figure = isWater ? null : (state?.celsius ?? null);
+  setText(now, isWater && state ? "hot water " + wishText(state.target) : figure === null && state?.fault ? "no temperature" : degrees(figure));
+  now.classList.toggle("no-figure", figure === null && !isWater);
+  now.classList.toggle("is-wish", isWater);
+  setText(to, isWater || !state || state.target === null ? "" : "to " + wishText(state.target));
   setText(cause, state?.cause ?? "Nothing is known of it.");
   setText(over, !state ? "" : overText(state));
 }
@@ -176,9 +178,10 @@ function tickZone(node) {
   const now = houseNow();
   const parts = [];
   if (plan.has_room) parts.push(state.celsius === null && state.read_at !== null ? "last read " + oldText(ageOf(state.read_at)).replace(" old", " ago") : oldText(ageOf(state.read_at)));
-  if (plan.has_supply && plan.kind !== "dhw") parts.push("pipe " + degrees(state.supply));
+  if (plan.has_supply) parts.push("pipe " + degrees(state.supply));
   if (state.since !== null && now !== null) parts.push((state.is_on ? "on" : "off") + " for " + durationText(Math.max(0, now - state.since)));
   if (state.call === true) parts.push("thermostat calls");
+  setText(node.parts.heat, (isOffline() ? "was " : "") + (state.is_on ? "heating" : "off"));
   node.classList.toggle("is-old", isOffline());
   return setText(node.parts.sub, parts.join(" · "));
 }

@@ -23,7 +23,7 @@ export function openWeek(root, title) {
   const time = make("input");
   time.type = "time";
   time.step = STEP_MIN * 60;
-  const chosenTitle = make("h3");
+  const chosenTitle = make("p", "entry-day");
   const wishPlace = make("div");
   const panel = make("fieldset", "entry-panel", make("legend", "unseen", "The chosen change"), chosenTitle, make("label", "field", "From", time), wishPlace, action("Remove it", () => chosen && remove(chosen.day, chosen.minute)));
   const state = make("p", "about");

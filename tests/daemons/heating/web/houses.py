@@ -35,7 +35,7 @@ def weekdays(*entries: tuple[int, float]) -> tuple[Entry, ...]:
 
 
 def _id(title: str) -> str:
-    return title.lower().replace(" ", "-")
+    return title.lower().replace(" ", "-")[:40]
 
 
 def _plant(titles: tuple[str, ...]) -> Plant:

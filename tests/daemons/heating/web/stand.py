@@ -146,7 +146,7 @@ async def open_stand(houses: Iterable[House], *, is_open: bool = False) -> Async
             nursery.cancel_scope.cancel(reason="the test is over")
 
 
-def fill_history(house: House, *, days: int = 3, hole: bool = True) -> None:
+def fill_history(house: House, *, days: int = 3, hole: bool = True, events: int = 150) -> None:
     """Give a house a history of some days up to its now: rooms that swing, a burner that cycles; a gap of three hours."""
     conn = house.connection = apsw.Connection(":memory:")
     for migration in MIGRATIONS:
@@ -187,6 +187,6 @@ def fill_history(house: House, *, days: int = 3, hole: bool = True) -> None:
             HeatEvent(at=end - 600 * n, source=first, kind=EventKind.OFF if n % 2 else EventKind.ON,
                       cause="warm enough" if n % 2 else "0.3 K below its target", celsius=19.5, supply=None,
                       outdoor=-5.0, ran_s=1234.0 if n % 2 else None)
-            for n in range(150, 0, -1)
+            for n in range(events, 0, -1)
         ],
     )  # fmt: skip

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 
 from daemons.race.memory import SiteMemory
 from daemons.race.memorychain import clean_head, verify
-from tests.browser import WIDE, Tab
+from tests.axe import axe
+from tests.browser import WIDE
 
 from .. import makers as make
 from ..field import race_path, result_path
@@ -135,16 +135,3 @@ def flown_and_emptied(stand: Stand) -> None:
 def memory_of(stand: Stand) -> SiteMemory:
     assert stand.memory is not None
     return stand.memory.of("pits")
-
-
-def axe(tab: Tab, what: str) -> None:
-    """Let axe look, in the light and, where colours alone are others, in the dark. AssertionError with what is wrong."""
-    tab.page.evaluate(f"window.axe ?? (() => {{ {AXE_SCRIPT} }})()")
-    for scheme, rules in (("light", "undefined"), ("dark", "['color-contrast']")):
-        tab.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        found = tab.page.evaluate(
-            f"async () => (await axe.run({{ resultTypes: ['violations'], preload: false, runOnly: {rules} }})).violations"
-            ".map((rule) => [rule.help, ...rule.nodes.map((node) => node.html + ' ' + node.failureSummary)])"
-        )
-        assert not found, (what, scheme, found)
-        tab.picture(f"{what.lower().replace(' ', '-')}-{scheme}")
