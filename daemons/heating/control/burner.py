@@ -29,12 +29,14 @@ class Lock:
 
 @frozen
 class Demand:
-    """What the zones ask of the boiler. `asked`: somebody wants heat; `ready`: and his valve is open."""
+    """What the zones ask of the boiler. `asked`: somebody wants heat; `ready`: and his valve is open. `open_count`: valves
+    that are open, `kept_count`: of them those that would be without the boiler, too."""
 
     asked: bool
     ready: bool
     is_frost: bool
     open_count: int
+    kept_count: int
     withheld: str = ""
 
 
@@ -119,11 +121,15 @@ class Burner:
         elif for_s >= plan.max_run_s:
             self.resting = True
             self.key = ("max-run",)
-        elif not demand.ready or self._is_warm(for_s):
+        elif not demand.ready or demand.kept_count < self.need or self._is_warm(for_s):
             if for_s < plan.min_on_s:
                 self.key = ("min-on",)
                 return False
-            self.key = ("warm", self.target) if demand.ready else ("off",)
+            if not demand.ready:
+                self.key = ("off",)
+            else:
+                few = demand.kept_count < self.need
+                self.key = ("few", demand.kept_count) if few else ("warm", self.target)
         else:
             self.key = ("fire", self.target)
             return False
@@ -139,15 +145,15 @@ class Burner:
             self.key = ("off",)
         elif demand.withheld:
             self.key = ("withheld", demand.withheld)
-        elif not demand.ready or demand.open_count < self.need:
-            self.key = ("valves",) if not demand.ready else ("few", demand.open_count)
+        elif not demand.ready or demand.kept_count < self.need:
+            self.key = ("valves",) if not demand.ready else ("few", demand.kept_count)
         elif self.resting:
             self.key = ("rest", self.since + plan.rest_s)
         elif mono < (end := max(self.since + plan.min_off_s, self.lit_at + plan.min_on_s + plan.min_off_s)):
             self.key = ("min-off", end)
         elif self._is_warm(for_s):
             self.key = ("warm", self.target)
-        elif not demand.is_frost and self.starts.wait_s(mono) > 0:
+        elif not demand.is_frost and self.starts.must_wait(mono):
             if self.key[0] != "starts":
                 self.key = ("starts", mono + self.starts.wait_s(mono))
         else:

@@ -248,12 +248,14 @@ class Control:
         if burner.plan.output is None:
             burner.key = ("calls",) if asking else ("fires",) if self.firing else ("off",)
             return
+        open_ = [run for run in runs if run.is_ready(mono)]
         demand = Demand(
-            bool(asking),
-            bool(ready),
-            any(run.is_frost for run in asking),
-            sum(1 for run in runs if run.is_ready(mono)),
-            self._withheld(asking),
+            asked=bool(asking),
+            ready=bool(ready),
+            is_frost=any(run.is_frost for run in asking),
+            open_count=len(open_),
+            kept_count=sum(1 for run in open_ if run.heat or run.extra or run.exercising or run.shed),
+            withheld=self._withheld(asking),
         )
         resting = burner.resting
         verdict = burner.decide(self.scene, demand)

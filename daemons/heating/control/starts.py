@@ -23,6 +23,7 @@ class Starts:
     day_since: float = 0.0
     tokens: float = -1.0
     filled_at: float = 0.0
+    are_short: bool = False
 
     @property
     def _most(self) -> float:
@@ -38,6 +39,7 @@ class Starts:
 
     def turn(self, scene: Scene) -> None:
         """Begin a new local day. While the day is not known, one ends after 24 hours."""
+        self.are_short = self.are_short and self._have(scene.mono) < self._most / 2
         if scene.is_sure:
             day = scene.local.date().isoformat()
             if day != self.day:
@@ -52,6 +54,11 @@ class Starts:
             return 0.0
         have = self._have(mono)
         return 0.0 if have >= 1 else (1 - have) / self._rate
+
+    def must_wait(self, mono: float) -> bool:
+        """Must a start wait? Then they are short until half of the bucket is full again."""
+        self.are_short = self.are_short or self.wait_s(mono) > 0
+        return self.wait_s(mono) > 0
 
     def spend(self, mono: float) -> None:
         """Count a start. One that could not wait (frost) is owed."""

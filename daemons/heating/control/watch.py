@@ -101,7 +101,7 @@ def _burner(control: Control) -> None:
             _WARNING,
             f"the burner has burnt for {span(plan.max_run_s)} without a pause",
         )
-    if burner.key[0] == "starts":
+    if burner.starts.are_short:
         _up(control, "starts", "burner", _WARNING,
             f"the burner starts too often: {burner.starts.count} times today, {plan.starts_a_day} are a day's")  # fmt: skip
     flow = burner.celsius
