@@ -13,8 +13,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from typing import Any
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import Any, TypeVar
 
 import trio
 from attrs import evolve, frozen
@@ -25,6 +25,8 @@ from tests.sim import world_link, world_whole
 from tests.sim.figures import Figures
 from tests.sim.script import Script
 from tests.sim.storm import Storm
+
+T = TypeVar("T")
 
 HOURS_A_RUN = {"link": 4.0, "whole": 0.5}
 """A run is long enough for what needs a history, and short enough to be replayed."""
@@ -148,16 +150,28 @@ class Pool:
         return self._simulated.value
 
     def each(
-        self, jobs: Iterable[Job], *, beat: Callable[[], None] | None = None, beat_s: float = 5.0
-    ) -> Iterator[Figures]:
-        """Yield the figures of each as it ends; call `beat` meanwhile, every `beat_s` or so."""
+        self,
+        jobs: Iterable[Job],
+        *,
+        others: Iterable[Callable[[], T]] = (),
+        beat: Callable[[], None] | None = None,
+        beat_s: float = 5.0,
+    ) -> Iterator[Figures | T]:
+        """Yield the figures of each as it ends; call `beat` meanwhile, every `beat_s` or so.
+
+        `others`: what else is to be done in the same processes, and first; yielded is what each returns. A module's own
+        function, or `partial` of one; what it raises is raised here.
+        """
         if self._hands is None:
+            for other in others:
+                yield other()
             for job in jobs:
                 yield self._run_here(job)
                 if beat is not None:
                     beat()
             return
-        left = {self._hands.submit(run_job, job) for job in jobs}
+        left: set[Future[Figures | T]] = {self._hands.submit(other) for other in others}
+        left |= {self._hands.submit(run_job, job) for job in jobs}
         while left:
             done, left = wait(left, beat_s, FIRST_COMPLETED)
             for future in done:
@@ -215,10 +229,13 @@ def _telling(now: Callable[[], float]) -> Iterator[None]:
         tell()
 
 
-def run_batch(jobs: Iterable[Job], *, processes: int | None = None) -> Iterator[Figures]:
-    """Run `jobs` on `processes` (all cores) and yield the figures of each as it ends."""
+def run_batch(
+    jobs: Iterable[Job], *, others: Iterable[Callable[[], T]] = (), processes: int | None = None
+) -> Iterator[Figures | T]:
+    """Run `jobs`, and before them `others` (see `Pool.each`), on `processes` (all cores); yield what came of each as it
+    ends."""
     with Pool(processes) as pool:
-        yield from pool.each(jobs)
+        yield from pool.each(jobs, others=others)
 
 
 def require(what: str, all_figures: list[Figures]) -> Figures:
