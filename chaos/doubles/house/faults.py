@@ -75,6 +75,11 @@ class Faults:
     def __iter__(self) -> Iterator[Fault]:
         return iter(tuple(self._now.values()))
 
+    @property
+    def any(self) -> bool:
+        """Is anything broken?"""
+        return bool(self._now)
+
     def add(self, what: str, kind: str, value: float | None = None) -> Fault:
         """Break "sensor room.study", in place of how it was broken before. Raises ValueError in words."""
         of, _, id_ = what.partition(" ")

@@ -18,8 +18,8 @@ STEP_S = 10.0
 _PIPE_S = 60.0
 """How quickly the pipe behind a valve takes the water's temperature; without flow it takes `_PIPE_COOLS_S` to the room's."""
 _PIPE_COOLS_S = 1500.0
-_PUMPLESS = 0.03
-"""What flows by its own warmth when no pump turns."""
+_PUMPLESS = 0.004
+"""What flows by its own warmth when no pump turns: there are flow-check valves."""
 _PLACE = 20.0
 """Where the boiler and the tank stand, °C."""
 
@@ -59,8 +59,8 @@ class House:
         """Of each room, all that its step needs: W/K and J/K of the whole room."""
         self._kitchen = [room.id for room in rooms].index(plan.kitchen)
         self.outdoor = self.weather.outdoor(utc)
-        self.rooms = [room.wall_target for room in rooms]
-        self.walls = [room.wall_target - 0.8 for room in rooms]
+        self.rooms = [19.5] * count
+        self.walls = [19.2] * count
         self.emitters = list(self.rooms)
         self.tank = plan.tank_off
         self.pipes = [*self.rooms, _PLACE]

@@ -52,15 +52,15 @@ class HousePlan:
     burner_most: float = 26e3
     burner_least: float = 4e3
     ignition_s: float = 25.0
-    boiler_heat: float = 700e3
-    own_flow: float = 80.0
-    own_band: float = 40.0
+    boiler_heat: float = 900e3
+    own_flow: float = 78.0
+    own_band: float = 50.0
     """The boiler's own electronics modulate down towards `own_flow` from so many K under it, pause 5 K over it, and go
     on 8 K under it."""
     own_limit: float | None = 98.0
     """Its overheat stat, which stays open until somebody presses its button; None: it has none."""
     tank_heat: float = 837e3
-    tank_coil: float = 600.0
+    tank_coil: float = 900.0
     tank_loss: float = 2.0
     tank_on: float = 50.0
     tank_off: float = 58.0
@@ -97,7 +97,7 @@ def colorado() -> HousePlan:
             Room(id="guest-bath", title="Guest Bath", m2=6, window_m2=0.4, people_w=5),
             Room(id="study", title="Study", m2=16, facing=15, people_w=150),
             Room(
-                id="mud-room", title="Mud Room", m2=9, exposed=1.4, window_m2=0.5, people_w=0, wall_target=15
+                id="mud-room", title="Mud Room", m2=9, exposed=1.25, window_m2=0.5, people_w=0, wall_target=15
             ),
             Room(id="kitchen", title="Kitchen", m2=24, facing=9, people_w=220),
             Room(id="dining", title="Dining", m2=18, window_m2=3),

@@ -43,6 +43,7 @@ class Senses:
     def forget(self) -> None:
         """The power went: nobody remembers what a sensor said last."""
         self._said.clear()
+        self._begun.clear()
 
     def readings(self) -> dict[str, float | str]:
         """See `House.readings`."""

@@ -31,7 +31,7 @@ def test_with_every_valve_open_every_room_warms_and_the_boiler_holds_its_own_lim
     assert all(after > room + 0.8 for room, after in zip(before, house.rooms, strict=True))
     assert 50 < house.flow < 86
     assert not house.is_cut_off
-    assert house.tank > 58
+    assert house.tank > 52
 
 
 def test_one_open_valve_warms_that_pipe_and_room_alone() -> None:
@@ -83,7 +83,7 @@ def test_a_fault_that_shows_is_said_by_its_name(kind: str) -> None:
     assert _said(house, "room.study") == kind
     assert isinstance(_said(house, "room.dining"), float)
     house.faults.take("sensor room.study")
-    assert _said(house, "room.study") == pytest.approx(20, abs=0.3)
+    assert _said(house, "room.study") == pytest.approx(19.5, abs=0.3)
 
 
 def test_faults_that_do_not_show() -> None:
@@ -118,7 +118,7 @@ def test_the_whole_wire_vanishes_until_the_power_was_off() -> None:
 def test_a_welded_burner_burns_until_the_boilers_own_stat_opens() -> None:
     house = House(1, JANUARY)
     house.faults.add("relay burner", "welded")
-    _run(house, 1800, {})
+    _run(house, 7200, {})
     assert house.relays["burner"]
     assert house.flow > 70
     house.faults.take("relay burner")

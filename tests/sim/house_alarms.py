@@ -1,0 +1,177 @@
+"""Every fault is named within its bound, and nothing is called broken that is whole."""
+
+from attrs import define, field
+
+from chaos.doubles.house import Fault
+from daemons.heating.plant import Plant
+from tests.sim.house_step import Broken, Step, broken_rule
+
+__all__ = ["Alarms"]
+
+_SILENT = ("spikes", "drift", "offset")
+"""Nobody can tell from one sensor alone."""
+_LOST_S = 420.0
+_SLOW_S = 1300.0
+_FROZEN_S = 7.5 * 3600
+_PIPE_S = 780.0
+_BURNER_S = 420.0
+_AFTERWARDS_S = 12 * 3600.0
+"""A verdict may outlive its fault so long: a valve is proved good only when it is next used."""
+
+
+@define(eq=False)
+class _Case:
+    """`evidence_s`: for how long it could have been seen."""
+
+    fault: Fault
+    since: float
+    stood: set[tuple[str, str]]
+    """Alarms that stood already: of a broken boiler many tell, and they tell of something else."""
+    told_after_s: float | None = None
+    evidence_s: float = 0.0
+
+
+@define(eq=False)
+class Alarms:
+    """`told`: of each kind of fault, after how many seconds it was named at the latest; `untold`: kinds that came and went
+    without a chance of being seen."""
+
+    plant: Plant
+    told: dict[str, float] = field(factory=dict)
+    untold: dict[str, int] = field(factory=dict)
+    _cases: dict[tuple[str, str], _Case] = field(factory=dict)
+    _names: dict[str, float] = field(factory=dict)
+    """What an alarm may be of, until when."""
+    _last_at: float = 0.0
+    _changed: dict[str, tuple[bool, float]] = field(factory=dict)
+    _ran: dict[str, float] = field(factory=dict)
+    """How long each relay was on when it was last."""
+
+    def step(self, step: Step) -> None:
+        """Judge. Raises BrokenRule."""
+        at = step.at_s
+        passed, self._last_at = min(60.0, at - self._last_at), at
+        for relay, is_on in step.decision.outputs.items():
+            if relay not in self._changed or self._changed[relay][0] is not is_on:
+                if not is_on and relay in self._changed:
+                    self._ran[relay] = at - self._changed[relay][1]
+                self._changed[relay] = (is_on, at)
+        alarms = step.decision.state.alarms
+        if not self._cases and not step.house.faults.any and not alarms:
+            return
+        now = {(fault.of, fault.id): fault for fault in step.house.faults}
+        for key in [key for key, case in self._cases.items() if now.get(key) is not case.fault]:
+            self._close(self._cases.pop(key))
+        stand = {(alarm.code, alarm.of) for alarm in alarms}
+        for key, fault in now.items():
+            case = self._cases.get(key)
+            if case is None:
+                case = self._cases[key] = _Case(fault, at, stand)
+            names = self._names_of(fault)
+            for name in names:
+                self._names[name] = at + _AFTERWARDS_S
+            if case.told_after_s is None:
+                self._judge(case, names, stand, step, passed)
+        for alarm in alarms:
+            if alarm.code == "max-run" and self._ran_long(alarm.of, step):
+                continue
+            if (
+                self._names.get(alarm.of, 0.0) < at
+                and step.now.is_sure
+                and alarm.of not in ("clock", "house")
+            ):
+                raise broken_rule(step, f"alarm {alarm.code} of {alarm.of}, which is whole: {alarm.words!r}")
+
+    def excuse(self, names: tuple[str, ...], until: float) -> None:
+        """Let alarms of these be, until then."""
+        for name in names:
+            self._names[name] = max(until, self._names.get(name, 0.0))
+
+    def _ran_long(self, zone: str, step: Step) -> bool:
+        """Has it just been on for as long as it may, in truth? Then saying so calls nothing broken."""
+        is_on, since = self._changed[zone]
+        return not is_on and step.at_s - since < 4000 and self._ran.get(zone, 0.0) > 5 * 3600
+
+    def _judge(
+        self, case: _Case, names: set[str], stand: set[tuple[str, str]], step: Step, passed: float
+    ) -> None:
+        case.stood &= stand
+        new = stand if len(names) < 4 else stand - case.stood
+        if any(of in names for _, of in new):
+            case.told_after_s = step.at_s - case.since
+            return
+        bound = self._look(case, step, passed)
+        if bound is not None and case.evidence_s > bound:
+            fault = case.fault
+            raise broken_rule(
+                step,
+                f"{fault.of} {fault.id} is {fault.kind} and could be seen for {case.evidence_s:.0f} s: no alarm",
+            )
+
+    def _close(self, case: _Case) -> None:
+        kind = f"{case.fault.of} {case.fault.kind}"
+        if case.told_after_s is None:
+            self.untold[kind] = self.untold.get(kind, 0) + 1
+        else:
+            self.told[kind] = max(self.told.get(kind, 0.0), case.told_after_s)
+
+    def _look(self, case: _Case, step: Step, passed: float) -> float | None:
+        """Add to the evidence; return how much of it there may be without an alarm, None: no matter how much."""
+        fault = case.fault
+        match fault.of, fault.kind:
+            case "sensor", kind if kind in _SILENT:
+                return None
+            case "sensor", kind:
+                case.evidence_s += passed
+                return {"slow": _SLOW_S, "frozen": _FROZEN_S}.get(kind, _LOST_S)
+            case "sensors", _:
+                case.evidence_s += passed
+                return _LOST_S
+            case (("valve" | "relay"), _) if fault.id not in ("burner", "pump"):
+                self._pipe(case, step, passed)
+                return _PIPE_S
+            case (("relay" | "burner"), kind):
+                is_told, since = self._changed["burner"]
+                wrong = step.house.is_firing if kind == "welded" else is_told and not step.house.is_firing
+                if wrong and is_told is (kind != "welded") and step.at_s - since > 180:
+                    case.evidence_s += passed
+                else:
+                    case.evidence_s = 0.0
+                return _BURNER_S
+        return None
+
+    def _pipe(self, case: _Case, step: Step, passed: float) -> None:
+        """A pipe tells only while hot water is pumped past its valve, and long enough after that was last moved."""
+        house, zone = step.house, case.fault.id
+        is_told, since = self._changed[zone]
+        i = house.zones.index(zone)
+        is_shut = house.valves[i] < 0.05
+        sensors = house.faults.sensors
+        if house.faults.are_sensors_gone or sensors.keys() & {"flow", f"pipe.{zone}", f"room.{zone}"}:
+            case.evidence_s = 0.0
+            return
+        if is_told is not is_shut:
+            case.evidence_s = 0.0
+            return
+        room = house.rooms[i] if i < len(house.rooms) else 20.0
+        if step.at_s - since < (370 if is_told else 1810):
+            case.evidence_s = 0.0
+        elif house.is_pumping and house.flow > room + 17:
+            case.evidence_s += passed
+
+    def _names_of(self, fault: Fault) -> set[str]:
+        zone = Broken.zone_of(fault)
+        if fault.of in ("sensor", "contact"):
+            return {fault.id, zone or "boiler", *(("boiler", "burner") if zone is None else ())}
+        if zone:
+            return {zone, f"pipe.{zone}"}
+        every = {zone.id for zone in self.plant.zones}
+        if fault.of == "sensors":
+            return every | {
+                "boiler",
+                "sensors",
+                "outdoor",
+                *(f"room.{id_}" for id_ in every),
+                *(f"pipe.{id_}" for id_ in every),
+            }
+        return every | {"boiler", "burner", "pump", "firing", "flow"}

@@ -1,0 +1,92 @@
+"""People are neither cold nor roasted, as the rooms truly are: frost never, and within half a kelvin of what they want."""
+
+from attrs import define, field
+
+from daemons.heating.plant import Plant, ZoneKind
+from daemons.heating.settings import Mode
+from tests.sim.house_step import Broken, Step, Wanted, broken_rule
+
+__all__ = ["Comfort"]
+
+FROST = 4.0
+BAND = 0.5
+_REACHED = 0.25
+"""So near it has been reached, and is to stay within the band."""
+_WARMS_K_PER_H = 0.25
+"""A room that is to be warmer gets so by this much an hour, after the first hour, in any weather."""
+_COOLS_S = 900.0
+
+
+@define(eq=False)
+class _Room:
+    id: str
+    index: int
+    target: float | None = None
+    due: float = 0.0
+    """From then on (`at_s`) it must be within the band."""
+    roasts_since: float | None = None
+
+
+@define(eq=False)
+class Comfort:
+    """Looked at once a minute. `worst`: how far a room was below its target when it had to be within the band; `judged`:
+    how many minutes of rooms were."""
+
+    plant: Plant
+    wanted: Wanted
+    broken: Broken
+    worst: float = 0.0
+    judged: int = 0
+    excused: int = 0
+    coldest: float = 99.0
+    _rooms: list[_Room] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._rooms = [
+            _Room(zone.id, i) for i, zone in enumerate(self.plant.zones) if zone.kind is ZoneKind.ROOM
+        ]
+
+    def step(self, step: Step) -> None:
+        """Judge. Raises BrokenRule."""
+        targets = self.wanted.targets(step.now, step.settings)
+        house, at = step.house, step.at_s
+        all_excused = (
+            at < self.broken.house or bool(step.decision.state.boiler.locked_out) or house.is_cut_off
+        )
+        for room in self._rooms:
+            warm = house.rooms[room.index]
+            self.coldest = min(self.coldest, warm)
+            excused = all_excused or at < self.broken.zones.get(room.id, 0.0)
+            if warm < FROST and not excused:
+                raise broken_rule(step, f"frost in {room.id}: {warm:.1f} °C, and nothing of it is broken")
+            target = targets[room.id]
+            if (
+                target is None
+                or isinstance(target, bool)
+                or step.settings.of(room.id).mode is Mode.THERMOSTAT
+            ):
+                room.target = None
+                continue
+            if excused or target != room.target:
+                room.target = target
+                room.due = at + 3600 + max(0.0, target - warm) / _WARMS_K_PER_H * 3600
+                self.excused += excused
+            elif warm >= target - _REACHED:
+                room.due = min(room.due, at)
+            if at >= room.due:
+                self.judged += 1
+                self.worst = max(self.worst, target - warm)
+                if warm < target - BAND:
+                    raise broken_rule(step, f"{room.id} is at {warm:.2f} °C, wanted are {target:.1f}")
+            self._roast(step, room, warm, target, excused)
+
+    def _roast(self, step: Step, room: _Room, warm: float, target: float, excused: bool) -> None:
+        """The sun may warm a room beyond what is wanted; water that is let in may not."""
+        house = step.house
+        heats = house.is_pumping and house.valves[room.index] > 0.5 and house.flow > warm + 5
+        if excused or warm <= target + BAND or not heats:
+            room.roasts_since = None
+        elif room.roasts_since is None:
+            room.roasts_since = step.at_s
+        elif step.at_s - room.roasts_since > _COOLS_S:
+            raise broken_rule(step, f"{room.id} is heated at {warm:.2f} °C, wanted are {target:.1f}")
