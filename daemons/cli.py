@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from attrs import frozen
 from cyclopts import App, Group, Parameter
 
+from daemons.commands.daemonconfig import Daemon, config_class
 from daemons.commands.unread import UNREAD, hush, is_unread
 from daemons.ops.errors import ConfigError, RefusedToStart
 
@@ -257,25 +258,12 @@ def demo(
     return run(race, verbose=verbose)
 
 
-Daemon = Literal["pits", "cloud", "boiler", "nas"]
-
-
-def _config_class(daemon: Daemon) -> type:
-    if daemon in ("boiler", "nas"):
-        from daemons.heating.config import BoilerConfig, NasConfig
-
-        return BoilerConfig if daemon == "boiler" else NasConfig
-    from daemons.race.config import CloudConfig, PitsConfig
-
-    return PitsConfig if daemon == "pits" else CloudConfig
-
-
 @config_app.command
 def check(daemon: Daemon, /, *, config: Config = None) -> int:
     """Say whether a daemon would start with this file and the environment; every problem at once."""
     from daemons.ops.config import load_config
 
-    load_config(_config_class(daemon), config)
+    load_config(config_class(daemon), config)
     print("The configuration is good.")
     return 0
 
@@ -285,7 +273,7 @@ def show(daemon: Daemon, /, *, config: Config = None) -> int:
     """Show every option as it holds, with what it is for. Secrets are masked."""
     from daemons.ops.config import describe, load_config
 
-    for line in describe(load_config(_config_class(daemon), config)):
+    for line in describe(load_config(config_class(daemon), config)):
         print(line)
     return 0
 

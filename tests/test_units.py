@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from daemons.commands.daemonconfig import config_class
 from daemons.ops.config import load_config
 from daemons.ops.lifecycle import STOP_S, Exit
 from daemons.ops.options import Secret, leaves
-from daemons.race.config import CloudConfig, PitsConfig
+from daemons.race.config import CloudConfig
 
 ROOT = Path(__file__).parents[1]
-UNITS = ("pitlink-pits.service", "pitlink-pits@.service", "pitlink-cloud.service")
+UNITS = ("pitlink-pits.service", "pitlink-pits@.service", "pitlink-cloud.service", "pitlink-nas.service")
 BOILER = "pitlink-boiler.service"
 SCORE_MAX = 2.0
 """What `systemd-analyze security` may say at most: of hardware only boiler needs some, its pins."""
@@ -107,14 +108,15 @@ def test_every_user_and_state_folder_of_a_unit_is_made_before_its_first_start(un
         assert re.search(wanted, folders, re.MULTILINE)
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", [*UNITS, BOILER])
 def test_credentials_are_found_by_the_names_that_the_units_give_them(unit: str, tmp_path: Path) -> None:
     loaded = re.findall(r"^LoadCredential=([^:]+):(.*)$", (ROOT / "systemd" / unit).read_text(), re.MULTILINE)
     for name, source in loaded:
         assert not source.startswith("/")  # from the credential store, where it may be missing
         (tmp_path / name).write_text("5e" * 32)
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
-    config = load_config(CloudConfig if "cloud" in unit else PitsConfig, environ=environ)
+    daemon = re.split(r"[-@.]", unit)[1]
+    config = load_config(config_class(daemon), environ=environ)  # type: ignore[arg-type]
     found = {leaf.path for leaf in leaves(type(config)) if leaf.type is Secret}
     assert {name for name, _ in loaded} == found  # each secret, and nothing else
     assert all(attrgetter(name)(config).text for name, _ in loaded)

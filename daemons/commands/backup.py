@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from daemons.commands.daemonconfig import Daemon, config_class
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 from daemons.store.archive import Backup
 from daemons.store.connect import DatabaseKey
@@ -23,7 +24,6 @@ __all__ = ["app", "storage_app"]
 app = App(name="backup", help="Copies of a daemon's state, and how one is put back.")
 storage_app = App(name="storage", help="What encrypts a daemon's databases.")
 
-Daemon = Literal["pits", "cloud"]
 Config = Annotated[Path | None, Parameter(name=["--config", "-c"], help="The daemon's TOML file.")]
 StateDir = Annotated[Path | None, Parameter(help="The daemon's state folder, if not the configuration's.")]
 Folder = Annotated[Path | None, Parameter(help="Where backups lie, if not as the configuration says.")]
@@ -34,16 +34,10 @@ class _Place:
 
     def __init__(self, daemon: Daemon, config: Path | None, state_dir: Path | None) -> None:
         from daemons.ops.config import load_config
-        from daemons.race.config import CloudConfig, PitsConfig
+        from daemons.pair.config import SiteConfig
 
-        flags = {"state_dir": state_dir}
-        loaded: PitsConfig | CloudConfig
-        if daemon == "pits":
-            loaded = load_config(PitsConfig, config, flags=flags, agree=False)
-            self.name = f"pits-{loaded.site}"
-        else:
-            loaded = load_config(CloudConfig, config, flags=flags, agree=False)
-            self.name = "cloud"
+        loaded = load_config(config_class(daemon), config, flags={"state_dir": state_dir}, agree=False)
+        self.name = f"{daemon}-{loaded.site}" if isinstance(loaded, SiteConfig) else daemon
         self.state: Path = loaded.state_dir
         self.key: DatabaseKey = loaded.storage.database_key
         self.into: Path = loaded.backup.into(self.state)

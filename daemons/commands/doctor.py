@@ -3,9 +3,11 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+
+from daemons.commands.daemonconfig import SITES, Daemon, config_class
 
 __all__ = ["doctor"]
 
@@ -13,7 +15,7 @@ _DAEMONS = {"site": "pits", "hub": "cloud"}
 
 
 def doctor(
-    daemon: Literal["pits", "cloud", "site", "hub"],
+    daemon: Literal["pits", "cloud", "boiler", "nas", "site", "hub"],
     /,
     *,
     config: Annotated[Path | None, Parameter(name=["--config", "-c"], help="The daemon's TOML file.")] = None,
@@ -21,14 +23,14 @@ def doctor(
         Path | None, Parameter(help="The daemon's state folder, where the file does not say.")
     ] = None,
     url: Annotated[
-        str, Parameter(help="cloud: its address from outside, such as https://cloud.example.org.")
+        str, Parameter(help="cloud, nas: its address from outside, such as https://cloud.example.org.")
     ] = "",
     quick: Annotated[
         bool, Parameter(negative="", help="Leave out what takes half a minute: uplink rate, idle timeout.")
     ] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="", help="A JSON object a line.")] = False,
 ) -> int:
-    """Look at everything a site (pits) or a hub (cloud) needs, and say what is wrong and what to do.
+    """Look at everything a site (pits, boiler) or a hub (cloud, nas) needs, and say what is wrong and what to do.
 
     Run it on the daemon's machine, as root or as the daemon's user. Exit code 1: something is BAD.
     """
@@ -42,8 +44,6 @@ def doctor(
     from daemons.ops.errors import ConfigError, Problem
     from daemons.ops.logs import LogLevel, configure_logs
     from daemons.ops.tokens import TOKENS_FILE, TokenTable
-    from daemons.race.config import CloudConfig, PitsConfig
-    from daemons.race.doctor import examine_cloud, examine_pits
 
     configure_logs(LogLevel.ERROR)  # what the parts would log, the findings say
     findings: list[Finding] = []
@@ -52,29 +52,22 @@ def doctor(
         findings.append(finding)
         print(json.dumps(as_data(finding)) if as_json else "\n".join(lines(finding)), flush=True)
 
-    name = _DAEMONS.get(daemon, daemon)
-    flags = {"state_dir": state_dir}
-    if name == "pits":
-        site = load_config(PitsConfig, config, flags=flags, closed=False)
-        trio.run(partial(examine_pits, site, tell, user=_user(name, site.state_dir), thorough=not quick))
+    name: Daemon = _DAEMONS.get(daemon) or daemon  # type: ignore[assignment]
+    loaded = load_config(config_class(name), config, flags={"state_dir": state_dir}, closed=False)
+    user = _user(name, loaded.state_dir)
+    if name in SITES:
+        examine = partial(_examiner(name), loaded, tell, user=user, thorough=not quick)
     else:
         try:
             if url:
                 HubAddress.parse(url)
         except BadHubUrl as exc:
             raise ConfigError([Problem("--url", str(exc))]) from exc
-        hub = load_config(CloudConfig, config, flags=flags, closed=False)
-        tokens = TokenTable(hub.state_dir / TOKENS_FILE).load()
+        tokens = TokenTable(loaded.state_dir / TOKENS_FILE).load()
         examine = partial(
-            examine_cloud,
-            hub,
-            tell,
-            url=url,
-            has_tokens=bool(tokens),
-            user=_user(name, hub.state_dir),
-            thorough=not quick,
+            _examiner(name), loaded, tell, url=url, has_tokens=bool(tokens), user=user, thorough=not quick
         )
-        trio.run(examine)
+    trio.run(examine)
     verdict = worst(findings)
     if not as_json:
         print(
@@ -83,6 +76,16 @@ def doctor(
             )
         )
     return 1 if verdict is Verdict.BAD else 0
+
+
+def _examiner(name: Daemon) -> Any:
+    if name in ("boiler", "nas"):
+        from daemons.heating.doctor import examine_boiler, examine_nas
+
+        return examine_boiler if name == "boiler" else examine_nas
+    from daemons.race.doctor import examine_cloud, examine_pits
+
+    return examine_pits if name == "pits" else examine_cloud
 
 
 def _user(name: str, state_dir: Path) -> str | None:

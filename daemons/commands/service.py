@@ -11,7 +11,7 @@ __all__ = ["install_service"]
 
 
 def install_service(
-    daemon: Literal["pits", "cloud", "boiler"],
+    daemon: Literal["pits", "cloud", "boiler", "nas"],
     /,
     *,
     instance: Annotated[str, Parameter(help="One of several sites on this machine: its name.")] = "",
@@ -68,7 +68,7 @@ def _next_steps(daemon: str, instance: str, program: str) -> list[str]:
     unit = f"pitlink-{daemon}@{instance}" if instance else f"pitlink-{daemon}"
     state, config = f"/var/lib/pitlink-{daemon}{suffix}", f"/etc/pitlink/{daemon}{suffix}.toml"
     as_user = f"runuser -u pitlink-{daemon} -- {program}"
-    if daemon == "cloud":
+    if daemon in ("cloud", "nas"):
         first = [f"{as_user} keys init --state-dir {state}", f"{as_user} site add NAME --state-dir {state}"]
         note = "site add prints the code that the site enrols with."
     elif daemon == "boiler":
@@ -86,7 +86,7 @@ def _next_steps(daemon: str, instance: str, program: str) -> list[str]:
         f"touch {config}",
         *first,
         f"systemctl enable --now {unit}",
-        *([] if daemon == "boiler" else [f"{program} doctor {daemon} -c {config} --state-dir {state}"]),
+        f"{program} doctor {daemon} -c {config} --state-dir {state}",
     ]
     return [
         "Next:",
