@@ -22,7 +22,7 @@ let tellTimer = 0;
 export function tell(words) {
   setText(told, words);
   clearTimeout(tellTimer);
-  tellTimer = setTimeout(() => setText(told, ""), 12000);
+  tellTimer = setTimeout(() => setText(told, ""), 8000);
 }
 
 export function statusText(order) {

@@ -35,7 +35,7 @@ export function stepOf(isF) {
 // One step up or down, on whole steps as they are shown, within the bounds.
 export function stepped(celsius, direction, isF, lowest, highest) {
   const step = stepOf(isF);
-  const value = shownDegrees(celsius, isF) / step;
+  const value = Math.round(shownDegrees(celsius, isF) * 10) / 10 / step; // as it is shown
   const next = direction > 0 ? Math.floor(value + 1.0001) : Math.ceil(value - 1.0001);
   const wanted = toCelsius((next * step).toFixed(1), isF);
   return Math.min(Math.max(wanted, lowest), highest);
