@@ -124,7 +124,9 @@ def choose_exercise(
     runs: Sequence[ZoneRun], burner: Burner, scene: Scene, hour: int, is_quiet: bool
 ) -> ZoneRun | None:
     """Return a zone whose valve is to be moved now: one at a time, at its hour, while the boiler is cold."""
-    if not scene.is_sure or any(run.exercising for run in runs):
+    if not scene.is_sure or burner.lock is not None or scene.local.hour != hour:
+        return None
+    if any(run.exercising for run in runs):
         return None
     due = [
         run
@@ -132,7 +134,7 @@ def choose_exercise(
         if run.plan.exercise_s and not run.is_on and not run.forced and not run.resting and not run.heat
         and scene.mono - run.moved_at >= run.plan.exercise_s and scene.mono - run.since >= run.plan.min_off_s
     ]  # fmt: skip
-    if not due or scene.local.hour != hour or burner.lock is not None:
+    if not due:
         return None
     run = min(due, key=lambda run: run.moved_at)
     late = scene.mono - run.moved_at >= run.plan.exercise_s + _LATE_S

@@ -94,7 +94,7 @@ class Sensor:
         if not self.plan.lowest <= value <= self.plan.highest:  # a NaN is outside, too
             return Fault.RANGE
         old = self._accepted
-        if old is not None and self._is_jump(old, value, reading.mono):
+        if old is not None and abs(value - old) > _JITTER and self._is_jump(old, value, reading.mono):
             up = value > old
             self._doubted = self._doubted + 1 if up == self._doubted_up else 1
             self._doubted_up = up

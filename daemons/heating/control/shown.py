@@ -40,7 +40,7 @@ class Shown:
         return HouseState(
             house=control.plant.house,
             at=now.utc,
-            zones=tuple([self._zone(run, scene, settings) for run in control.runs]),
+            zones=tuple([self._zone(run, scene) for run in control.runs]),
             boiler=self._boiler_state(scene),
             outdoor=scene.cold_out,
             outdoor_read_at=read_at,
@@ -61,9 +61,8 @@ class Shown:
             waits = burner.key[0] in ("rest", "min-off", "starts")
             burner.cause = wait_words(burner.key, scene) if waits else burner.words()
 
-    def _zone(self, run: ZoneRun, scene: Scene, settings: Settings) -> ZoneState:
+    def _zone(self, run: ZoneRun, scene: Scene) -> ZoneState:
         plan, wish, room, offset = run.plan, run.wish, run.room, scene.offset
-        mode = settings.of(plan.id).mode
         supply = None if run.supply is None else run.supply.celsius
         celsius = read_at = None
         sense, fault = Sense.NONE, ""
@@ -73,14 +72,14 @@ class Shown:
             fault = "" if room.fault is None else room.fault.value
         since = run.since + offset
         row = (
-            celsius, supply, wish.target, mode, run.is_on, run.call, sense, fault, read_at, run.cause, since,
+            celsius, supply, wish.target, wish.mode, run.is_on, run.call, sense, fault, read_at, run.cause, since,
             wish.override, wish.next_at, wish.next_target,
         )  # fmt: skip
         known = self._zones.get(plan.id)
         if known is not None and known[0] == row:
             return known[1]
         state = ZoneState(
-            id=plan.id, celsius=celsius, supply=supply, target=wish.target, mode=mode, is_on=run.is_on, call=run.call,
+            id=plan.id, celsius=celsius, supply=supply, target=wish.target, mode=wish.mode, is_on=run.is_on, call=run.call,
             sense=sense, fault=fault, read_at=read_at, cause=run.cause, since=since, override=wish.override,
             next_at=wish.next_at, next_target=wish.next_target,
         )  # fmt: skip

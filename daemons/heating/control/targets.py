@@ -24,6 +24,7 @@ class Wish:
     next_at: float | None = None
     next_target: Target | None = None
     until: float | None = None
+    mode: Mode = Mode.AUTO
 
 
 def in_force(override: Override | None, now: Instant) -> Override | None:
@@ -64,9 +65,9 @@ class Wishes:
         zone = self.zone
         own = settings.of(zone.id)
         if own.mode is Mode.THERMOSTAT:
-            return Wish(None, "the wall thermostat")
+            return Wish(None, "the wall thermostat", mode=own.mode)
         if own.mode is Mode.MANUAL:
-            return Wish(self._bounded(own.manual), "set by hand")
+            return Wish(self._bounded(own.manual), "set by hand", mode=own.mode)
         override = in_force(own.override, now)
         if override is not None:
             return self._overridden(now, settings, override)

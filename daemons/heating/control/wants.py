@@ -17,7 +17,7 @@ _DUST = 1e-6
 def want(run: ZoneRun, scene: Scene) -> None:
     """Set what the zone would have: `heat`, `is_frost`, `forced` and its `key`."""
     run.is_frost = run.forced = False
-    run.heat, run.key = _water(run, scene) if run.plan.kind is ZoneKind.DHW else _room(run, scene)
+    run.heat, run.key = _water(run) if run.plan.kind is ZoneKind.DHW else _room(run, scene)
 
 
 def _room(run: ZoneRun, scene: Scene) -> tuple[bool, Key]:
@@ -31,9 +31,7 @@ def _room(run: ZoneRun, scene: Scene) -> tuple[bool, Key]:
         if run.frosting:
             run.is_frost = True
             return True, ("frost",)
-    by_contact = plan.call is not None and (
-        run.room is None or scene.settings.of(plan.id).mode is Mode.THERMOSTAT
-    )
+    by_contact = plan.call is not None and (run.room is None or run.wish.mode is Mode.THERMOSTAT)
     if celsius is None and not (by_contact and run.call is not None):
         return _unknown(run, scene)
     if not scene.settings.is_on:
@@ -77,9 +75,9 @@ def _unknown(run: ZoneRun, scene: Scene) -> tuple[bool, Key]:
     return heat, ("blind-share", fault, heat)
 
 
-def _water(run: ZoneRun, scene: Scene) -> tuple[bool, Key]:
+def _water(run: ZoneRun) -> tuple[bool, Key]:
     target = run.wish.target
-    by_contact = scene.settings.of(run.plan.id).mode is Mode.THERMOSTAT
+    by_contact = run.wish.mode is Mode.THERMOSTAT
     if not by_contact and (target is None or not target.is_on):
         return False, ("water-off", run.wish.source)
     if run.plan.call is None:
