@@ -67,6 +67,7 @@ class ControlLoop:
     """Why decisions are kept in memory only, "" when they are not."""
     step_s: float = field(default=0.0, init=False)  # how long the last decision took
     completed_at: float = field(factory=trio.current_time, init=False)  # by Trio's clock
+    _wrong: str = field(default="", init=False)  # in this round
     _driven: dict[str, bool] = field(factory=dict, init=False)  # as far as is known
     _poked: trio.Event = field(factory=trio.Event, init=False)
     _stopped: bool = field(default=False, init=False)
@@ -112,10 +113,12 @@ class ControlLoop:
         decision = self.control.step(now, inputs, self.primary.settings)
         self.step_s = self.clock.mono() - began
         off_first = {id_: is_on and self._driven.get(id_, False) for id_, is_on in decision.outputs.items()}
+        self._wrong = ""
         is_off = self._drive(off_first)
         await self._keep(now, decision)
         if not is_off or self._stopped or not self._drive(decision.outputs):
             return
+        self.words = self._wrong
         self.rounds += 1
         self.completed_at = trio.current_time()
         self.hardware.pulse()
@@ -128,15 +131,13 @@ class ControlLoop:
         try:
             self.hardware.drive(outputs)
         except HardwareError as exc:
-            if str(exc) != self.words:
+            if not self.words:
                 _log.error("relays.failed", words=str(exc), of=list(exc.of))
-            self.words = str(exc)
+            self.words = self._wrong = str(exc)
             failed = set(exc.of)
             if not failed or failed & self.vital or not all(outputs.get(id_, False) for id_ in failed):
                 self._off()
                 return False
-        else:
-            self.words = ""
         self._driven = dict(outputs)
         return True
 

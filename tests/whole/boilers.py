@@ -91,7 +91,7 @@ def ground(folder: Path, *arguments: str) -> Iterator[Ground]:
                 "--control",
                 str(made.control),
                 *arguments,
-            )  # fmt: skip
+            )
         )
         yield made
 

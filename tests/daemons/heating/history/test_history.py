@@ -76,7 +76,9 @@ def test_a_curve_is_made_of_what_serves(span_days: int, points: int, level: str)
     assert [point.at for point in found.points] == sorted(point.at for point in found.points)
 
 
-@pytest.mark.parametrize(("span_s", "points"), [(DAY, 300), (DAY, 100), (2 * DAY, 60), (DAY + 900, 90), (DAY + 700, 400)])
+@pytest.mark.parametrize(
+    ("span_s", "points"), [(DAY, 300), (DAY, 100), (2 * DAY, 60), (DAY + 900, 90), (DAY + 700, 400)]
+)
 def test_a_curve_says_what_was_measured(span_s: int, points: int) -> None:
     conn, house, messages = filled(2.5)
     found = series(conn, house, "bath", START, START + span_s, points)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemons.heating.history.sums import Sum, days_of, merge, quarters_of, sum_of
@@ -22,6 +22,7 @@ def summed(some: list[Sample]) -> Sum:
     return sum_of([[getattr(one, name) for one in some] for name in names], 60)
 
 
+@settings(max_examples=30)
 @given(samples, samples)
 def test_parts_add_up_to_the_whole(one: list[Sample], other: list[Sample]) -> None:
     both = summed(one)
