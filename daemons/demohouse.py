@@ -6,6 +6,7 @@ behind them. The daemons are the ones that heat a real house, in this process; t
 
 import contextlib
 import json
+import secrets
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -25,6 +26,10 @@ from daemons.demo import open_nursery, own_log, prepare_pair, show_status
 from daemons.heating.config import BoilerConfig, NasConfig
 from daemons.heating.state import HouseState
 from daemons.nas import Nas, open_nas
+from daemons.ops.authority.file import AuthorityFile
+from daemons.ops.authority.identity import ALL_SITES, Role
+from daemons.ops.authority.keys import init_keys
+from daemons.ops.authority.users import Passwords, add_user
 from daemons.ops.environment import Environment
 from daemons.ops.lifecycle import run_daemon
 from daemons.ops.logs import LogLevel, configure_logs
@@ -33,7 +38,7 @@ from protocol.heating import HeatPreset, HeatWeek, WeekEntry
 
 __all__ = ["HouseDemo", "HouseDemoOptions", "main", "open_house_demo"]
 
-SITE = "demo"
+SITE = USER = "demo"
 TIME_ZONE = "America/Denver"
 READY_S = 20.0
 LOOK_S = 0.05
@@ -54,11 +59,12 @@ class HouseDemoOptions:
 
 @define(eq=False)
 class HouseDemo:
-    """A running demo. `control`: the socket at which the house's faults are put in and taken out."""
+    """A running demo. `password`: of the user "demo", at both pages; `control`: the socket at which the house's faults are
+    put in and taken out."""
 
     boiler: Boiler
     nas: Nas
-    token: str
+    password: str
     control: Path
 
     @property
@@ -78,7 +84,8 @@ class HouseDemo:
 async def open_house_demo(options: HouseDemoOptions, folder: Path) -> AsyncIterator[HouseDemo]:
     """Start everything, with its state under `folder`, and hold it for the body of the block."""
     environment, plan = Environment(), colorado()
-    token = prepare_pair(folder / "nas", folder / "boiler", SITE, environment)
+    prepare_pair(folder / "nas", folder / "boiler", SITE, environment)
+    password = secrets.token_urlsafe(9)
     house_file = folder / "house.toml"
     house_file.write_text(house_text(plan, folder), encoding="utf-8")
     since = environment.utc_now()
@@ -107,16 +114,25 @@ async def open_house_demo(options: HouseDemoOptions, folder: Path) -> AsyncItera
         with own_log():
             boiler = await stack.enter_async_context(open_boiler(boiler_config, environment=environment))
             await (await open_nursery(stack)).start(boiler.run)
+        _let_in(boiler.authority, nas.authority, password, environment)
         for action in _family(plan):
             await boiler.commands.act_here(action, "demo")
         try:
-            yield HouseDemo(boiler, nas, token, folder / "control.sock")
+            yield HouseDemo(boiler, nas, password, folder / "control.sock")
         finally:
             # The link is told goodbye before anything under it goes.
             with trio.move_on_after(STOP_S, shield=True):
                 async with trio.open_nursery() as stopping:
                     stopping.start_soon(nas.stop)
                     stopping.start_soon(boiler.stop)
+
+
+def _let_in(boiler: AuthorityFile, nas: AuthorityFile, password: str, environment: Environment) -> None:
+    """Do as `pitlink keys init` at the boiler, and `pitlink user add` at both."""
+    hashed, now = Passwords().hash(password), environment.utc_now()
+    boiler.write_now(lambda conn: init_keys(conn, now, environment.urandom))
+    for file in (boiler, nas):
+        file.write_now(lambda conn: add_user(conn, USER, hashed, Role.OPERATOR, (ALL_SITES,), now))
 
 
 async def _start_house(options: HouseDemoOptions, folder: Path, since: float, nursery: trio.Nursery) -> None:
@@ -227,8 +243,7 @@ async def run_demo(options: HouseDemoOptions, stop: trio.Event) -> None:
         async with open_house_demo(options, Path(folder)) as demo:
             print(f"The house at the nas: {demo.address}")
             print(f"The boiler's own page: {demo.boiler_address}")
-            print("To look at the nas, and to have things done on either page, sign in with this token:")
-            print(f"  {demo.token}")
+            print(f"To look at the nas, and to have things done on either page: {USER}, {demo.password}")
             print(f"Command line: pitlink heat set study 21.5 until 22:00 --at {folder}/nas")
             print(f"Both daemons on a terminal: pitlink tui --connect {folder}/nas --connect {folder}/boiler")
             if options.bad_uplink != "clean":
