@@ -37,6 +37,7 @@ from daemons.heating.primary.here import HereLook
 from daemons.heating.primary.primary import CHANNEL, Primary
 from daemons.heating.primary.warnings import HouseWarnings
 from daemons.heating.ranks import rank_of
+from daemons.heating.replica.checksite import CheckService
 from daemons.heating.replica.publish import HousePublisher
 from daemons.heating.replica.rows import Clock
 from daemons.heating.state import Decision
@@ -106,16 +107,21 @@ class Boiler(SiteDaemon):
             was_set=(lambda: True) if config.clock_is_set else was_clock_set,
         )  # fmt: skip
         self.publisher = HousePublisher(
-            self.plant, environment, Clock(self.clock.speed, self.clock.offset), config.batch_s
-        )
+            self.plant, environment, Clock(self.clock.speed, self.clock.offset), config.batch_s,
+            2 * config.heartbeat_s,
+        )  # fmt: skip
         bounds = config.outbox.bounds()
-        self._make_link([OutChannel(CHANNEL, Keep(), bounds)], Limits(), publishers=self.publisher.publishers)
+        self._make_link(
+            [OutChannel(CHANNEL, Keep(), bounds)], Limits(), publishers=self.publisher.publishers,
+            handlers=CheckService(self.store, lambda: self.primary.house).handlers,
+        )  # fmt: skip
         self.primary = Primary(
             self.store, self.durable, self.plant, config.site, self.clock, environment.utc_now,
             bounds=bounds, sample_s=config.sample_s, sample_batch_s=config.sample_batch_s,
             keep=config.history.keep(), tells=self._has_hub(),
         )  # fmt: skip
-        self._make_commands(HouseDeeds(self.primary, self._reconnect))
+        deeds = HouseDeeds(self.primary, self._reconnect)
+        self._make_commands(deeds, deeds.at_once)
         self.look = HereLook(
             config.site, self.primary, self.commands, self.trail, environment, lambda: self.dialer
         )

@@ -20,7 +20,7 @@ from daemons.heating.config import NasConfig
 from daemons.heating.history import tables
 from daemons.heating.office import HouseOffice
 from daemons.heating.ranks import rank_of
-from daemons.heating.replica import kept
+from daemons.heating.replica import check, kept
 from daemons.heating.replica.actions import NasOffice
 from daemons.heating.replica.figures import NasFigures
 from daemons.heating.replica.houses import Houses
@@ -39,7 +39,7 @@ from daemons.web.assets import Assets, read_assets
 
 __all__ = ["MIGRATIONS", "Nas", "main", "open_nas"]
 
-MIGRATIONS = (*schema.MIGRATIONS, *desk.MIGRATIONS, *tables.MIGRATIONS, *kept.MIGRATIONS)
+MIGRATIONS = (*schema.MIGRATIONS, *desk.MIGRATIONS, *tables.MIGRATIONS, *kept.MIGRATIONS, *check.MIGRATIONS)
 MIB = 1024 * 1024
 
 
@@ -59,6 +59,7 @@ class Nas(HubDaemon):
         self.houses = Houses(
             environment=self.environment, store=self.store, tokens=self.tokens, admission=self.admission,
             trail=self.trail, limits=self.limits, on_unread=self.changes.tell_again, hazards=self.hazards,
+            check_s=self.config.check_h * 3600.0, check_since_s=_check_since_s(self.config),
         )  # fmt: skip
         self._make_office(self.houses, crowded=lambda: "", on_step=lambda by_s: None)
         self.figures = NasFigures(
@@ -93,6 +94,12 @@ class Nas(HubDaemon):
             *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=True),
             metrics_route(figures.readings),
         ]  # fmt: skip
+
+
+def _check_since_s(config: NasConfig) -> float:
+    """Return how far back a check goes: what is soon to be thrown away here is not fetched again."""
+    kept = [days for days in (config.history.samples_days, config.history.events_days) if days]
+    return max(1.0, min(kept) - 2.0) * 86_400.0 if kept else 0.0
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from attrs import define
 from daemons.heating.primary.primary import Primary
 from daemons.pair.executor import Work
 from protocol.heating import HeatAction
-from protocol.messages import Action, Reconnect
+from protocol.messages import Action, Command, Reconnect
 
 __all__ = ["HouseDeeds"]
 
@@ -26,7 +26,17 @@ class HouseDeeds:
         if isinstance(action, Reconnect):
             self.reconnect()
             return "reconnecting"
-        if not isinstance(action, get_args(HeatAction)):
+        work = self._change(action, by, against)
+        if work is None:
             raise ValueError("this site heats, and does nothing else")
+        return work
+
+    def at_once(self, command: Command) -> Work | None:
+        """Return what a command changes of the settings: it is done in the transaction that takes it. None: see `act`."""
+        return self._change(command.action, command.issuer, command.against)
+
+    def _change(self, action: Action, by: str, against: int) -> Work | None:
+        if not isinstance(action, get_args(HeatAction)):
+            return None
         now = self.primary.clock.instant()
         return partial(self.primary.change_in, action=action, by=by, against=against, now=now)

@@ -36,6 +36,7 @@ class NasOffice:
                 params=one, site="site",
             ),
             Action("command.drop", self.drop, "Forget a command that failed or expired.", params=one, site="site"),
+            Action("replica.check", self.check, "Compare a house's history with its own now.", params=(site,), site="site"),
             Action(
                 "drain", self.drain, "Be unready, and send the houses away until this is taken back.",
                 params=(Param("enabled", "flag", "false takes it back", required=False, default=True),),
@@ -81,6 +82,17 @@ class NasOffice:
             return {"id": id_}
 
         return Done(before={"id": id_}, after="dropped", apply=apply)
+
+    async def check(self, params: Mapping[str, Any], identity: Identity) -> Done:
+        lodger = self._lodger(params)
+
+        async def apply() -> dict[str, Any]:
+            lodger.check.now()
+            return {
+                "words": "it begins as soon as the house is connected; the house's standing says how it ended"
+            }
+
+        return Done(after="asked for", apply=apply)
 
     async def drain(self, params: Mapping[str, Any], identity: Identity) -> Done:
         enabled = params["enabled"]

@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 from daemons.heating.history.write import house_of
 from daemons.heating.look import Changes, HouseLook
+from daemons.heating.replica.check import ReplicaCheck
 from daemons.heating.replica.heard import Heard, subscribers
 from daemons.heating.replica.house import House, HouseRecord
 from daemons.link import auditheads
@@ -34,12 +35,17 @@ class Lodger:
     listener: SiteListener
     desk: CommandDesk
     heads: auditheads.HeadExchange
+    check: ReplicaCheck
 
 
 @define(eq=False, kw_only=True)
 class Houses(Roster[Lodger]):
     """The houses that may come, by the name of their site. `run` must be running."""
 
+    check_s: float = 86_400.0
+    """From one check of each replica to the next."""
+    check_since_s: float = 0.0
+    """How far back it goes; 0: as far as both ends do."""
     changes: Changes = field(factory=Changes, init=False)
     """Another set of houses is shown."""
 
@@ -63,11 +69,14 @@ class Houses(Roster[Lodger]):
         peer = self._peer(name, durable, heads)
         heard = Heard(house, peer, self.store, self.environment, changes)
         await heard.load()
-        look = House(name, heard, record, desk, durable, self.store, self.trail)
+        check = ReplicaCheck(heard, self.store, self.check_s, self.check_since_s)
+        await check.load()
+        look = House(name, heard, record, desk, durable, self.store, self.trail, check.told)
         nursery.start_soon(heard.run)
+        nursery.start_soon(check.run)
         nursery.start_soon(desk.run)
         nursery.start_soon(heads.run, peer)
-        return Lodger(look, peer, self._listen(peer, "boiler"), desk, heads)
+        return Lodger(look, peer, self._listen(peer, "boiler"), desk, heads, check)
 
     def _peer(self, name: str, durable: DurableChannels, heads: auditheads.HeadExchange) -> Peer:
         return Peer(

@@ -19,6 +19,7 @@ from chaos.simnet import World, run_world
 from daemons.heating.config import BoilerConfig, NasConfig
 from daemons.heating.history import tables, write
 from daemons.heating.plant import Plant, ZonePlan
+from daemons.heating.replica.checksite import CheckService
 from daemons.heating.replica.publish import HousePublisher
 from daemons.heating.settings import Settings
 from daemons.heating.state import HouseState, ZoneState
@@ -103,7 +104,13 @@ class House(SiteDaemon):
             zones=tuple(ZoneState(id=zone.id, celsius=20.0, supply=30.0) for zone in PLANT.zones),
         )  # fmt: skip
         self._make_authority(lambda head: Rank.LIVE)
-        self._make_link([OutChannel("event", Keep())], Limits(), publishers=self.publisher.publishers)
+        service = CheckService(self.store, lambda: 1)
+        self._make_link(
+            [OutChannel("event", Keep())],
+            Limits(),
+            publishers=self.publisher.publishers,
+            handlers=service.handlers,
+        )
         deeds = Deeds()
         self._make_commands(deeds, deeds.at_once)
         self._make_office(
@@ -132,11 +139,10 @@ class House(SiteDaemon):
         )
         self.tell(zones=zones)
 
-    async def happen(self, source: str, kind: EventKind = EventKind.ON) -> HeatEvent:
-        """Have something happen, durably."""
-        event = HeatEvent(
-            at=self.environment.utc_now(), source=source, kind=kind, cause="20.1 °C is under 20.5 °C"
-        )
+    async def happen(self, source: str, kind: EventKind = EventKind.ON, *, ago_s: float = 0.0) -> HeatEvent:
+        """Have something happen, or have happened, durably."""
+        at = self.environment.utc_now() - ago_s
+        event = HeatEvent(at=at, source=source, kind=kind, cause="20.1 °C is under 20.5 °C")
 
         def work(conn: apsw.Connection) -> None:
             write.add_events(conn, write.house_of(conn, SITE), [event])
@@ -145,9 +151,9 @@ class House(SiteDaemon):
         await self.store.transact(work)
         return event
 
-    async def sample(self, minutes: int = 5) -> None:
-        """Have samples of so many minutes from now on, durably."""
-        at = int(self.environment.utc_now()) // 60 * 60
+    async def sample(self, minutes: int = 5, ago_s: float = 0.0) -> None:
+        """Have samples of so many minutes from now, or from then, on, durably."""
+        at = int(self.environment.utc_now() - ago_s) // 60 * 60
         packed = pack([Sample(2000 + minute, 3100, 2050, 30, 0) for minute in range(minutes)])
         samples = HeatSamples(at, 60, -25_200, minutes, ROOMS, (packed,) * len(ROOMS))
 

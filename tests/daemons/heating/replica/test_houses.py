@@ -103,7 +103,9 @@ def test_a_command_is_queued_done_once_and_answered() -> None:
                     lambda conn: list(conn.execute("SELECT action, by, against FROM done"))
                 )
                 assert rows == [(repr(action), "user ann", 5)]
-                await until(lambda: len(house.trail.rows()) == 3)  # decided where they were taken, audited right after
+                await until(
+                    lambda: len(house.trail.rows()) == 3
+                )  # decided where they were taken, audited right after
                 assert [row.entry.outcome for row in house.trail.rows()] == ["done", "failed", "failed"]
             listed = {one["id"]: one for one in await look.commands()}
             assert listed[queued["id"]]["status"] == "DONE"
