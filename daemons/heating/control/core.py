@@ -146,7 +146,7 @@ class Control:
         if burns:
             self.burnt_s += passed
             for run in self.runs:
-                if run.is_on:
+                if run.is_on and not run.stuck:
                     run.ran_s += passed
 
     def _begin(self, now: Instant, settings: Settings) -> None:
