@@ -166,9 +166,9 @@ def _read(body: bytes) -> dict[str, Any]:
         read["lifetime_s"] = _number(given["lifetime_s"], "lifetime_s", 1.0, LIFETIME_S_MAX)
     if given.get("against") is not None:
         against = given["against"]
-        if type(against) is not int or not 0 <= against <= VERSION_MAX:
-            raise BadRequest("against is a version of the settings: a whole number, 0 for any")
-        read["against"] = against
+        read["against"] = int(
+            _number(against, "against", 0, VERSION_MAX, "a version of the settings, 0 for any")
+        )
     return read
 
 
@@ -176,7 +176,7 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and value.isascii() and value.isprintable() and 1 <= len(value) <= NAME_MAX
 
 
-def _number(value: object, name: str, lowest: float, highest: float) -> float:
+def _number(value: object, name: str, lowest: float, highest: float, what: str = "seconds") -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
-        raise BadRequest(f"{name} is a number of seconds, {lowest:g} to {highest:g}")
+        raise BadRequest(f"{name} is a number ({what}), {lowest:g} to {highest:g}")
     return float(value)

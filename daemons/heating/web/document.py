@@ -4,7 +4,7 @@ import hashlib
 from functools import lru_cache
 
 from daemons.heating.history.read import POINTS_MAX
-from daemons.heating.web.schemas import SCHEMAS, TEXT, Json, list_of, made_of, ref
+from daemons.heating.web.schemas import HOUSE_NAME, SCHEMAS, TEXT, Json, list_of, made_of, ref
 from daemons.heating.web.views import to_json
 from protocol.heating import EventKind
 
@@ -29,8 +29,7 @@ _REFUSALS: Json = {
     "503": _error("It cannot be looked up or kept just now; Retry-After says when to come back."),
 }
 _HOUSE: Json = {
-    "name": "house", "in": "path", "required": True, "description": "The name of the house.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$"},
+    "name": "house", "in": "path", "required": True, "description": "The name of the house.", "schema": HOUSE_NAME,
 }  # fmt: skip
 _ID: Json = {
     "name": "id", "in": "path", "required": True, "description": "As it is listed.",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["FLAG", "NUMBER", "SCHEMAS", "TEXT", "Json", "list_of", "made_of", "or_null", "ref"]
+__all__ = ["FLAG", "HOUSE_NAME", "NUMBER", "SCHEMAS", "TEXT", "Json", "list_of", "made_of", "or_null", "ref"]
 
 Json = dict[str, Any]
 
@@ -61,6 +61,9 @@ _ACTIONS = [
     _action("heat.unlock", {"what": TEXT}, "what"),
 ]  # fmt: skip
 
+HOUSE_NAME: Json = {
+    "type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$",
+}  # fmt: skip
 _SURE: Json = {"type": "number"}
 
 SCHEMAS: Json = {
@@ -70,7 +73,7 @@ SCHEMAS: Json = {
     "Order": {
         **made_of(
             {
-                "house": {"type": "string", "minLength": 1, "maxLength": 64},
+                "house": HOUSE_NAME,
                 "action": ref("Action"),
                 "lifetime_s": {"type": ["number", "null"], "minimum": 1, "maximum": 30 * 86400},
                 "against": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**53},
