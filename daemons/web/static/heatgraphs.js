@@ -65,7 +65,7 @@ export function openGraphs(root, title, query) {
     for (const [kind, one] of buttons) one.setAttribute("aria-pressed", String(kind === asking.kind));
     later.disabled = asking.back === 0;
     setText(span, asking.kind === "day" ? dateText(from, zoneName(), true) : dateText(from, zoneName()) + " – " + dateText(to - 3600, zoneName(), true));
-    const points = Math.min(Math.max(Math.round(plot.clientWidth / 2), 100), 600);
+    const points = Math.min(Math.max(Math.round(plot.clientWidth / 2), 100), asking.kind === "year" ? 360 : 600); // of a year a day each
     const path = (zone) => "/series?" + new URLSearchParams({ zone, from: String(from), to: String(to), points: String(points) });
     try {
       const wantsOutdoor = home.house.has_outdoor && select.value !== "outdoor" && withOutdoor.input.checked;
