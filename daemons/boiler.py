@@ -148,11 +148,16 @@ class Boiler(SiteDaemon):
         self._make_admin(
             self.figures.status, self.figures.readings, [*office.actions(), *channel_actions(self.durable)]
         )
+        if config.reach_secret:
+            self._make_reach(config.reach_secret.text)
         self.figures.dialer = self.dialer
 
     def _has_hub(self) -> bool:
         """Is there anybody who is to hear of what happens, now or later?"""
-        return bool(self.config.nas_url) or (self.config.state_dir / KEY_FILE).exists()
+        return (
+            bool(self.config.nas_url or self.config.reach_secret)
+            or (self.config.state_dir / KEY_FILE).exists()
+        )
 
     # --- its life ------------------------------------------------------------------------------------------------
 

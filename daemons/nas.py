@@ -28,13 +28,17 @@ from daemons.heating.web.health import health_route, nas_health
 from daemons.heating.web.hot import HotAnswers
 from daemons.heating.web.routes import heating_assets, heating_routes
 from daemons.link import schema
+from daemons.link.address import HubAddress
 from daemons.link.hazards import Hazards
+from daemons.link.peer import Peer
+from daemons.link.trust import site_tls
 from daemons.ops.environment import Environment
 from daemons.ops.health import health_routes
 from daemons.ops.lifecycle import run_process
 from daemons.ops.metrics import metrics_route
 from daemons.pair import desk
 from daemons.pair.hub import HubDaemon, open_hub
+from daemons.pair.reacher import Reacher
 from daemons.web.assets import Assets, read_assets
 
 __all__ = ["MIGRATIONS", "Nas", "main", "open_nas"]
@@ -60,6 +64,7 @@ class Nas(HubDaemon):
             environment=self.environment, store=self.store, tokens=self.tokens, admission=self.admission,
             trail=self.trail, limits=self.limits, on_unread=self.changes.tell_again, hazards=self.hazards,
             check_s=self.config.check_h * 3600.0, check_since_s=_check_since_s(self.config),
+            reacher=self._reacher,
         )  # fmt: skip
         self._make_office(self.houses, crowded=lambda: "", on_step=lambda by_s: None)
         self.figures = NasFigures(
@@ -81,6 +86,14 @@ class Nas(HubDaemon):
         async with trio.open_nursery() as nursery:
             await self._serve(nursery, self._routes(assets), assets, None)
             task_status.started(self)
+
+    def _reacher(self, peer: Peer) -> Reacher | None:
+        """Return what dials a house, for one that the config says is dialled. Raises ConfigError."""
+        config = self.config
+        if (url := config.dials.get(peer.site)) is None:
+            return None
+        tls = site_tls(config.dials_ca_file, None, None)
+        return Reacher(peer, HubAddress.parse(url), config.reach_secret.text, lambda: self.front, tls)
 
     def _routes(self, assets: Assets) -> list[BaseRoute]:
         figures = self.figures

@@ -9,7 +9,7 @@ from daemons.heating.history.retention import HistoryKeep
 from daemons.link.address import HubAddress
 from daemons.ops.authority.sites import check_site_name
 from daemons.ops.errors import Problem
-from daemons.ops.options import Address, option, section
+from daemons.ops.options import Address, Secret, option, section
 from daemons.pair.config import HubConfig, SiteConfig, check_hub_url
 from protocol.reliable import Bounds, Full
 
@@ -37,6 +37,9 @@ def _check_dials(urls: Mapping[str, str]) -> None:
     for site, url in urls.items():
         check_site_name(site)
         HubAddress.parse(url)
+
+
+SECRET_CHARS_MIN = 16
 
 
 def _check_cache(name: str) -> None:
@@ -90,6 +93,10 @@ class BoilerConfig(SiteConfig):
     )
     nas_url: str = option(
         "", check=check_hub_url, help="The nas that is dialled, such as wss://nas.example.org; empty: none."
+    )
+    reach_secret: Secret = option(
+        Secret(),
+        help="What a nas that dials this house at /reach must know; empty: none can. 16 characters at least.",
     )
     state_dir: Path = option(Path("boiler-state"), help="Where the daemon keeps its database and its keys.")
     listen: Address = option(
@@ -158,6 +165,12 @@ class BoilerConfig(SiteConfig):
             yield Problem(
                 "sample_s, sample_batch_s", "a batch is not a whole number of samples", "such as 60 and 300"
             )
+        if self.nas_url and self.reach_secret:
+            yield Problem(
+                "nas_url, reach_secret", "either this house dials, or it is dialled", "take one of them back"
+            )
+        if self.reach_secret and len(self.reach_secret.text) < SECRET_CHARS_MIN:
+            yield Problem("reach_secret", f"a secret has {SECRET_CHARS_MIN} characters at least")
         if self.production and self.speed != 1.0:
             yield Problem("production, speed", "a real house has real time", "take one of them back")
 
@@ -173,6 +186,13 @@ class NasConfig(HubConfig):
         check=_check_dials,
         help='Houses that are dialled from here, by site, such as {home = "wss://pi.example.org:8091"}; others dial.',
     )
+    reach_secret: Secret = option(
+        Secret(), help="What proves this nas to the houses that it dials: their reach_secret."
+    )
+    dials_ca_file: Path | None = option(
+        None,
+        help="Certificates (PEM) to trust for the houses that are dialled by wss instead of this machine's own.",
+    )
     command_s: float = option(
         30.0, minimum=1.0, maximum=86_400.0, help="How long a switch is good when nobody says otherwise."
     )
@@ -187,3 +207,10 @@ class NasConfig(HubConfig):
         24.0, minimum=0.1, maximum=720.0, help="Hours from one full check of each replica to the next."
     )
     history: HistoryConfig = section(HistoryConfig, help="How long the history of every house is kept.")
+
+    def problems(self) -> Iterable[Problem]:
+        """Yield what is wrong with options that are good each by itself."""
+        yield from super().problems()
+        if self.dials and len(self.reach_secret.text) < SECRET_CHARS_MIN:
+            words = f"houses are dialled with a secret of {SECRET_CHARS_MIN} characters at least: their reach_secret"
+            yield Problem("dials, reach_secret", words)

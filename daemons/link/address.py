@@ -8,6 +8,8 @@ from daemons.ops.options import shown
 
 CONTROL_PATH = "/control"
 """The hub's path of the link."""
+REACH_PATH = "/reach"
+"""The site's path where a hub that dials reaches it."""
 
 
 class BadHubUrl(ValueError):
@@ -36,7 +38,12 @@ class HubAddress:
             raise BadHubUrl(f"{given}: the port is not a number from 1 to 65535") from None
         if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname:
             raise BadHubUrl(f"{given} is not the address of a hub; it looks like wss://cloud.example.org")
-        if parts.path not in ("", "/", CONTROL_PATH) or parts.query or parts.fragment or "@" in parts.netloc:
+        if (
+            parts.path not in ("", "/", CONTROL_PATH, REACH_PATH)
+            or parts.query
+            or parts.fragment
+            or "@" in parts.netloc
+        ):
             raise BadHubUrl(f"{given}: only scheme, host and port are wanted, as in wss://cloud.example.org")
         is_tls = parts.scheme in ("wss", "https")
         return cls(parts.hostname, port or (443 if is_tls else 80), is_tls)

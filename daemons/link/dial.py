@@ -110,6 +110,39 @@ class Dialer:
             self.retry_at = None
             self._move(Status.CONNECTING, f"dialling {self.address.host_header}")
 
+    async def adopt(self, stream: trio.abc.Stream) -> None:
+        """Live on a stream that the hub has opened to here, to its end, as if it had been dialled. See `daemons.link.reach`.
+
+        Never raises but for cancellation. A hub whose nonce is to be signed refuses the first one, and comes again.
+        """
+        self.peer.attempt += 1
+        bind(site=self.peer.site, connection=connection_id(self.peer.instance, self.peer.attempt))
+        if self.status.status is not Status.CONNECTING and self.peer.connection is None:
+            self._move(Status.CONNECTING, "the hub has reached here")
+        try:
+            ended = await self._live_on(self.wrap_stream(stream), Backoff())
+            self.peer.figures.closed(ended.code)
+            failure = _Failed(status_of_close(ended.code), str(ended))
+        except UpgradeRefused as exc:
+            failure = _refusal(exc, self.address)
+            if exc.status == 401 and self.credential.challenged(
+                parse_challenge(exc.header(b"www-authenticate"))
+            ):
+                failure = _Failed(Status.LOST, "the hub wants its nonce signed")
+        except CredentialProblem as exc:
+            failure = _Failed(Status.REFUSED, str(exc))
+        except _Failed as exc:
+            failure = exc
+        if self.peer.connection is None and self.status.status in (Status.CONNECTING, Status.READY):
+            self._move(failure.status, f"{failure.words}; the hub is waited for")
+
+    def _ready(self, words: str) -> None:
+        """Note that there is a link: where the hub reaches here, one stream may take the place of another."""
+        if self.status.status is not Status.READY:
+            if self.status.status is not Status.CONNECTING:
+                self._move(Status.CONNECTING, "the hub has reached here")
+            self._move(Status.READY, words)
+
     def _move(self, status: Status, words: str) -> None:
         _log.info("link.status", site=self.peer.site, status=str(status), words=words)
         self.status.move(status, trio.current_time(), words)
@@ -134,6 +167,10 @@ class Dialer:
 
     async def _connect(self, backoff: Backoff) -> ConnectionEnded:
         """Connect once. Raise _Failed, UpgradeRefused, CredentialProblem when it does not come to life."""
+        return await self._live_on(await self._open_stream(), backoff)
+
+    async def _live_on(self, stream: trio.abc.Stream, backoff: Backoff) -> ConnectionEnded:
+        """Make the link on a stream and live on it. Raises as `_connect`."""
         claim = Claim(self.peer.site, self.peer.instance.hex(), self.peer.attempt)
         headers = [
             *self.credential.headers(claim),
@@ -141,7 +178,6 @@ class Dialer:
             (b"Pitlink-Instance", claim.instance.encode()),
             (b"Pitlink-Attempt", str(claim.attempt).encode()),
         ]
-        stream = await self._open_stream()
         ended: ConnectionEnded | None = None
         try:
             with trio.move_on_after(UPGRADE_S) as upgrading:
@@ -152,7 +188,7 @@ class Dialer:
                     connection = await self._open_link(transport)
                     upgrading.deadline = float("inf")
                     backoff.succeeded(trio.current_time())
-                    self._move(Status.READY, f"connected to {self.address.host_header}")
+                    self._ready(f"connected to {self.address.host_header}")
                     ended = await connection.run()
             if ended is None:
                 raise _Failed(Status.LOST, f"{self.address.host_header} accepts but does not answer")

@@ -29,6 +29,7 @@ from daemons.ops.admin.actions import Action
 from daemons.ops.admin.common import backup_actions, common_actions
 from daemons.ops.admin.limitactions import LimitOffice
 from daemons.ops.authority.file import AuthorityFile, open_authority
+from daemons.ops.authority.siteproof import NonceBook
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
 from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.environment import Environment
@@ -42,6 +43,7 @@ from daemons.ops.watchman import Watchman
 from daemons.pair.config import SiteConfig
 from daemons.pair.executor import CHANNEL, RESULTS, AtOnce, CommandExecutor, Deeds
 from daemons.pair.issuing import note_command
+from daemons.pair.reachdoor import ReachDoor
 from daemons.pair.sitehealth import note_link, warn_of_bearer
 from daemons.store import Migration, StorageError, Store, open_store
 from daemons.web.admin import AdminOffice
@@ -88,6 +90,7 @@ class SiteDaemon:
     common: DaemonFigures = field(init=False)
     admin: AdminOffice = field(init=False)
     dialer: Dialer | None = field(default=None, init=False)
+    reach: ReachDoor | None = field(default=None, init=False)
     front: Front | None = field(default=None, init=False)
     _heads: auditheads.HeadExchange = field(init=False)
     _limit_tables: list[LimitTable[Any]] = field(init=False)
@@ -200,6 +203,12 @@ class SiteDaemon:
         if self.config.hub_url:
             self.dialer = self._make_dialer()
 
+    def _make_reach(self, secret: str) -> None:
+        """Let a hub that knows this secret dial here. Behind `_make_admin`. Raises ConfigError."""
+        dialer = self.dialer = self.dialer or self._make_dialer()
+        nonces = NonceBook(self.environment.urandom)
+        self.reach = ReachDoor(self.config.site, secret, dialer, nonces, self.trail)
+
     def _make_dialer(self) -> Dialer:
         config = self.config
         credential = open_credential(
@@ -211,7 +220,7 @@ class SiteDaemon:
         warn_of_bearer(self.health, credential)
         dialer = Dialer(
             self.peer,
-            HubAddress.parse(config.hub_url),
+            HubAddress.parse(config.hub_url) if config.hub_url else HubAddress("hub", 0, is_tls=True),
             credential=credential,
             ssl_context=site_tls(config.ca_file, config.client_cert, config.client_key),
             hub_role=self.hub_kind,
@@ -246,11 +255,13 @@ class SiteDaemon:
         serve = partial(
             serve_pages, listeners, routes, assets,
             environment=self.environment, config=self.config.http, guard=self.guard, ready=ready,
+            on_control=None if self.reach is None else self.reach.answer,
         )  # fmt: skip
         self.front = self.common.front = await nursery.start(serve)
         if self.dialer is not None:
             nursery.start_soon(self._heads.run, self.peer)
-            nursery.start_soon(self.dialer.run)
+            if self.config.hub_url:
+                nursery.start_soon(self.dialer.run)
 
     async def _listen(self) -> list[trio.SocketListener]:
         """Open the configured port, before anything else is begun. Raises RefusedToStart."""

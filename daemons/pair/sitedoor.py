@@ -8,6 +8,7 @@ import structlog
 import trio
 from attrs import define, field
 
+from daemons.link.address import CONTROL_PATH
 from daemons.link.admission import Admission, Admitted
 from daemons.ops.authority.identity import Refusal
 from daemons.ops.errors import ConfigError
@@ -40,6 +41,9 @@ class SiteDoor:
 
     async def answer(self, stream: FrontStream, head: Head, address: str) -> None:
         """Let a site in that has proven itself, and serve its link to the end; tell others why not."""
+        if head.target.partition("?")[0] != CONTROL_PATH:
+            await reject(stream, 404, (), b"this is a hub: sites come to /control")
+            return
         admitted = await self._admit(stream, head, address)
         if admitted is None:
             return

@@ -152,6 +152,25 @@ class Front:
             if self._peers[key] <= 0:
                 del self._peers[key]
 
+    async def adopt(self, stream: trio.abc.Stream, peer: tuple[str, int], already: bytes = b"") -> None:
+        """Serve a stream that was dialled from here, to its end, as if it had been accepted; its TLS, if any, is done.
+
+        `already`: what was read of it. It is closed in the end; no failure of it gets out of here.
+        """
+        front_stream = FrontStream(stream, self._config.write_timeout_s)
+        front_stream.replay(already)
+        connection = Connection(self._site, front_stream, Endpoints(peer, peer, "https"), crowded=False)
+        self._connections.add(connection)
+        try:
+            if not self._draining:
+                await connection.run()
+        except Exception as failure:
+            self.statistics.failures += 1
+            _log.error("connection.failed", peer=peer[0], exc_info=failure)
+        finally:
+            self._connections.discard(connection)
+            await trio.aclose_forcefully(stream)
+
     def _has_room(self, most: int, after_s: float) -> bool:
         """Is there room below `most`, or was it made by ending whoever has waited longest, `after_s` at least?"""
         if self.statistics.open < most:

@@ -11,21 +11,24 @@ from daemons.web.head import Head
 from daemons.web.streams import FrontStream
 
 CONTROL_PATH = "/control"
+REACH_PATH = "/reach"
 
 OnControl = Callable[[FrontStream, Head, str], Awaitable[None]]
 """`on_control(stream, head, peer)`: owns the connection until it returns. Nothing has been written; the
 stream's first reads replay the request as it came, so that a WebSocket library can parse it itself. `peer` is
 the client's address."""
 
+_UPGRADES = {CONTROL_PATH: "websocket", REACH_PATH: "pitlink-reach"}
 _LINGER_S = 1.0
 _LINGER_BYTES = 256 * 1024
 
 
 def wants_control(head: Head) -> bool:
-    """Whether the request asks to become the link."""
-    if head.method != "GET" or head.target.partition("?")[0] != CONTROL_PATH:
+    """Whether the request asks to become the link, or what it goes over when a hub reaches for its site."""
+    wanted = _UPGRADES.get(head.target.partition("?")[0])
+    if head.method != "GET" or wanted is None:
         return False
-    return "websocket" in (token.lower() for token in head.header_list("upgrade"))
+    return wanted in (token.lower() for token in head.header_list("upgrade"))
 
 
 async def reject(

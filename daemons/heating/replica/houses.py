@@ -5,6 +5,8 @@ houses
 └── one house each                what is heard is kept, results are audited, the audit's head is told to it
 """
 
+from collections.abc import Callable
+
 import trio
 from attrs import define, field, frozen
 
@@ -18,6 +20,7 @@ from daemons.link.durable import DurableChannels
 from daemons.link.listen import SiteListener
 from daemons.link.peer import Peer
 from daemons.pair.desk import CommandDesk
+from daemons.pair.reacher import Reacher
 from daemons.pair.roster import Roster
 
 __all__ = ["EVENTS", "Houses", "Lodger"]
@@ -46,6 +49,8 @@ class Houses(Roster[Lodger]):
     """From one check of each replica to the next."""
     check_since_s: float = 0.0
     """How far back it goes; 0: as far as both ends do."""
+    reacher: Callable[[Peer], Reacher | None] = lambda peer: None
+    """What dials a house from here; None: it dials."""
     changes: Changes = field(factory=Changes, init=False)
     """Another set of houses is shown."""
 
@@ -74,6 +79,8 @@ class Houses(Roster[Lodger]):
         look = House(name, heard, record, desk, durable, self.store, self.trail, check.told)
         nursery.start_soon(heard.run)
         nursery.start_soon(check.run)
+        if (reacher := self.reacher(peer)) is not None:
+            nursery.start_soon(reacher.run)
         nursery.start_soon(desk.run)
         nursery.start_soon(heads.run, peer)
         return Lodger(look, peer, self._listen(peer, "boiler"), desk, heads, check)

@@ -38,6 +38,7 @@ from daemons.pair import executor
 from daemons.pair.executor import Work
 from daemons.pair.site import SiteDaemon
 from daemons.store import Migration, open_store
+from daemons.web.front import serve_http
 from daemons.web.guard import Rank
 from protocol.frames import Limits
 from protocol.heating import EventKind, HeatEvent
@@ -117,13 +118,19 @@ class House(SiteDaemon):
             summary=lambda: "", crowded=lambda: "", is_working=lambda: True, on_step=lambda by_s: None
         )
         self._make_admin(dict, lambda: iter(()), [])
+        if self.config.reach_secret:
+            self._make_reach(self.config.reach_secret.text)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         await self.durable.open()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.commands.run)
-            assert self.dialer is not None
-            nursery.start_soon(self.dialer.run)
+            if self.config.nas_url:
+                assert self.dialer is not None
+                nursery.start_soon(self.dialer.run)
+            if self.reach is not None:
+                listeners = await self._listen()
+                await nursery.start(partial(serve_http, listeners, _no_app, on_control=self.reach.answer))
             task_status.started()
 
     def tell(self, **changes: Any) -> None:
@@ -199,9 +206,9 @@ class Farm:
     @asynccontextmanager
     async def house(self, **changes: Any) -> AsyncIterator[House]:
         """Run a house for the body of the block."""
+        changes = {"nas_url": f"ws://nas:{PORT}", **changes}
         config = BoilerConfig(
             site=SITE,
-            nas_url=f"ws://nas:{PORT}",
             token=Secret(self.token),
             state_dir=self.folder / "boiler",
             **changes,
@@ -226,6 +233,10 @@ class Farm:
                         await nursery.start(house.run)
                         yield house
                         nursery.cancel_scope.cancel()
+
+
+async def _no_app(scope: object, receive: object, send: object) -> None:
+    raise AssertionError("nothing but the way in for the hub is served here")
 
 
 async def until(condition: Callable[[], Any], within_s: float = 60.0) -> None:
