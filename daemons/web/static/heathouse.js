@@ -8,6 +8,7 @@ import { durationText } from "/static/heatunits.js";
 import { openZone } from "/static/heatzone.js";
 import { make, named, section, setAttribute, setText } from "/static/text.js";
 
+const RESET_BY_HAND = ["welded", "stuck", "cycling"]; // what is held against a zone until somebody has looked
 const MODES = { auto: "by its week", manual: "by hand", thermostat: "by its wall thermostat" };
 
 export function openHouse(root, title) {
@@ -105,10 +106,14 @@ function openBoiler() {
 const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 function beginAlarm() {
-  const words = named("");
-  const since = make("span", "sub");
-  const node = make("li", "", make("span", "alarm-kind"), words, since);
-  node.parts = { kind: node.firstChild, words, since };
+  const parts = { kind: make("span", "alarm-kind"), words: named(""), since: make("span", "sub"), reset: make("button", "", "Reset it …") };
+  parts.reset.type = "button";
+  const node = make("li", "", parts.kind, parts.words, parts.since, parts.reset);
+  parts.reset.addEventListener("click", () => asOperator(() => {
+    const words = "Reset “" + titleOf(node.of) + "”? Only if somebody has looked at its valve and its relay.";
+    question(words, "Reset it", () => order({ do: "heat.unlock", what: node.of }));
+  }));
+  node.parts = parts;
   return node;
 }
 
@@ -116,6 +121,8 @@ function fillAlarm(node, alarm) {
   setAttribute(node, "class", "alarm " + (alarm.severity === "safety" ? "safety" : "warn"));
   setText(node.parts.kind, alarm.severity === "safety" ? "DANGER" : "Warning");
   setText(node.parts.words, alarm.words);
+  node.of = alarm.of;
+  node.parts.reset.hidden = !(RESET_BY_HAND.includes(alarm.code) && zonePlan(alarm.of) !== null);
   setText(node.parts.since, titleOf(alarm.of) + ", since " + momentText(alarm.since, zoneName(), houseNow()));
 }
 

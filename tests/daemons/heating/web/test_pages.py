@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 from playwright.sync_api import Browser
 
-from daemons.heating.state import Sense
+from daemons.heating.state import Alarm, Sense, Severity
 from tests.aside import Aside, open_aside
 from tests.axe import axe
 from tests.browser import WIDE, Tab, open_browser, open_tab
@@ -132,6 +132,28 @@ def test_a_set_point_by_keyboard(shown: Any) -> None:
     go(tab, "Orders")
     tab.page.get_by_role("button", name="Take it back").click()
     tab.see("FAILED", "withdrawn by operator")
+
+
+def test_what_is_locked_is_reset_after_a_question(shown: Any) -> None:
+    house = make_house(is_here=True)
+    state = house.state()
+    assert state is not None
+    welded = Alarm("welded", "kitchen", Severity.SAFETY, "the relay of Kitchen may be welded", state.at)
+    boiler = evolve(state.boiler, state="locked out", is_burning=False, locked_out="the flow was 91 °C")
+    house.put(state=evolve(state, boiler=boiler, alarms=(welded, *state.alarms)))
+    stand, tab = shown(house)
+    tab.see("DANGER", "the relay of Kitchen may be welded", "Locked out: the flow was 91 °C")
+    for button, answer in (
+        ("Reset it …", "No"),
+        ("Reset it …", "Reset it"),
+        ("Reset the lock-out …", "Reset it"),
+    ):
+        tab.page.get_by_role("button", name=button, exact=True).click()
+        tab.until("document.getElementById('asking').open && document.activeElement.innerText === 'No'")
+        tab.page.get_by_role("button", name=answer, exact=True).click()
+    tab.see("done")
+    orders = stand.call(lambda here: [one["action"] for one in here.house.orders])
+    assert orders == [{"do": "heat.unlock", "what": "boiler"}, {"do": "heat.unlock", "what": "kitchen"}]
 
 
 def test_a_week_by_keyboard_and_by_finger(shown: Any) -> None:
