@@ -157,7 +157,11 @@ class Alarms:
         if step.at_s - since < (370 if is_told else 1810):
             case.evidence_s = 0.0
         elif house.is_pumping and house.flow > room + 17:
-            case.evidence_s += passed
+            share = (house.pipes[i] - room) / (
+                house.flow - room
+            )  # a pipe that was hot takes its time to cool
+            if share < 0.2 if is_told else share > 0.65:
+                case.evidence_s += passed
 
     def _names_of(self, fault: Fault) -> set[str]:
         zone = Broken.zone_of(fault)

@@ -25,6 +25,7 @@ class Limits:
 
     plant: Plant
     control_s: float
+    late_s: float
     _runs: dict[str, _Run] = field(factory=dict)
     starts: list[float] = field(factory=list)
     longest_s: float = 0.0
@@ -65,11 +66,11 @@ class Limits:
         burner, at = self.plant.burner, step.at_s
         for_s = at - run.since
         if is_on:
-            if for_s < burner.min_off_s - 1:
+            if for_s < burner.min_off_s - self.late_s:
                 raise broken_rule(
                     step, f"the burner fires after {for_s:.0f} s off, {burner.min_off_s:.0f} at least"
                 )
-            if at - run.began < CYCLE_S - 1:
+            if at - run.began < CYCLE_S - self.late_s:
                 raise broken_rule(
                     step, f"the burner fires {at - run.began:.0f} s after it did, {CYCLE_S:.0f} at least"
                 )
@@ -77,7 +78,7 @@ class Limits:
             day = sum(1 for start in self.starts[-100:] if start > at - 86_400)
             if day > burner.starts_a_day + burner.starts_a_day // 4 + 1:
                 raise broken_rule(step, f"the burner's {day}th start in 24 hours")
-        elif for_s < burner.min_on_s - 1 and not self._is_safety(step):
+        elif for_s < burner.min_on_s - self.late_s and not self._is_safety(step):
             raise broken_rule(step, f"the burner is off after {for_s:.0f} s, {burner.min_on_s:.0f} at least")
 
     def _is_safety(self, step: Step) -> bool:

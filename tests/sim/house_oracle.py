@@ -22,6 +22,9 @@ class HouseOracle:
 
     plant: Plant
     control_s: float
+    late_s: float = 1.0
+    """By how much a relay may be driven later than was decided: on waits for the disk, off does not."""
+    watches_events: bool = True
     reasons: Reasons = field(init=False)
     limits: Limits = field(init=False)
     comfort: Comfort = field(init=False)
@@ -34,7 +37,7 @@ class HouseOracle:
         wanted = Wanted(self.plant)
         self.broken = Broken(self.plant)
         self.reasons = Reasons(self.plant, wanted, self.control_s)
-        self.limits = Limits(self.plant, self.control_s)
+        self.limits = Limits(self.plant, self.control_s, self.late_s)
         self.comfort = Comfort(self.plant, wanted, self.broken)
         self.alarms = Alarms(self.plant)
         self.events = Events(self.plant)
@@ -43,7 +46,8 @@ class HouseOracle:
         """Judge a decision that the relays now follow."""
         self.limits.step(step)
         self.reasons.step(step)
-        self.events.step(step)
+        if self.watches_events:
+            self.events.step(step)
         self.alarms.step(step)
         if step.at_s - self._looked_at >= 60:
             self._looked_at = step.at_s

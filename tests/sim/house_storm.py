@@ -77,11 +77,15 @@ class Befalls:
     faults: tuple[Fault, ...]
     downs: tuple[Down, ...]
     people: tuple[float, ...]
+    away: tuple[float, float] | None = None
+    """From when to when nobody is there and heating is switched off, as for the summer: only frost duty is left."""
 
 
-def storm(seed: int, name: str, days: float, plan: HousePlan, *, quarter: int | None = None) -> Befalls:
+def storm(
+    seed: int, name: str, days: float, plan: HousePlan, *, quarter: int | None = None, is_away: bool = False
+) -> Befalls:
     """Return what befalls a run of that seed and name. `quarter`: one of four runs that have all of the deck between them;
-    None: each week has as much of it as comes."""
+    None: each week has as much of it as comes. `is_away`: nobody is there most of the time."""
     rng = random.Random(f"{seed}/storm/{name}")
     whole_s = days * 24 * HOUR_S
     downs = tuple(_downs(rng, whole_s))
@@ -89,6 +93,7 @@ def storm(seed: int, name: str, days: float, plan: HousePlan, *, quarter: int | 
         faults=tuple(sorted(_faults(rng, seed, whole_s, plan, quarter, downs), key=lambda fault: fault.at)),
         downs=downs,
         people=tuple(_times(rng, whole_s, HOUR_S, lambda: rng.expovariate(1 / (14 * HOUR_S)))),
+        away=(0.2 * whole_s, 0.85 * whole_s) if is_away else None,
     )
 
 

@@ -7,29 +7,30 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from chaos.doubles.house import House, colorado
 from daemons.heating.control import Control
 from daemons.heating.plant import Plant
 from daemons.heating.settings import Settings
-from daemons.heating.state import Decision, Fault, Inputs, Instant, Reading
+from daemons.heating.state import Decision, Inputs, Instant, Reading
+from daemons.heating.state import Fault as Said
 from tests.sim.house_oracle import HouseOracle
 from tests.sim.house_people import change, reset_boiler
 from tests.sim.house_plant import family_settings, plant_of
 from tests.sim.house_step import Step
-from tests.sim.house_storm import Befalls, Down, storm
+from tests.sim.house_storm import Befalls, Down, Fault, storm
 
 __all__ = ["ControlAlone", "HouseRun", "HouseWorld", "Pi", "inputs_of"]
 
 _SAID = {
-    "lost": Fault.LOST,
-    "hangs": Fault.LOST,
-    "crc": Fault.CRC,
-    "power-on": Fault.POWER_ON,
-    "range": Fault.RANGE,
-    "open": Fault.OPEN,
-    "short": Fault.SHORT,
+    "lost": Said.LOST,
+    "hangs": Said.LOST,
+    "crc": Said.CRC,
+    "power-on": Said.POWER_ON,
+    "range": Said.RANGE,
+    "open": Said.OPEN,
+    "short": Said.SHORT,
 }
 
 
@@ -123,6 +124,7 @@ class HouseWorld:
     days: float
     quarter: int | None = None
     control_s: float = 10.0
+    is_away: bool = False
     befalls: Befalls | None = None
     house: House = field(init=False)
     plant: Plant = field(init=False)
@@ -130,11 +132,14 @@ class HouseWorld:
     oracle: HouseOracle = field(init=False)
     pi: Pi = field(init=False)
     happened: Counter[str] = field(factory=Counter, init=False)
-    _at: float = field(default=0.0, init=False)
-    _kept: dict[str, Reading] = field(factory=dict, init=False)
+    at: float = field(default=0.0, init=False)
+    kept: dict[str, Reading] = field(factory=dict, init=False)
+    _waiting: list[Fault] = field(init=False)
+    _broken: list[tuple[float, str]] = field(factory=list, init=False)
     _outputs: Mapping[str, bool] = field(factory=dict, init=False)
     _locked_since: float | None = field(default=None, init=False)
     _rng: random.Random = field(init=False)
+    _began: float = field(factory=time.process_time, init=False)
 
     def __attrs_post_init__(self) -> None:
         plan = colorado()
@@ -145,49 +150,69 @@ class HouseWorld:
         self.oracle = HouseOracle(self.plant, self.control_s)
         self.pi = Pi(self.began_utc)
         if self.befalls is None:
-            self.befalls = storm(self.seed, self.name, self.days, plan, quarter=self.quarter)
+            self.befalls = storm(
+                self.seed, self.name, self.days, plan, quarter=self.quarter, is_away=self.is_away
+            )
+        self._waiting = list(reversed(self.befalls.faults))
 
     def run(self, driver: Driver) -> HouseRun:
         """Live all of it. Raises AssertionError for every broken rule."""
-        began = time.process_time()
         assert self.befalls is not None
-        whole_s = self.days * 86_400
-        faults, downs, people = list(self.befalls.faults), list(self.befalls.downs), list(self.befalls.people)
-        faults.reverse()
-        downs.reverse()
-        people.reverse()
-        broken: list[tuple[float, str]] = []
+        downs, people = list(reversed(self.befalls.downs)), list(reversed(self.befalls.people))
         is_first, steps = True, 0
-        while self._at < whole_s:
-            at = self._at
-            while faults and faults[-1].at <= at:
-                fault = faults.pop()
-                self.house.faults.add(fault.what, fault.kind, fault.value)
-                broken.append((fault.until, fault.what))
-                self.happened[f"{fault.what.split('.')[0].split(' ')[0]} {fault.kind}"] += 1
-            for one in [one for one in broken if one[0] <= at]:
-                broken.remove(one)
-                self.house.faults.take(one[1])
-            while people and people[-1] <= at:
+        while self.at < self.days * 86_400:
+            self.befall(self.at)
+            while people and people[-1] <= self.at:
                 people.pop()
-                if self.pi.instant(at).is_sure:
-                    self.settings = change(self.plant, self.settings, self.pi.instant(at).utc, self._rng)
+                now = self.pi.instant(self.at)
+                if now.is_sure and not self.is_nobody_there:
+                    self.settings = change(self.plant, self.settings, now.utc, self._rng)
                     self.happened["people"] += 1
-            if downs and downs[-1].at <= at:
+            if self.settings.is_on is self.is_nobody_there and self._goes():
+                self.settings = evolve(
+                    self.settings, version=self.settings.version + 1, is_on=not self.settings.is_on
+                )
+            if downs and downs[-1].at <= self.at:
                 self._be_down(downs.pop(), driver)
                 is_first = True
                 continue
             self._decide(driver, is_first)
             is_first = False
             self.house.advance(self.control_s, self._outputs)
-            self._at += self.control_s
+            self.at += self.control_s
             steps += 1
+        return self.figures(steps)
+
+    @property
+    def is_nobody_there(self) -> bool:
+        """Is heating switched off because nobody is there?"""
+        away = None if self.befalls is None else self.befalls.away
+        return away is not None and away[0] <= self.at < away[1]
+
+    def _goes(self) -> bool:
+        """Does somebody leave, or come back, with this step?"""
+        away = None if self.befalls is None else self.befalls.away
+        return away is not None and (self.is_nobody_there or 0 <= self.at - away[1] < 2 * self.control_s)
+
+    def befall(self, at_s: float) -> None:
+        """Break and mend what is to be broken and mended by now."""
+        while self._waiting and self._waiting[-1].at <= at_s:
+            fault = self._waiting.pop()
+            self.house.faults.add(fault.what, fault.kind, fault.value)
+            self._broken.append((fault.until, fault.what))
+            self.happened[f"{fault.what.split('.')[0].split(' ')[0]} {fault.kind}"] += 1
+        for one in [one for one in self._broken if one[0] <= at_s]:
+            self._broken.remove(one)
+            self.house.faults.take(one[1])
+
+    def figures(self, steps: int) -> HouseRun:
+        """Return what came of it."""
         oracle = self.oracle
         return HouseRun(
             name=self.name,
             seed=self.seed,
             days=self.days,
-            cpu_s=time.process_time() - began,
+            cpu_s=time.process_time() - self._began,
             steps=steps,
             happened=self.happened,
             told=oracle.alarms.told,
@@ -200,44 +225,46 @@ class HouseWorld:
         )
 
     def _decide(self, driver: Driver, is_first: bool) -> None:
-        at, house = self._at, self.house
+        at, house = self.at, self.house
         now = self.pi.instant(at)
         said, contacts = house.readings(), house.contacts()
-        inputs = inputs_of(now.mono, said, contacts, self._kept)
+        inputs = inputs_of(now.mono, said, contacts, self.kept)
         decision = driver.step(now, inputs, self.settings)
         self._outputs = decision.outputs
         self.oracle.step(Step(at, now, self.plant, house, said, contacts, self.settings, decision, is_first))
-        self._reset(decision)
+        if self.look_after(decision):
+            self.settings = reset_boiler(self.settings)
 
     def _be_down(self, down: Down, driver: Driver) -> None:
         self.happened[f"down {down.how}"] += 1
         if down.how == "hang":  # nothing is decided; the relays stay until the watchdog ends it
             self.house.advance(down.until - down.at, self._outputs)
-            self._at += down.until - down.at
-            self.oracle.dark(self._at, self._at)
+            self.at += down.until - down.at
+            self.oracle.dark(self.at, self.at)
             down_s = 2.0
         else:
-            self.oracle.dark(self._at, down.until)
+            self.oracle.dark(self.at, down.until)
             down_s = down.until - down.at
         self._outputs = {}
         self.house.advance(down_s, self._outputs)
-        self._at += down_s
+        self.at += down_s
         if down.how == "power":
             self.house.cut_power()
             self.pi.power(down)
-            self._kept.clear()
+            self.kept.clear()
         driver.restart(is_power=down.how == "power")
 
-    def _reset(self, decision: Decision) -> None:
-        """Somebody comes within the hour, looks, and resets what is locked when nothing is broken any more."""
+    def look_after(self, decision: Decision) -> bool:
+        """Let somebody come within the hour when the boiler is locked, and press the button of its own stat when nothing is
+        broken any more; return whether control's lock is to be reset, too."""
         is_locked = bool(decision.state.boiler.locked_out) or self.house.is_cut_off
         if not is_locked or self.house.faults.any:
             self._locked_since = None
         elif self._locked_since is None:
-            self._locked_since = self._at
-        elif self._at - self._locked_since > 1800:
+            self._locked_since = self.at
+        elif self.at - self._locked_since > 1800:
             self._locked_since = None
             self.happened["boiler reset"] += 1
             self.house.reset_boiler()
-            if decision.state.boiler.locked_out:
-                self.settings = reset_boiler(self.settings)
+            return bool(decision.state.boiler.locked_out)
+        return False

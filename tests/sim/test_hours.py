@@ -1,16 +1,18 @@
-"""Hours of the link pair and of pits and cloud: nothing lost, nothing twice, order kept, converged.
+"""Hours of the link pair and of pits and cloud: nothing lost, nothing twice, order kept, converged. And weeks of a house.
 
-Both worlds share one pool of processes, the longest runs first, so that no core waits at the end. Fixed seeds, and a
+All worlds share one pool of processes, the longest runs first, so that no core waits at the end. Fixed seeds, and a
 fresh one of each world, which is printed.
 """
 
 import sys
+from functools import partial
 
 import pytest
 
 from chaos.simnet import seeds
 from tests.sim.batch import HOURS_A_RUN, Job, fresh_seed, require, run_batch
 from tests.sim.figures import Figures
+from tests.sim.house import Outcome, four_weeks, require_weeks, run_job
 
 pytestmark = pytest.mark.sim
 
@@ -27,15 +29,24 @@ def _jobs(fresh: int) -> list[Job]:
     return jobs
 
 
-def test_a_hundred_hours_of_the_link_and_five_of_whole_daemons_with_everything_that_goes_wrong() -> None:
+def test_hours_of_the_link_and_of_whole_daemons_and_weeks_of_a_house_with_everything_that_goes_wrong() -> (
+    None
+):
     fresh = fresh_seed()
     print(f"fresh seed: {fresh}", file=sys.stderr)
     jobs = _jobs(fresh)
+    is_replay = len(jobs) == len(HOURS)
+    houses = [] if is_replay else [*four_weeks(1), *four_weeks(fresh)]
     every: dict[str, list[Figures]] = {what: [] for what in HOURS}
-    for figures in run_batch(jobs):
-        every[figures.what].append(figures)
-    if len(jobs) == len(HOURS):  # a replay
+    weeks: list[Outcome] = []
+    for ended in run_batch(jobs, others=[partial(run_job, job) for job in houses]):
+        if isinstance(ended, Figures):
+            every[ended.what].append(ended)
+        else:
+            weeks.append(ended)
+    if is_replay:
         assert not [one.failure for some in every.values() for one in some if one.failure]
         return
     for what, hours in HOURS.items():
         assert require(what, every[what]).hours >= hours
+    require_weeks(weeks)
