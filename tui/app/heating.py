@@ -26,7 +26,7 @@ COLUMNS = (
     Column("Is", 7, right=True),
     Column("Wants", 7, right=True),
     Column("Heat", 5, 1),
-    Column("Cause", 24, 1, grows=True),
+    Column("Cause", 22, 1, grows=True),
     Column("Age", 7, 2, right=True),
     Column("Override", 10, 3),
     Column("Mode", 8, 5),
@@ -117,6 +117,11 @@ class HeatingPage(ServiceView[HeatingView]):
         row = _row(shown, zone, self.desk.now())
         lines = [f"{column.title:10}{cell.text}" for column, cell in zip(COLUMNS, row.cells, strict=True)]
         lines.append(f"{'Sensor':10}{zone.sensor}")
+        weeks = self.desk.model.services.weeks.get((shown.daemon, shown.site))
+        for name, line in zip(
+            ("Week", *[""] * 7), () if weeks is None else weeks.zones.get(zone.id, ()), strict=False
+        ):
+            lines.append(f"{name:10}{line}")
         self.post_message(
             self.Read(printable(f"Zone {zone.name}"), [line for line in lines[1:] if line[10:]])
         )

@@ -81,6 +81,7 @@ class Feed:
     _chaos: ChaosLook = field(init=False)
     _trace: TraceLook = field(init=False)
     _audited: trio.Event = field(factory=trio.Event, init=False)
+    _stood: trio.Event = field(factory=trio.Event, init=False)
     _retry: trio.Event = field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -168,6 +169,7 @@ class Feed:
             nursery.start_soon(self._follow_log, client)
             nursery.start_soon(self._keep_audit, client)
             nursery.start_soon(self._keep_looking, client)
+            nursery.start_soon(self._keep_weeks, client)
             nursery.start_soon(self._chaos.run, client)
             nursery.start_soon(self._trace.run, client)
 
@@ -188,6 +190,7 @@ class Feed:
         before = self.model.daemons.get(self.name)
         self.model.told(self.name, status, self.now(), self.utc_now())
         self._chaos.stands()
+        self._stood.set()
         if before is None or before.audit_count != self.model.daemons[self.name].audit_count:
             self._audited.set()
 
@@ -232,6 +235,18 @@ class Feed:
                     await self._take(rules, partial(self.model.ruled, self.name, site))
             with trio.move_on_after(LOOK_S if sites else math.inf):
                 await self._look.wait()
+
+    async def _keep_weeks(self, client: AdminClient) -> None:
+        """Ask for the settings of houses when they are others than before."""
+        while True:
+            self._stood = trio.Event()
+            for site in self.model.services.unread_weeks(self.name):
+                of = {"site": site} if self.model.daemons[self.name].is_hub else {}
+                await self._take(
+                    partial(client.act, "heat.settings", **of),
+                    partial(self.model.weeks_told, self.name, site),
+                )
+            await self._stood.wait()
 
     async def _take(self, ask: Callable[[], Awaitable[Any]], take: Callable[[Any], None]) -> None:
         """Ask for something that may be refused, or that a site which is away does not say: then what is known stays."""

@@ -77,10 +77,11 @@ class BoilerView:
 @frozen(kw_only=True)
 class HeatingView(ByOwnClocks):
     """One house. `site`: what its daemon calls it in commands; `heard_s`: for how long nothing was heard of it, when that
-    was told; `alarms`: in words, the worst first; `is_on`: heating is not off for the summer."""
+    was told; `version`: of its settings; `alarms`: in words, the worst first; `is_on`: heating is not off for the summer."""
 
     house: str
     site: str = ""
+    version: int = 0
     heard_s: float | None = None
     is_offline: bool = False
     alarms: tuple[str, ...] = ()
@@ -103,6 +104,7 @@ def read_heating(before: HeatingView | None, daemon: str, told: Mapping[str, Any
         daemon=daemon,
         house=text(told, "house"),
         site=text(told, "site"),
+        version=whole(told, "version") or 0,
         heard_s=number(told, "age_s"),
         is_offline=flag(told, "offline"),
         alarms=tuple(text(one, "words") for one in maps(told, "alarms", ALARMS_MAX)),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tui.model.heating import HeatingView
     from tui.model.team import TeamView
     from tui.model.telemetry import TelemetryView
+    from tui.model.weeks import HouseWeeks
 
 __all__ = ["SERVICES", "Measured", "services_in"]
 
@@ -29,6 +30,24 @@ class Measured:
     telemetry: "dict[Of, TelemetryView]" = field(factory=dict, init=False)
     heating: "dict[Of, HeatingView]" = field(factory=dict, init=False)
     team: "dict[Of, TeamView]" = field(factory=dict, init=False)
+    weeks: "dict[Of, HouseWeeks]" = field(factory=dict, init=False)  # by (daemon, what it calls the house)
+
+    def take_weeks(self, daemon: str, site: str, told: Mapping[str, Any]) -> None:
+        """Take the settings of a house. Raises ValueError for what is none, and then keeps nothing."""
+        from tui.model.weeks import read_weeks
+
+        if (daemon, site) in self.weeks or len(self.weeks) < EACH_MAX:
+            self.weeks[daemon, site] = read_weeks(told)
+
+    def unread_weeks(self, daemon: str) -> list[str]:
+        """Return the houses of a daemon whose settings are others than those that are known."""
+        return [
+            view.site
+            for (of, _), view in self.heating.items()
+            if of == daemon
+            and view.version
+            and ((known := self.weeks.get((daemon, view.site))) is None or known.version != view.version)
+        ]
 
     def take(self, daemon: str, service: str, told: Mapping[str, Any], now: float) -> None:
         """Take what a service of a daemon told just now. Raises ValueError for what is none, and then keeps nothing."""

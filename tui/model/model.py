@@ -137,6 +137,11 @@ class Model:
         self.services.take(daemon, service, told, now)
         self._move()
 
+    def weeks_told(self, daemon: str, site: str, told: Mapping[str, Any]) -> None:
+        """Take the settings of a house, as `heat.settings` tells them. Raises ValueError."""
+        self.services.take_weeks(daemon, site, told)
+        self._move()
+
     def chaos_told(self, daemon: str, told: Mapping[str, Any], now: float) -> None:
         """Take the faults of a daemon and the drills on it, as `chaos.list` tells them. Raises ValueError."""
         self.chaos.take(daemon, told, now)

@@ -159,3 +159,23 @@ async def test_a_house_of_which_nothing_was_ever_heard_is_no_house_that_is_well(
         )
         await press(face)
         assert "nothing was ever heard of it" in face.text
+
+
+@in_textual
+async def test_a_zones_week_is_told_with_all_else_of_it() -> None:
+    async with shown() as face:
+        tell(face, version=7)
+        assert face.world.model.services.unread_weeks(HUB) == ["farm"]
+        week = [
+            {"day": day, "minute": minute, "celsius": to}
+            for day in range(7)
+            for minute, to in ((360, 20.5), (1320, 17))
+        ]
+        week.append({"day": 6, "minute": 1380, "is_on": False})
+        settings = {"version": 7, "zones": {"living": {"week": week}}, "presets": {"away": {}}}
+        face.world.model.weeks_told(HUB, "farm", settings)
+        assert face.world.model.services.unread_weeks(HUB) == []
+        await press(face, "enter")
+        text = flowing(face)
+        assert "Week Mon-Sat 06:00 20.5°C, 22:00 17.0°C" in text
+        assert "Sun 06:00 20.5°C, 22:00 17.0°C, 23:00 off" in text
