@@ -21,6 +21,8 @@ from daemons.ops.options import Address
 PLAN = colorado()
 WIRES = Wires.of(PLAN)
 START_S = 60.0
+QUICK = "min_on_s = 1\nmin_off_s = 1"
+"""The study's relay is not waited for."""
 
 
 @define(eq=False)
@@ -78,7 +80,8 @@ def ground(folder: Path, *arguments: str) -> Iterator[Ground]:
     """Start the latch and the house before it. `arguments`: more of the house's, such as "--speed", "60"."""
     made = Ground(folder, folder / "latch.sock", folder / "house.sock", folder / "house.toml")
     w1 = folder / "w1"
-    made.house_file.write_text(house_file(PLAN, WIRES, made.latch, w1), "utf-8")
+    text = house_file(PLAN, WIRES, made.latch, w1).replace('output = "study"', f'output = "study"\n{QUICK}')
+    made.house_file.write_text(text, "utf-8")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_running("chaos.doubles.house.latch", str(made.latch)))
         stack.enter_context(
