@@ -1,5 +1,6 @@
 """Every mutant. What they break are the promises of docs/delivery.md, docs/backpressure.md and docs/protocol.md."""
 
+from tests.mutants.heatpins import HEATPINS
 from tests.mutants.patch import Mutant, mutant
 from tests.mutants.racing import RACING
 
@@ -271,4 +272,5 @@ MUTANTS: tuple[Mutant, ...] = (
         ("daemons/race/hub.py", "        self._take_as_of(as_of_us)\n", ""),
     ),
     *RACING,
+    *HEATPINS,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""However the program that heats ends, its relays are off, and when: real processes and real signals, the latch apart.
+"""However boiler ends, its relays are off, and when: the daemon itself, real processes and signals, the latch apart.
 
 The supervisor stands for systemd, the latch for the pins and the kernel of a Pi; `docs/heating-hardware.md` has the table.
 """
@@ -16,13 +16,13 @@ from attrs import frozen
 
 from chaos.doubles.house.w1 import W1Folder
 from tests.daemons.heating.hardware.latch import Latch, run_latch
-from tests.whole.heldrelays import ALIVE, CONTACT, RELAYS, ROM
+from tests.whole.heldboiler import ALIVE, CONTACT, RELAYS, ROMS
 from tests.whole.supervisor import Supervisor
 
 pytestmark = pytest.mark.process
 
 WATCHDOG_S = 2.0
-STOP_S = 1.0
+COLD = 3.0
 PINS = [relay.pin for relay in RELAYS.values()]
 
 
@@ -62,13 +62,19 @@ def latch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Latch]:
 def staged(latch: Latch, folder: Path, way: str, *, helper: bool = True) -> Iterator[Stage]:
     """Start the daemon, and have it hold both relays on."""
     w1 = folder / "w1"
-    house = W1Folder(w1, {"room": ROM})
-    house.show({"room": 20.0})
-    post = [sys.executable, "-m", "daemons.heating.hardware.relays_off", "--wiring", str(w1 / "relays.json")]
-    command = [sys.executable, "-m", "tests.whole.heldrelays", str(latch.path), str(w1), way]
+    house = W1Folder(w1, ROMS)
+    house.show(dict.fromkeys(ROMS, COLD))
+    post = [
+        sys.executable,
+        "-m",
+        "daemons.heating.hardware.relays_off",
+        "--wiring",
+        str(folder / "state" / "relays.json"),
+    ]
+    command = [sys.executable, "-m", "tests.whole.heldboiler", str(latch.path), str(folder), way]
     latch.ask("outside", pin=CONTACT, level=None)
     before = [latch.relay(pin)["times"] for pin in PINS]
-    unit = Supervisor(command, folder, WATCHDOG_S, post if helper else (), STOP_S)
+    unit = Supervisor(command, folder, WATCHDOG_S, post if helper else ())
     unit.start()
     try:
         assert unit.ready.wait(60), unit.log()
@@ -77,7 +83,7 @@ def staged(latch: Latch, folder: Path, way: str, *, helper: bool = True) -> Iter
         assert [latch.relay(pin)["times"] for pin in PINS] == [times + 1 for times in before]
         yield Stage(latch, unit, house)
     finally:
-        house.show({"room": 20.0})  # lets go who hangs in it
+        house.show(dict.fromkeys(ROMS, COLD))  # lets go who hangs in it
         if unit.process.poll() is None:
             unit.process.kill()
         unit.over.wait(60)
@@ -153,16 +159,6 @@ def test_killed_before_a_strict_kernel_they_are_off_at_once(tmp_path: Path) -> N
             assert latch.calls(PINS[0])[-1][2] == "gone"
 
 
-def test_a_hanging_loop_that_is_asked_to_end_is_killed(latch: Latch, tmp_path: Path) -> None:
-    with staged(latch, tmp_path, "hang") as stage:
-        stage.close_contact()
-        began = stage.unit.stop()
-        stage.over()
-        assert told("SIGTERM while the loop hangs", began, stage) < STOP_S + 3.0
-        assert stage.unit.process.returncode == -signal.SIGKILL
-        assert min(stage.off_at()) > stage.unit.ended_at
-
-
 def test_a_loop_that_hangs_is_ended_by_the_watchdog(latch: Latch, tmp_path: Path) -> None:
     with staged(latch, tmp_path, "hang") as stage:
         began = stage.close_contact()
@@ -178,9 +174,11 @@ def test_a_loop_that_hangs_is_ended_by_the_watchdog(latch: Latch, tmp_path: Path
 def test_a_sensor_that_hangs_ends_nothing_and_is_lost(latch: Latch, tmp_path: Path) -> None:
     with staged(latch, tmp_path, "hold") as stage:
         began = time.monotonic()
-        stage.house.show({"room": "hangs"})
+        stage.house.show(dict.fromkeys(ROMS, "hangs"))
         stage.latch.until(lambda: max(stage.off_at()) < math.inf)
-        assert told("hang of a sensor's thread", began, stage) < 10.0  # read_s + deadline_s + control_s
+        assert (
+            told("hang of a sensor's thread", began, stage) < 20.0
+        )  # read_s, deadline_s, a minute (3 s here), a round
         edges = stage.latch.edges(ALIVE)
         stage.latch.until(lambda: stage.latch.edges(ALIVE) > edges + 4)  # control goes on
         assert stage.unit.bitten_at is None

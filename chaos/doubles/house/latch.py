@@ -23,13 +23,13 @@ What a test wants:
 
 import argparse
 import json
-import os
 import selectors
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from .lines import PULLS, Busy, Call, Lines, NotOurs
@@ -85,7 +85,7 @@ class Latch:
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]
         self._selector.close()
-        os.unlink(self._path)
+        Path(self._path).unlink(missing_ok=True)
 
     def _accept(self) -> None:
         sock, _ = self._listener.accept()

@@ -244,7 +244,7 @@ async def test_the_alive_output_goes_on_completed_cycles_only(lgpio: RecordingLg
                 with trio.fail_after(30):
                     while lgpio.lines.lines[22].level or trio.current_time() < alive._until:
                         await trio.sleep(0.005)
-                await trio.testing.wait_all_tasks_blocked(0.01)
+                    await trio.testing.wait_all_tasks_blocked(0.01)
                 stood = alive.edges
                 with trio.move_on_after(0.05):
                     await trio.sleep_forever()

@@ -145,5 +145,7 @@ def test_two_factories_have_pins_of_their_own(opened: Open) -> None:
     relays[0].on()
     assert first.lines.lines[17].level == 1
     assert second.lines.lines[17].level == 0
+    relays[1].on()
+    assert second.lines.lines[17].level == 1
     for device in (*relays, *factories):
         device.close()
