@@ -19,7 +19,6 @@ from protocol.pathgate import PathGate
 __all__ = ["SiteOffice", "answer_rules", "rules_status"]
 
 
-
 @frozen
 class SiteOffice:
     """The actions of a site."""

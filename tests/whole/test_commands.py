@@ -7,8 +7,8 @@ import trio
 
 from chaos.doubles.fpvtrackside import EventTree
 from daemons.ops.tokens import Role
-from daemons.race.cache import Key
 from daemons.pair.desk import LIFETIME_S
+from daemons.race.cache import Key
 from protocol.messages import Purge
 from tests.whole.stage import SITE, Stage, open_stage
 
