@@ -57,14 +57,21 @@ class Sensing:
         return sorted(name for name in self._late if self._threads[name].borrowed_tokens)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Read all, again and again. Started: after the first round."""
-        began = trio.current_time()
-        await self.round()
-        task_status.started()
+        """Read all, again and again. Started: after the first round, or two deadlines when much hangs: a house is heated
+        by the sensors that there are."""
+        first = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._rounds, first)
+            with trio.move_on_after(2 * self.deadline_s):
+                await first.wait()
+            task_status.started()
+
+    async def _rounds(self, first: trio.Event) -> None:
         while True:
-            began = max(began + self.read_s, trio.current_time())
-            await trio.sleep_until(began)
+            began = trio.current_time()
             await self.round()
+            first.set()
+            await trio.sleep_until(max(began + self.read_s, trio.current_time()))
 
     async def round(self) -> None:
         """Ask every sensor once. Returns by about the deadline of the slowest, whatever hangs."""

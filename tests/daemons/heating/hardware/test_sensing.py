@@ -132,6 +132,18 @@ async def test_it_has_started_when_each_was_asked_once() -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_when_all_hang_it_has_started_after_two_deadlines() -> None:
+    release = threading.Event()
+    sensors = sensing({str(i): lambda: release.wait() and 20.0 for i in range(40)}, deadline_s=0.2)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(sensors.run)
+            assert 1 <= len(sensors.readings) < 40  # ten times four of them take two seconds
+            nursery.cancel_scope.cancel()
+    finally:
+        release.set()
+
+
 async def test_a_bus_that_hangs_in_converting_holds_up_a_round_once() -> None:
     release = threading.Event()
     sensors = sensing({"living": lambda: 20.0}, deadline_s=0.05, prepare=lambda: release.wait() and None)
