@@ -57,9 +57,9 @@ class House(RuleBasedStateMachine):
         """Seconds that truly went by, whatever clocks say."""
         self.since: dict[str, float] = {}
         self.known_at = dict.fromkeys(ROOMS, -1e9)
-        self.dark_until: dict[str, float] = {}
-        self.called_at = -1e9
         self.boots = 0
+        self.begun_at = 0.0
+        """When the control was started last."""
         self.step()
 
     # --- what befalls
@@ -126,6 +126,7 @@ class House(RuleBasedStateMachine):
         rig.memory = json.loads(json.dumps(rig.memory))
         self.drive(dict.fromkeys(self.driven, False))
         self.at += off_s
+        self.begun_at = self.at
         self.boots += power
         rig.restart(
             off_s=off_s, boot=f"boot {self.boots}" if power else None, is_sure=is_sure if power else None
@@ -234,10 +235,10 @@ class House(RuleBasedStateMachine):
             celsius = rig.zone(id_).celsius
             if celsius is None or celsius > 7.0 or rig.is_on(id_):
                 continue
-            # Off it may be only for its minimum off time, its rest, or a valve that is closed to be freed.
-            assert (
-                self.for_s(f"{id_}-valve") <= max(MIN_OFF, REST) + SLACK + 1 or self.at < MIN_OFF + SLACK
-            ), id_
+            # Off it may be only for its rest, or its minimum off time, which begins anew with a boot nobody knows the
+            # length of.
+            waits = self.at - self.begun_at <= MIN_OFF + SLACK or self.for_s(f"{id_}-valve") <= REST + SLACK
+            assert waits, id_
 
     @invariant()
     @precondition(lambda self: hasattr(self, "rig"))
