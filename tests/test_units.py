@@ -16,8 +16,14 @@ from daemons.ops.options import Secret, leaves
 from daemons.race.config import CloudConfig
 
 ROOT = Path(__file__).parents[1]
-UNITS = ("pitlink-pits.service", "pitlink-pits@.service", "pitlink-cloud.service", "pitlink-nas.service")
 BOILER = "pitlink-boiler.service"
+UNITS = (
+    "pitlink-pits.service",
+    "pitlink-pits@.service",
+    "pitlink-cloud.service",
+    "pitlink-nas.service",
+    BOILER,
+)
 SCORE_MAX = 2.0
 """What `systemd-analyze security` may say at most: of hardware only boiler needs some, its pins."""
 
@@ -49,7 +55,7 @@ def _placed(unit: str, folder: Path, *, tls: bool = False) -> Path:
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    ("unit", "tls"), [*((unit, False) for unit in (*UNITS, BOILER)), ("pitlink-cloud.service", True)]
+    ("unit", "tls"), [*((unit, False) for unit in UNITS), ("pitlink-cloud.service", True)]
 )
 def test_systemd_finds_nothing_wrong_and_little_exposed(unit: str, tls: bool, tmp_path: Path) -> None:
     placed = _placed(unit, tmp_path, tls=tls)
@@ -97,7 +103,7 @@ def test_whatever_ends_the_boiler_its_relays_are_driven_off() -> None:
     assert int(settings["WatchdogSec"]) == 30
 
 
-@pytest.mark.parametrize("unit", [*UNITS, BOILER])
+@pytest.mark.parametrize("unit", UNITS)
 def test_every_user_and_state_folder_of_a_unit_is_made_before_its_first_start(unit: str) -> None:
     settings = _settings(unit)
     made = (ROOT / "systemd" / "pitlink.sysusers").read_text()
@@ -108,7 +114,7 @@ def test_every_user_and_state_folder_of_a_unit_is_made_before_its_first_start(un
         assert re.search(wanted, folders, re.MULTILINE)
 
 
-@pytest.mark.parametrize("unit", [*UNITS, BOILER])
+@pytest.mark.parametrize("unit", UNITS)
 def test_credentials_are_found_by_the_names_that_the_units_give_them(unit: str, tmp_path: Path) -> None:
     loaded = re.findall(r"^LoadCredential=([^:]+):(.*)$", (ROOT / "systemd" / unit).read_text(), re.MULTILINE)
     for name, source in loaded:
