@@ -103,6 +103,14 @@ def test_whatever_ends_the_boiler_its_relays_are_driven_off() -> None:
     assert int(settings["WatchdogSec"]) == 30
 
 
+def test_the_boiler_may_ask_whether_its_clock_was_set() -> None:
+    """`daemons.heating.clock.was_clock_set`: where it may not, a Pi's house waits for the time of day for ever."""
+    text = (ROOT / "systemd" / BOILER).read_text()
+    assert "ProtectClock=" not in text
+    assert text.index("SystemCallFilter=~@privileged") < text.index("\nSystemCallFilter=adjtimex\n")
+    assert "\nCapabilityBoundingSet=\n" in text  # so that asking is all
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_every_user_and_state_folder_of_a_unit_is_made_before_its_first_start(unit: str) -> None:
     settings = _settings(unit)
