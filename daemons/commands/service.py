@@ -73,6 +73,7 @@ def _next_steps(daemon: str, instance: str, program: str) -> list[str]:
         note = "site add prints the code that the site enrols with."
     elif daemon == "boiler":
         first = [
+            f"echo 'house_file = \"/etc/pitlink/house.toml\"' >> {config}",
             f"{program} heat house > /etc/pitlink/house.toml",
             f"{as_user} enroll https://nas.example.org --state-dir {state}",
         ]
