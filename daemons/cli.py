@@ -170,6 +170,10 @@ def boiler(
     log_level: LogLevelName = None,
 ) -> int:
     """Heats a house by itself, from its own file of zones and wires; with --nas-url it keeps a link to the nas."""
+    from daemons.ops.leanlogs import import_structlog_alone
+
+    import_structlog_alone()
+
     from daemons.boiler import main as run
     from daemons.heating.config import BoilerConfig
     from daemons.ops.config import load_config
