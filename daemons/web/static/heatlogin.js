@@ -63,7 +63,7 @@ export async function asked(path, options = {}) {
   if (first.status !== 401 || session === null) return first;
   if (session.refresh) await renew({ ...session });
   else keepSession(null);
-  if (session === null) return first;
+  // Where looking takes nobody, who is signed out looks on.
   return fetch(path, { ...options, headers: { ...options.headers, ...(await header()) } });
 }
 

@@ -15,7 +15,9 @@ const STATES_OF_ORDERS = {
   EXPIRED: "too late, not done",
 };
 const SPAN_CHOICES = [["", "as is usual"], ["30", "30 seconds"], ["3600", "an hour"], ["86400", "a day"], ["604800", "a week"]];
-const followed = new Set(); // orders of this page that are not decided
+const OWN_MS = 10000;
+const followed = new Map(); // orders of this page that are not decided, and what they change
+const changedAt = new Map(); // when this page last changed something itself
 const told = document.getElementById("told");
 let tellTimer = 0;
 
@@ -50,9 +52,17 @@ export function actionText(action) {
   }
 }
 
+const changes = (action) => action.zone ?? action.what ?? "the house";
+
+// Is what would be another version than the one shown this page's own doing? Then it is no other's change.
+function isOwn(what) {
+  return [...followed.values()].includes(what) || performance.now() - (changedAt.get(what) ?? -OWN_MS) < OWN_MS;
+}
+
 // Sends an order; true when it was taken. What it was decided against is the version of the settings that is shown.
 export async function order(action, { lifetime_s = null, against = home.house?.settings?.version ?? 0 } = {}) {
-  const value = { house: home.name, action, against };
+  const what = changes(action);
+  const value = { house: home.name, action, against: isOwn(what) ? 0 : against };
   if (lifetime_s !== null) value.lifetime_s = lifetime_s;
   tell(actionText(action) + ": being sent …");
   try {
@@ -65,7 +75,8 @@ export async function order(action, { lifetime_s = null, against = home.house?.s
     }
     const taken = await answer.json();
     tell(actionText(action) + ": " + statusText(taken));
-    if (!DECIDED.includes(taken.status)) followed.add(taken.id);
+    changedAt.set(what, performance.now());
+    if (!DECIDED.includes(taken.status)) followed.set(taken.id, what);
     return taken.status !== "FAILED";
   } catch {
     tell(actionText(action) + ": no answer; look under Orders whether it was taken");
@@ -77,6 +88,7 @@ export async function order(action, { lifetime_s = null, against = home.house?.s
 export function followOrders(orders) {
   for (const one of orders) {
     if (!followed.has(one.id) || !DECIDED.includes(one.status)) continue;
+    changedAt.set(followed.get(one.id), performance.now());
     followed.delete(one.id);
     tell(actionText(one.action) + ": " + statusText(one));
   }

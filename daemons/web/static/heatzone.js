@@ -37,11 +37,12 @@ export function openZone(id) {
   });
   if (state?.override) more.append(deed("Back to its week", () => order({ do: "heat.resume", zone: id }, options())));
   for (const [mode, words] of modesOf(plan)) {
-    if (state?.mode === mode) continue;
-    more.append(deed(words, () => {
+    const button = deed(words, () => {
       const found = mode === "manual" ? wish.read() : { wish: {} };
       if (found.wrong === undefined) order({ do: "heat.mode", zone: id, mode, ...found.wish }, options());
-    }));
+    });
+    button.setAttribute("aria-pressed", String(state?.mode === mode));
+    more.append(button);
   }
   more.append(deed("Close", () => {}));
   dialog.setAttribute("aria-labelledby", "asking-title");

@@ -116,6 +116,7 @@ def test_a_set_point_by_keyboard(shown: Any) -> None:
     tab.see("done: kitchen is overridden", "Overridden until its week changes by token operator")
     tab.until("document.activeElement.getAttribute('aria-label') === 'Change Kitchen'")
     press("Enter")
+    tab.until("document.getElementById('asking').open")
     tab.page.get_by_label("Temperature in °C").fill("41")
     press("Enter")
     tab.see("It takes 5.0 °C to 28.0 °C, not 41.0 °C.")
