@@ -123,7 +123,7 @@ def test_a_set_point_by_keyboard(shown: Any) -> None:
     tab.page.get_by_label("Temperature in °C").fill("21,5")
     tab.page.get_by_label("Until, in the time of the house").fill("2026-03-14T22:00")
     press("Enter")
-    tab.see("Kitchen to 21.5 °C until 14 Mar 22:00")
+    tab.see("Kitchen to 21.5 °C until 14 Mar 22:00: waits for the house")
     until = stand.call(lambda here: here.house.orders[0]["action"])
     assert (until["end"], until["until"], until["celsius"]) == (
         "until",
