@@ -225,14 +225,11 @@ async def _run(options: Options) -> None:
             if options.latch is not None:
                 latch = _LatchLine(await trio.open_unix_socket(options.latch))
             nursery.start_soon(_advance, house, wires, folder, latch, options.speed)
-            if options.control is None:
-                _say(options)
-                await anext(aiter(signals))
-            else:
-                async with trio.SocketListener(_socket_at(options.control)) as listener:
-                    nursery.start_soon(_serve, listener, HouseControl(house).answer)
-                    _say(options)
-                    await anext(aiter(signals))
+            if options.control is not None:
+                listener = trio.SocketListener(_socket_at(options.control))
+                nursery.start_soon(_serve, listener, HouseControl(house).answer)  # which closes it
+            _say(options)
+            await anext(aiter(signals))
             nursery.cancel_scope.cancel()
 
 
