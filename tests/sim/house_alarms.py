@@ -90,7 +90,8 @@ class Alarms:
     def _ran_long(self, zone: str, step: Step) -> bool:
         """Has it just been on for as long as it may, in truth? Then saying so calls nothing broken."""
         is_on, since = self._changed[zone]
-        return not is_on and step.at_s - since < 4000 and self._ran.get(zone, 0.0) > 5 * 3600
+        for_s = step.at_s - since
+        return for_s > 5 * 3600 if is_on else for_s < 4000 and self._ran.get(zone, 0.0) > 5 * 3600
 
     def _judge(
         self, case: _Case, names: set[str], stand: set[tuple[str, str]], step: Step, passed: float
