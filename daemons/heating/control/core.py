@@ -159,7 +159,12 @@ class Control:
             run.since = run.moved_at = now.mono
         self.burner.since = self.pump_since = self.pump_moved_at = now.mono
         self.burner.starts.begin(now.mono)
-        for source in recall(self, now):
+        try:
+            stopped = recall(self, now)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            # Whatever is missing in it: all is as after the first start ever, which switches nothing on too early.
+            self.past, stopped = Past.read(None), []
+        for source in stopped:
             self._event(source, EventKind.OFF, "off: the control was started anew", None)
         self.book.date(offset)
         self.burner.starts.turn(self.scene)

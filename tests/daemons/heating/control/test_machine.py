@@ -113,11 +113,15 @@ class House(RuleBasedStateMachine):
             rig.settings, _ = apply_action(rig.settings, rig.plant, action, now=rig.now, by="ann", against=0)  # type: ignore[arg-type]
         except ValueError:
             return
+        self.go(1.0)
 
     @rule(seconds=st.floats(-2e6, 2e6))
     def set_clock(self, seconds: float) -> None:
+        """Set the wall clock. The control sees it before it is started anew: to a program that was not there a clock that is
+        sure is right."""
         self.rig.utc += seconds
         self.rig.is_sure = True
+        self.go(1.0)
 
     @rule(off_s=st.floats(0.0, 900.0), power=st.booleans(), is_sure=st.booleans())
     def restart(self, off_s: float, power: bool, is_sure: bool) -> None:
@@ -182,7 +186,7 @@ class House(RuleBasedStateMachine):
                 )
             if was and new[output]:
                 assert self.for_s(output) <= MAX_RUN + SLACK, f"{output}: longest run"
-            if was and not new[output] and self.for_s(output) < MIN_ON:
+            if was and not new[output] and self.for_s(output) < MIN_ON - 1:
                 assert locked or (celsius is not None and celsius >= zone_.highest - 0.3), (
                     f"{output}: minimum on time"
                 )
@@ -196,14 +200,14 @@ class House(RuleBasedStateMachine):
         valves = [zone_.output for zone_ in self.rig.plant.zones]
         if fires and not was:
             assert self.for_s("burner") >= BURNER.min_off_s - 1 or "burner" not in self.since
-            ready = [v for v in valves if new[v] and self.driven.get(v) and self.for_s(v) >= VALVE]
+            ready = [v for v in valves if new[v] and self.driven.get(v) and self.for_s(v) >= VALVE - 1]
             assert ready, "valve before burner"
         if fires:
             assert not locked and new["pump"] and any(new[v] for v in valves)
             assert flow is None or flow < BURNER.overheat
             if was:
                 assert self.for_s("burner") <= BURNER.max_run_s + SLACK
-        if was and not fires and self.for_s("burner") < BURNER.min_on_s:
+        if was and not fires and self.for_s("burner") < BURNER.min_on_s - 1:
             cause = self.rig.last.state.boiler.cause
             assert locked or cause.startswith("off"), f"minimum on time of the burner: {cause}"
 

@@ -204,11 +204,24 @@ def test_valves_are_exercised_in_a_house_that_starts_anew_each_day() -> None:
     assert ("ON", "moved, so that it does not seize") in made.told("living")
 
 
-@pytest.mark.parametrize("memory", [{}, {"v": 99, "zones": 3}, {"v": None}])
+@pytest.mark.parametrize("memory", [{}, {"v": 99, "zones": 3}, {"v": None}, {"v": 1}, {"v": 1, "zones": 3}])
 def test_a_memory_that_is_not_ours_is_none(memory: dict[str, object]) -> None:
     control = Control(plain_plant(min_off_s=60.0), memory)
     decision = control.step(Instant(1.0, NOON), Inputs(), manual(20.0))
     assert decision.memory is not None and not any(decision.outputs.values())
+
+
+def test_a_memory_that_lost_a_part_switches_nothing_on_too_early() -> None:
+    made = warm_rig()
+    assert made.memory is not None
+    for part in made.memory:
+        memory = {key: value for key, value in made.memory.items() if key not in (part, "v")} | {"v": 1}
+        again = Rig(made.plant, made.settings, memory=memory)
+        again.temps["living-room"] = 19.0
+        again.step()
+        assert not again.is_on()
+        again.run(300)
+        assert again.is_on()
 
 
 def test_memory_is_json_and_only_told_when_it_changed() -> None:
