@@ -138,7 +138,7 @@ def test_killed_it_leaves_them_on_and_the_helper_drives_them_off(
     with staged(latch, tmp_path, "abort") as stage:
         began = stage.unit.signal(number) if way == "SIGKILL" else stage.close_contact()
         stage.over()
-        assert told(way, began, stage) < 2.0
+        assert told(way, began, stage) < 5.0
         off = stage.off_at()
         assert min(off) > stage.unit.ended_at  # the kernel left them on
         assert max(off) < stage.unit.post_at
@@ -164,7 +164,7 @@ def test_a_loop_that_hangs_is_ended_by_the_watchdog(latch: Latch, tmp_path: Path
         began = stage.close_contact()
         edges = stage.latch.edges(ALIVE)
         stage.over()
-        assert WATCHDOG_S * 0.5 < told("hang of the loop", began, stage) < WATCHDOG_S + 3.0
+        assert WATCHDOG_S * 0.5 < told("hang of the loop", began, stage) < WATCHDOG_S + 6.0
         assert stage.latch.edges(ALIVE) <= edges + 1  # the alive output stood still at once (and was let go)
         assert stage.unit.bitten_at is not None
         assert stage.unit.process.returncode == -signal.SIGABRT

@@ -94,6 +94,15 @@ def test_a_note_is_whole_or_the_one_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+def test_it_needs_nothing_that_takes_long_or_may_be_broken() -> None:
+    asked = "import sys, daemons.heating.hardware.relays_off as _; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert not {"trio", "attr", "structlog", "gpiozero", "apsw", "asyncio"} & set(loaded.stdout.split())
+
+
+@pytest.mark.process
 def test_as_a_program_it_is_quick_and_takes_what_a_dead_one_left(latch: Latch, tmp_path: Path) -> None:
     relays = {17: 0, 6: 1, 13: 0}
     for pin, off in relays.items():
