@@ -38,7 +38,7 @@ from daemons.heating.primary.primary import CHANNEL, Primary
 from daemons.heating.primary.warnings import HouseWarnings
 from daemons.heating.ranks import rank_of
 from daemons.heating.replica.checksite import CheckService
-from daemons.heating.replica.publish import HousePublisher
+from daemons.heating.replica.publish import QUIET_S, HousePublisher
 from daemons.heating.replica.rows import Clock
 from daemons.heating.state import Decision
 from daemons.heating.web.health import boiler_health, health_route
@@ -115,6 +115,7 @@ class Boiler(SiteDaemon):
             [OutChannel(CHANNEL, Keep(), bounds)], Limits(), publishers=self.publisher.publishers,
             handlers=CheckService(self.store, lambda: self.primary.house).handlers,
         )  # fmt: skip
+        self.peer.quiet_s = QUIET_S
         self.primary = Primary(
             self.store, self.durable, self.plant, config.site, self.clock, environment.utc_now,
             bounds=bounds, sample_s=config.sample_s, sample_batch_s=config.sample_batch_s,

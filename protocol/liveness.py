@@ -25,6 +25,7 @@ __all__ = ["Dead", "Liveness", "RoundTrips", "SendPing"]
 
 _SILENCE_S = 5.0
 _PING_EVERY_S = 20.0
+_QUIET_PING_EVERY_S = 300.0
 _PROBE_S = 1.0
 _DEAD_S = 5.0
 _DEAD_UNACKNOWLEDGED_S = 3.0
@@ -92,13 +93,18 @@ class Liveness:
     unacknowledged calls `sent_unacknowledged` when that changes; the writer calls `ping_left`.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, quiet_s: float = 0.0) -> None:
+        """`quiet_s`: where bytes are dear and nobody waits for the peer, a ping goes out after so long a silence, and
+        every 5 min for the clocks, at no other time while nothing is unacknowledged; 0: as above."""
+        self._silence_s, self._ping_every_s = (
+            (quiet_s, _QUIET_PING_EVERY_S) if quiet_s else (_SILENCE_S, _PING_EVERY_S)
+        )
         self.round_trips = RoundTrips()
         self._received_at = now
         self._unacknowledged_since: float | None = None
         self._next_id = 1
         self._pings: dict[int, float] = {}
-        self._pinged_at = now - _PING_EVERY_S
+        self._pinged_at = now - self._ping_every_s
         self._awaiting_since: float | None = None
         self._graces = 0
         self._expected_at = now
@@ -193,9 +199,9 @@ class Liveness:
         return ping_at if self._awaiting_since is None else min(ping_at, self._dead_at(self._awaiting_since))
 
     def _ping_at(self) -> float:
-        due_at = self._pinged_at + _PING_EVERY_S
+        due_at = self._pinged_at + self._ping_every_s
         if self._awaiting_since is None:
-            due_at = min(due_at, self._received_at + _SILENCE_S)
+            due_at = min(due_at, self._received_at + self._silence_s)
             if self._unacknowledged_since is not None:
                 silent_since = max(self._received_at, self._unacknowledged_since)
                 due_at = min(due_at, silent_since + self._probe_s())

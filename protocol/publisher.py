@@ -74,19 +74,21 @@ class Publisher:
         interval_s: float,
         *,
         max_silence_s: float = 0.0,
+        beat_s: float = _HEARTBEAT_S,
         rows_max: int = 10_000,
         bytes_max: int = 4 * 1024 * 1024,
     ) -> None:
         """Make an empty topic. `interval_s`: how long a first change waits for more.
 
         `epoch`: random per process, never 0. `max_silence_s`: tell the peer to call the source silent when it
-        was not read for so long (0: say nothing).
+        was not read for so long (0: say nothing). `beat_s`: an age that moves on alone is told so often.
         """
         self.topic = topic
         self.parts = Parts(self)
         self._epoch = epoch
         self._interval_s = interval_s
         self._max_silence_ms = round(max_silence_s * 1e3)
+        self._beat_s = beat_s
         self._rows_max = rows_max
         self._bytes_max = bytes_max
         self._table: dict[str, bytes] = {}
@@ -269,7 +271,7 @@ class Publisher:
         if self._changed_at is None:
             if self._as_of_us == self._told_as_of_us:
                 return None
-            beat_s = _UNSTEADY_HEARTBEAT_S if now < self._unsteady_until else _HEARTBEAT_S
+            beat_s = _UNSTEADY_HEARTBEAT_S if now < self._unsteady_until else self._beat_s
             return now if self._is_ahead() else self._told_at + beat_s
         if self._seq - self._acknowledged >= _UNACKNOWLEDGED_MAX:
             return None
@@ -278,7 +280,7 @@ class Publisher:
     def _is_ahead(self) -> bool:
         """Is the peer told an age that is older by more than what passes between two heartbeats? On a new connection
         what it was told first may be what was known on the old one."""
-        return self._as_of_us - self._told_as_of_us >= _HEARTBEAT_S * 1e6
+        return self._as_of_us - self._told_as_of_us >= self._beat_s * 1e6
 
     def tick(self, now: float) -> None:
         """Wake when something has become due."""

@@ -1,6 +1,6 @@
 """What an operator can set of `boiler` and `nas`. The house itself, its zones and wires, is in a file of its own: housefile."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -208,7 +208,7 @@ class NasConfig(HubConfig):
     )
     history: HistoryConfig = section(HistoryConfig, help="How long the history of every house is kept.")
 
-    def problems(self) -> Iterable[Problem]:
+    def problems(self) -> Iterator[Problem]:
         """Yield what is wrong with options that are good each by itself."""
         yield from super().problems()
         if self.dials and len(self.reach_secret.text) < SECRET_CHARS_MIN:

@@ -95,7 +95,12 @@ class Connection:
         register = self.scheduler.register
         self._control_handle = register(Lane.CONTROL, self._control)
         self.heartbeat = Heartbeat(
-            peer.environment, self.scheduler, theirs, opened_at, lambda: self.unacknowledged
+            peer.environment,
+            self.scheduler,
+            theirs,
+            opened_at,
+            lambda: self.unacknowledged,
+            peer.quiet_s,
         )
         self._topics = TopicTraffic(peer, self.scheduler, self.send_control)
         self._received_handle = register(Lane.CONTROL, Pull(self._pull_received))

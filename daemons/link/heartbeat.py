@@ -41,9 +41,10 @@ class Heartbeat:
         theirs: Hello,
         opened_at: float,
         unacknowledged: Callable[[], bool],
+        quiet_s: float = 0.0,
     ) -> None:
         now = trio.current_time()
-        self.liveness = Liveness(now)
+        self.liveness = Liveness(now, quiet_s)
         self.clock = ClockOffset()
         self._environment = environment
         self._theirs = theirs

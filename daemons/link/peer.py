@@ -47,6 +47,8 @@ class Peer:
     instance: bytes = b""
     limiter: LinkLimiter = field(factory=LinkLimiter)
     tampering: Tampering | None = None
+    quiet_s: float = 0.0
+    """Where bytes are dear: pings after so long a silence only; 0: as usual. Both ends should be quiet."""
     attempt: int = field(default=0, init=False)
     connection: "Connection | None" = field(default=None, init=False)
     last_seen_at: float | None = field(default=None, init=False)  # UTC seconds

@@ -15,6 +15,7 @@ from daemons.heating.look import Changes, HouseLook
 from daemons.heating.replica.check import ReplicaCheck
 from daemons.heating.replica.heard import Heard, subscribers
 from daemons.heating.replica.house import House, HouseRecord
+from daemons.heating.replica.publish import QUIET_S
 from daemons.link import auditheads
 from daemons.link.durable import DurableChannels
 from daemons.link.listen import SiteListener
@@ -93,5 +94,6 @@ class Houses(Roster[Lodger]):
             durable=durable,
             handlers={auditheads.METHOD: heads.answer},
             subscribers=subscribers(),
+            quiet_s=QUIET_S,
             limiter=self._limiter(),
         )

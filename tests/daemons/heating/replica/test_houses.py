@@ -5,6 +5,7 @@ import trio
 
 from daemons.heating.history import read
 from daemons.heating.look import STALE_AFTER_S
+from daemons.heating.replica.publish import GATHER_S
 from protocol.heating import EventKind, HeatOverride, HeatSwitch
 from tests.daemons.heating.replica.farm import ANN, PLANT, SITE, Farm, run_farm, until
 
@@ -27,9 +28,10 @@ def test_what_a_house_tells_is_shown_with_its_age() -> None:
             assert look.settings() == house.settings
             assert look.standing()["connected"] and look.standing()["capacity_days"] == 41
 
-            await trio.sleep(10)
-            house.warm(living=20.47, attic=3.0)
-            await until(lambda: (look.state() or state).zones[0].celsius == 20.47)
+            await trio.sleep(GATHER_S)
+            house.warm(living=20.47, kitchen=3.0)  # one flickers, one falls
+            await until(lambda: (look.state() or state).zones[1].celsius == 3.0)
+            assert (look.state() or state).zones[0].celsius == 20.41
             age_s = look.age_s()
             assert age_s is not None and age_s < 5.0
             await trio.sleep(2 * STALE_AFTER_S)  # control hangs, the link does well
