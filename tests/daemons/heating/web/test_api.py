@@ -3,13 +3,20 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
 from daemons.heating.look import lifetime_of
 from daemons.heating.state import HouseState
 from daemons.heating.web.health import boiler_health, health_route, nas_health
+from daemons.heating.web.routes import heating_assets
+from daemons.heating.web.views import View
 from daemons.link.outbox import OutboxFull
 from daemons.ops.health import Health, Severity
+from daemons.web.assets import read_assets
+from daemons.web.head import Head
+from daemons.web.ready import ready_answers
 from protocol.errors import ErrorCode, RequestError
 from protocol.heating import HeatOverride, HeatSwitch
 
@@ -264,9 +271,6 @@ async def test_figures_say_what_ran() -> None:
 
 
 async def test_health_says_what_the_seed_lists() -> None:
-    import httpx
-    from starlette.applications import Starlette
-
     health = Health(lambda: NOW)
     routes = [health_route(health, nas_health(lambda: {"lodge": True, "cabin": False}, lambda: 0.75))]
     transport = httpx.ASGITransport(Starlette(routes=routes))
@@ -307,9 +311,16 @@ async def test_every_page_is_there_and_holds_nothing_of_a_house() -> None:
         assert (await client.get("/api/houses/openapi.json")).json()["openapi"] == "3.1.0"
 
 
-def test_a_state_that_is_the_same_object_is_not_made_into_bytes_again() -> None:
-    from daemons.heating.web.views import View
+def test_the_front_itself_answers_with_the_pages_of_a_house_and_no_others() -> None:
+    ready = ready_answers(heating_assets(read_assets()), lambda: NOW)
+    found = {
+        path: ready(Head("GET", path, ())) for path in ("/", "/schedule", "/figures", "/pilots", "/sw.js")
+    }
+    assert [path for path, answer in found.items() if answer is not None] == ["/", "/schedule", "/figures"]
+    assert b"heatapp.js" in (found["/"] or b"")
 
+
+def test_a_state_that_is_the_same_object_is_not_made_into_bytes_again() -> None:
     house = make_house()
     view = View(house)
     assert view.state() is view.state()

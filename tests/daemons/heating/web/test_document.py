@@ -14,7 +14,7 @@ from tests.daemons.race.apicheck import CONFIG
 from .houses import make_house
 from .stand import Stand, fill_history, open_stand
 
-EXAMPLES = os.environ.get("PITLINK_API_EXAMPLES", "2")
+EXAMPLES = os.environ.get("PITLINK_API_EXAMPLES", "1")
 HOOKS = """
 import schemathesis
 

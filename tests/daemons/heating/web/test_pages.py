@@ -211,9 +211,9 @@ def test_a_week_by_keyboard_and_by_finger(shown: Any) -> None:
 
 def test_graphs_are_drawn_and_read_by_keys(shown: Any) -> None:
     house = make_house(is_here=True)
-    fill_history(house, days=40)
+    fill_history(house, days=10)
     _, tab = shown(house, path="/graphs")
-    for span, points in (("Day", 40), ("Week", 80), ("Month", 100), ("Year", 10)):
+    for span, points in (("Day", 40), ("Week", 80), ("Month", 60), ("Year", 5)):
         tab.page.get_by_role("button", name=span, exact=True).click()
         tab.until(f"document.querySelector('[aria-pressed=true]').innerText === '{span}'")
         tab.until(f"Number(document.querySelector('.plot').dataset.points) >= {points} && {PAINTED} > 2000")
