@@ -123,6 +123,10 @@ class Alarms:
             case "sensor", kind if kind in _SILENT:
                 return None
             case "sensor", kind:
+                if kind == "frozen" and step.is_first:
+                    case.evidence_s = (
+                        0.0  # for how long it has said the same, nobody knows who has just begun
+                    )
                 case.evidence_s += passed
                 return {"slow": _SLOW_S, "frozen": _FROZEN_S}.get(kind, _LOST_S)
             case "sensors", _:

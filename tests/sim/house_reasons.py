@@ -16,8 +16,8 @@ from tests.sim.house_step import Step, Wanted, broken_rule
 __all__ = ["Reasons"]
 
 _QUANTUM = 0.07
-_SHARE_SLACK_S = 330.0
-"""Overrun, and the step in which it is noticed."""
+_VERDICT_S = 3 * 3600.0
+"""A burner that was welded is taken for that until it has gone off when told."""
 _MOSTLY_BLIND = ("lost", "hangs", "crc", "power-on", "range", "open", "short")
 
 
@@ -55,6 +55,7 @@ class Reasons:
     _burner_since: float = -1e9
     _burner_off_at: float = -1e9
     _hot_until: float = -1e9
+    _welded_at: float = -1e9
     _recent_s: float = field(init=False)
     _slack_s: float = field(init=False)
 
@@ -76,8 +77,10 @@ class Reasons:
         targets = self.wanted.targets(step.now, step.settings)
         burns = outputs[plan.output] if plan.output is not None else False
         house = step.house
-        if house.flow > 68 and (house.relays["burner"] != self._burner_on or house.flow > plan.overheat - 20):
-            self._hot_until = at + 600  # a welded burner, or about to be locked: heat may be spread
+        if house.relays["burner"] and not self._burner_on:
+            self._welded_at = at
+        if house.flow > plan.overheat - 20 or (house.flow > 68 and at - self._welded_at < _VERDICT_S):
+            self._hot_until = at + 600  # heat may be spread
         wants = 0
         for zone in self._zones:
             self._look(zone, step, targets[zone.plan.id])
@@ -247,7 +250,7 @@ class Reasons:
             + sum(end - max(start, begin) for start, end in zone.runs if end > begin)
         )
         most_s = policy.share * policy.cycle_s if policy.kind is not OnLoss.OFF else 0.0
-        if ran_s > most_s + _SHARE_SLACK_S:
+        if ran_s > most_s + self.plant.burner.overrun_s + 4 * self.control_s:
             raise broken_rule(step, f"{zone.plan.id} is blind and ran {ran_s:.0f} s of {policy.cycle_s:.0f}")
 
     def _may_fire(self, step: Step, targets: dict[str, float | bool | None]) -> None:
