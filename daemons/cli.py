@@ -300,7 +300,7 @@ def _run() -> int:
     try:
         code = app(exit_on_error=False, result_action="return_value")
     except ConfigError as exc:
-        print(f"pitlink: the configuration is wrong:\n{exc}", file=sys.stderr)
+        print(f"pitlink: {exc.what}:\n{exc}", file=sys.stderr)
         code = 2
     except RefusedToStart as exc:
         print(f"pitlink: {exc}", file=sys.stderr)

@@ -18,7 +18,7 @@ from daemons.commands.heatwords import (
     read_zone,
 )
 from daemons.commands.place import At, CaFile, TokenFile, ask_daemon, client_at, printable
-from daemons.ops.errors import ConfigError, Problem, RefusedToStart
+from daemons.ops.errors import BadArguments, Problem, RefusedToStart
 
 if TYPE_CHECKING:  # what asks is imported when something is asked
     from daemons.ops.client import AdminClient
@@ -44,7 +44,7 @@ class Where:
     ca_file: CaFile = None
 
     def client(self) -> "AdminClient":
-        """Return the client of the daemon. Raises RefusedToStart and ConfigError."""
+        """Return the client of the daemon. Raises RefusedToStart and BadArguments."""
         return client_at(self.at, self.token_file, self.ca_file)
 
 
@@ -269,14 +269,14 @@ def _ask(action: str, params: Mapping[str, Any], where: Where) -> int:
 
 
 async def _site_of(client: "AdminClient", where: Where) -> dict[str, str]:
-    """Return the parameter that names the house, for a daemon that wants one. Raises RefusedToStart, ConfigError."""
+    """Return the parameter that names the house, for a daemon that wants one. Raises RefusedToStart, BadArguments."""
     houses = _chosen(_houses(await client.status()), where.house)
     known = {row["name"]: row for row in await client.actions()}
     if not any(param["name"] == "site" for param in known["heat.settings"]["params"]):
         return {}
     if len(houses) > 1:
         which = ", ".join(str(one["site"]) for one in houses)
-        raise ConfigError([Problem("--house", "this nas has several houses", f"choose one: {which}")])
+        raise BadArguments([Problem("--house", "this nas has several houses", f"choose one: {which}")])
     return {"site": houses[0]["site"]}
 
 
@@ -301,8 +301,10 @@ def _houses(status: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _chosen(houses: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """Return the houses that are meant: the one of that name, or without one all. Raises ConfigError."""
+    """Return the houses that are meant: the one of that name, or without one all. Raises BadArguments."""
     known = [str(one.get("site") or one["house"]) for one in houses]
     if name and name not in known:
-        raise ConfigError([Problem("--house", f"there is no house {name!r}", f"here are {', '.join(known)}")])
+        raise BadArguments(
+            [Problem("--house", f"there is no house {name!r}", f"here are {', '.join(known)}")]
+        )
     return [one for one in houses if not name or name in (one.get("site"), one["house"])]

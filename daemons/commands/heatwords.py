@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from daemons.ops.errors import ConfigError, Problem
+from daemons.ops.errors import BadArguments, Problem
 
 __all__ = [
     "DAYS",
@@ -27,7 +27,7 @@ def read_zone(text: str) -> str:
 
 
 def read_target(text: str) -> dict[str, Any]:
-    """Return "21.5", "21.5C", "70F", "on" or "off" as a command says it. Raises ConfigError."""
+    """Return "21.5", "21.5C", "70F", "on" or "off" as a command says it. Raises BadArguments."""
     said = text.strip().lower().removesuffix("°")
     if said in ("on", "off"):
         return {"is_on": said == "on"}
@@ -36,11 +36,11 @@ def read_target(text: str) -> dict[str, Any]:
             return {"celsius": round((float(said[:-1].removesuffix("°")) - 32) / 1.8, 2)}
         return {"celsius": float(said.removesuffix("c").removesuffix("°"))}
     except ValueError:
-        raise ConfigError([Problem(text, "is no target", "write 21.5, 70F, on or off")]) from None
+        raise BadArguments([Problem(text, "is no target", "write 21.5, 70F, on or off")]) from None
 
 
 def read_until(words: Sequence[str]) -> dict[str, Any]:
-    """Return "until 22:00", "until 2026-12-24 18:00", "for 3h", "for good" as a command says it. Raises ConfigError."""
+    """Return "until 22:00", "until 2026-12-24 18:00", "for 3h", "for good" as a command says it. Raises BadArguments."""
     match [*words]:
         case []:
             return {}
@@ -52,17 +52,17 @@ def read_until(words: Sequence[str]) -> dict[str, Any]:
             return {"end": "until", "until": " ".join(rest)}
         case _:
             hint = "until 22:00, until 2026-12-24 18:00, for 3h, for good"
-            raise ConfigError([Problem(" ".join(words), "is no end", f"write {hint}")])
+            raise BadArguments([Problem(" ".join(words), "is no end", f"write {hint}")])
 
 
 def read_entries(texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield the entries of a week: "mon-fri 06:00 20.5", each day's of its own. Raises ConfigError."""
+    """Yield the entries of a week: "mon-fri 06:00 20.5", each day's of its own. Raises BadArguments."""
     for text in texts:
         parts = text.lower().split()
         span = _SPAN.fullmatch(parts[0]) if len(parts) == 3 else None
         time = _TIME.fullmatch(parts[1]) if len(parts) == 3 else None
         if span is None or time is None:
-            raise ConfigError([Problem(text, "is no entry of a week", 'write "mon-fri 06:00 20.5"')])
+            raise BadArguments([Problem(text, "is no entry of a week", 'write "mon-fri 06:00 20.5"')])
         first = 0 if span[1] is None else DAYS.index(span[1])
         last = 6 if span[1] is None else first if span[2] is None else DAYS.index(span[2])
         days = range(first, last + 1) if first <= last else [*range(first, 7), *range(last + 1)]

@@ -23,11 +23,19 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """The configuration is wrong: fix it. Carries every problem, not the first."""
+    """The configuration is wrong: fix it. Carries every problem, not the first. `what` is wrong, in words."""
+
+    what = "the configuration is wrong"
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
+
+
+class BadArguments(ConfigError):
+    """What was typed behind a command is wrong."""
+
+    what = "that cannot be done so"
 
 
 class RefusedToStart(Exception):

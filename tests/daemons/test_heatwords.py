@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from daemons.commands.heatwords import house_lines, read_entries, read_target, read_until, read_zone
-from daemons.ops.errors import ConfigError
+from daemons.ops.errors import BadArguments
 
 
 @pytest.mark.parametrize(
@@ -48,19 +48,19 @@ def test_a_week_is_written_in_spans_of_days() -> None:
 
 @pytest.mark.parametrize("typed", ["warm", "", "21.5X", "20,5"])
 def test_what_is_no_target(typed: str) -> None:
-    with pytest.raises(ConfigError, match=r"21\.5, 70F"):
+    with pytest.raises(BadArguments, match=r"21\.5, 70F"):
         read_target(typed)
 
 
 @pytest.mark.parametrize("typed", [["until"], ["22:00"], ["for"]])
 def test_what_is_no_end(typed: list[str]) -> None:
-    with pytest.raises(ConfigError, match="is no end"):
+    with pytest.raises(BadArguments, match="is no end"):
         read_until(typed)
 
 
 @pytest.mark.parametrize("typed", ["mon 06:00", "mon-xyz 06:00 20", "mon 25:00 20", "mon 06:00 20 more"])
 def test_what_is_no_entry(typed: str) -> None:
-    with pytest.raises(ConfigError, match="is no entry"):
+    with pytest.raises(BadArguments, match="is no entry"):
         list(read_entries([typed]))
 
 
