@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute
 
 from daemons.heating.config import NasConfig
 from daemons.heating.history import tables
+from daemons.heating.history.trimming import keep_trimmed
 from daemons.heating.office import HouseOffice
 from daemons.heating.ranks import rank_of
 from daemons.heating.replica import check, kept
@@ -64,7 +65,7 @@ class Nas(HubDaemon):
             environment=self.environment, store=self.store, tokens=self.tokens, admission=self.admission,
             trail=self.trail, limits=self.limits, on_unread=self.changes.tell_again, hazards=self.hazards,
             check_s=self.config.check_h * 3600.0, check_since_s=_check_since_s(self.config),
-            reacher=self._reacher,
+            switch_s=self.config.command_s, reacher=self._reacher,
         )  # fmt: skip
         self._make_office(self.houses, crowded=lambda: "", on_step=lambda by_s: None)
         self.figures = NasFigures(
@@ -84,6 +85,7 @@ class Nas(HubDaemon):
         """Serve until cancelled. Started: pages, API and link answer."""
         assets = heating_assets(read_assets())
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep_trimmed, self.store, self.config.history.keep(), self.environment.utc_now)
             await self._serve(nursery, self._routes(assets), assets, None)
             task_status.started(self)
 

@@ -9,7 +9,7 @@ import apsw
 import trio
 from attrs import define, field
 
-from daemons.heating.look import STALE_AFTER_S, Changes
+from daemons.heating.look import STALE_AFTER_S, SWITCH_S, Changes
 from daemons.heating.plant import Plant
 from daemons.heating.primary.primary import Primary
 from daemons.heating.settings import Settings
@@ -47,6 +47,7 @@ class HereLook:
     dialer: Callable[[], Dialer | None] = lambda: None
     changes: Changes = field(factory=Changes)
     is_here: bool = field(default=True, init=False)
+    switch_s: float = field(default=SWITCH_S, init=False)
     _decided_at: float | None = field(default=None, init=False)  # by Trio's clock
     _done: deque[dict[str, Any]] = field(factory=lambda: deque(maxlen=COMMANDS_MAX), init=False)
 

@@ -5,7 +5,6 @@ in order, as soon as that takes it.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from math import floor
 from zoneinfo import ZoneInfo
 
@@ -17,8 +16,9 @@ from attrs import define, field
 from daemons.heating.clock import HouseClock
 from daemons.heating.control.changes import apply_action
 from daemons.heating.history import write
-from daemons.heating.history.retention import HistoryKeep, trim
+from daemons.heating.history.retention import HistoryKeep
 from daemons.heating.history.sampling import Sampler
+from daemons.heating.history.trimming import keep_trimmed
 from daemons.heating.plant import Plant
 from daemons.heating.primary.backlog import Backlog, Lot
 from daemons.heating.primary.capacity import DAY_S, DayTold, capacity_days, expected
@@ -39,7 +39,6 @@ _log = structlog.stdlib.get_logger("pitlink.heating")
 CHANNEL = "event"
 LATER_S = 1.0
 """Between attempts of a disk that takes nothing."""
-TRIM_S = 600.0
 TOLD_DAYS = 30
 
 _TOLD = """INSERT INTO heat_told (day, messages, body_bytes) VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE
@@ -137,7 +136,7 @@ class Primary:
     async def run(self) -> None:
         """Put on the disk what is decided. Never returns."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._trim)
+            nursery.start_soon(keep_trimmed, self.store, self.keep, self._sure_utc)
             while True:
                 with trio.move_on_after(LATER_S if self.fault is not None else float("inf")):
                     await self._wake.wait()
@@ -251,14 +250,6 @@ class Primary:
         )
         return floor(days)
 
-    async def _trim(self) -> None:
-        """Let go of history that is too old or too much, a little at a time."""
-        while True:
-            now = self.clock.instant()
-            gone = int(now.is_sure)
-            try:
-                while gone:
-                    gone = await self.store.transact(partial(trim, keep=self.keep, now=now.utc))
-            except StorageError as exc:
-                _log.debug("history.trim_failed", error=exc.detail)
-            await trio.sleep(TRIM_S)
+    def _sure_utc(self) -> float | None:
+        now = self.clock.instant()
+        return now.utc if now.is_sure else None

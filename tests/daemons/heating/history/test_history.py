@@ -1,13 +1,19 @@
 """A house's history in the database: curves, events, figures, what is replaced and what goes."""
 
+from pathlib import Path
+
 import apsw
 import pytest
+import trio
+from trio.testing import MockClock
 
 from daemons.heating.history.figures import metrics
 from daemons.heating.history.read import POINTS_MAX, events, house_numbers, series, sources
 from daemons.heating.history.retention import HistoryKeep, history_bytes, trim
+from daemons.heating.history.tables import MIGRATIONS
+from daemons.heating.history.trimming import TRIM_S, keep_trimmed
 from daemons.heating.history.write import add_events, add_samples, house_of, read_chunks, replace
-from daemons.store import fetch
+from daemons.store import fetch, open_store
 from protocol.heating import EventKind, HeatEvent
 from protocol.heatsamples import HeatSamples, Sample
 from tests.daemons.heating.history.houses import START, days, message, open_history
@@ -253,3 +259,23 @@ def test_with_too_many_bytes_the_oldest_samples_go_then_events() -> None:
     assert len(events(conn, house)) == 100
     drain(conn, HistoryKeep(bytes_max=1), now)
     assert events(conn, house) == []
+
+
+async def test_what_is_too_old_goes_by_itself(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with open_store(tmp_path / "h.db", migrations=MIGRATIONS, inline=True) as store:
+
+        def fill(conn: apsw.Connection) -> int:
+            house = house_of(conn, "home")
+            add_samples(conn, house, days(3, ("living",)))
+            return house
+
+        house = await store.transact(fill)
+        times: list[float | None] = [None, START + 3 * DAY]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep_trimmed, store, HistoryKeep(samples_days=1), lambda: times[0])
+            await trio.sleep(1)
+            assert len(await store.read(lambda conn: read_chunks(conn, house, 0, 2**40))) == 3 * 288
+            times.pop(0)
+            await trio.sleep(TRIM_S)
+            assert len(await store.read(lambda conn: read_chunks(conn, house, 0, 2**40))) == 288
+            nursery.cancel_scope.cancel()
