@@ -30,13 +30,15 @@ class Lock:
 @frozen
 class Demand:
     """What the zones ask of the boiler. `asked`: somebody wants heat; `ready`: and his valve is open. `open_count`: valves
-    that are open, `kept_count`: of them those that would be without the boiler, too."""
+    that are open, `kept_count`: of them those that would be without the boiler, too. `is_stuck`: if nobody asks,
+    somebody would whose valve does not open."""
 
     asked: bool
     ready: bool
     is_frost: bool
     open_count: int
     kept_count: int
+    is_stuck: bool = False
     withheld: str = ""
 
 
@@ -142,7 +144,7 @@ class Burner:
         if self.lock is not None:
             self.key = ("locked", self.lock.words)
         elif not demand.asked:
-            self.key = ("off",)
+            self.key = ("stuck",) if demand.is_stuck else ("off",)
         elif demand.withheld:
             self.key = ("withheld", demand.withheld)
         elif not demand.ready or demand.kept_count < self.need:
@@ -189,7 +191,8 @@ class Burner:
         if name == "max-run":
             return f"off for {span(self.plan.rest_s)}: has burnt for {span(self.plan.max_run_s)}, the longest it may"
         return {
-            "off": "no zone wants heat", "min-on": "burns on: its minimum on time", "valves": "waits for valves to open",
+            "off": "no zone wants heat", "stuck": "off: heat is wanted only where valves seem stuck",
+            "min-on": "burns on: its minimum on time", "valves": "waits for valves to open",
             "shut": "off at once: too few valves are open", "warm": "the water is warm enough",
             "calls": "a zone calls", "fires": "it fires by itself",
         }[str(name)]  # fmt: skip

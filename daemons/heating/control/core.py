@@ -240,7 +240,7 @@ class Control:
 
     def _burn(self) -> None:
         burner, mono, runs = self.burner, self.scene.mono, self.runs
-        asking = [run for run in runs if run.is_on and run.heat]
+        asking = [run for run in runs if run.asks]
         ready = [run for run in asking if run.is_ready(mono)]
         water = any(run.plan.kind is ZoneKind.DHW for run in ready)
         # While rooms still close for the tank's sake their water is not made that hot.
@@ -259,7 +259,8 @@ class Control:
             ready=bool(ready),
             is_frost=any(run.is_frost for run in asking),
             open_count=len(open_),
-            kept_count=sum(1 for run in open_ if run.heat or run.extra or run.exercising or run.shed),
+            kept_count=sum(1 for run in open_ if run.asks or run.extra or run.exercising or run.shed),
+            is_stuck=any(run.is_on and run.heat for run in runs),
             withheld=self._withheld(asking),
         )
         resting = burner.resting
@@ -315,7 +316,7 @@ class Control:
         open_ = [run for run in self.runs if run.is_ready(mono)]
         residual = plan.output is not None and mono - burner.residual_at < plan.overrun_s
         wanted = burner.is_on or (bool(open_) and (residual or burner.too_hot()))
-        wanted = wanted or any(run.heat or run.shed for run in open_)
+        wanted = wanted or any(run.asks or run.shed for run in open_)
         cause = "water is to flow" if wanted else "off: no water is to flow"
         due = self.pump_exercising or (plan.exercise_s > 0 and mono - self.pump_moved_at >= plan.exercise_s)
         self.pump_exercising = not wanted and due and any(run.exercising for run in open_)

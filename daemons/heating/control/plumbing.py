@@ -69,8 +69,10 @@ def choose_extras(runs: Sequence[ZoneRun], need: int, mono: float) -> None:
     """Have other zones open, where too few are for the boiler; the ones that are open first, then the coolest."""
     for run in runs:
         run.extra = False
-    counted = sum(1 for run in runs if run.heat and run.is_on and not run.stuck)
-    if counted >= need or not any(run.heat and run.is_on for run in runs):
+    asking = [run for run in runs if run.asks]
+    # Where a valve seems stuck, another one is opened for the flow only if somebody else wants heat, too.
+    counted = sum(1 for run in asking if not run.stuck) or len(asking)
+    if counted >= need or not asking:
         return
     able = [run for run in runs if not run.heat and _may_help(run, mono)]
     able.sort(key=lambda run: (not run.is_on, _surplus(run)))

@@ -19,7 +19,7 @@ __all__ = ["Shown"]
 _STATES = {
     "locked": "locked out", "fire": "firing", "min-on": "firing", "min-off": "waits", "rest": "rests",
     "max-run": "rests", "starts": "waits", "valves": "waits", "few": "waits", "withheld": "withheld",
-    "warm": "warm", "close": "off", "shut": "off", "off": "off", "calls": "called", "fires": "firing",
+    "warm": "warm", "close": "off", "shut": "off", "off": "off", "stuck": "off", "calls": "called", "fires": "firing",
 }  # fmt: skip
 
 

@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from attrs import define
 
 from daemons.heating.control.burner import Burner
-from daemons.heating.control.zonerun import ZoneRun
+from daemons.heating.control.zonerun import TRIES, ZoneRun
 
-__all__ = ["TRIES", "Suspects"]
-
-TRIES = 3
-"""How often a stuck valve is closed and opened again."""
+__all__ = ["Suspects"]
 
 _SHUT_S = 1800.0
 """A pipe that was hot has this long to cool before it is blamed."""

@@ -6,7 +6,10 @@ from daemons.heating.control.senses import Sensor
 from daemons.heating.control.targets import Wish, Wishes
 from daemons.heating.plant import ZonePlan
 
-__all__ = ["Key", "ZoneRun"]
+__all__ = ["TRIES", "Key", "ZoneRun"]
+
+TRIES = 3
+"""How often a stuck valve is closed and opened again."""
 
 Key = tuple[object, ...]
 """Why something is as it is: a name and what belongs to it. While it is the same, so are the words."""
@@ -64,6 +67,12 @@ class ZoneRun:
     def celsius(self) -> float | None:
         """The room's temperature, if it is known."""
         return None if self.room is None else self.room.celsius
+
+    @property
+    def asks(self) -> bool:
+        """Does it ask the boiler for heat? Not through a valve that stayed stuck, however often it was moved: but for frost
+        that one is served with others only. Hot water with nowhere to go would lock the boiler for the whole house."""
+        return self.is_on and self.heat and (self.is_frost or not self.stuck or self.tries < TRIES)
 
     def is_ready(self, mono: float) -> bool:
         """Has its valve had the time to open?"""

@@ -3,7 +3,7 @@
 import pytest
 from attrs import evolve
 
-from daemons.heating.control.suspects import TRIES
+from daemons.heating.control.zonerun import TRIES
 from daemons.heating.plant import BurnerPlan
 from tests.daemons.heating.control.rig import Rig, manual, plant_of, zone
 
@@ -94,12 +94,30 @@ def test_a_pipe_that_stays_cold_is_a_stuck_valve_that_is_moved_some_times() -> N
     made.run(3 * 3600)
     alarm = made.alarm("stuck")
     assert alarm is not None and (alarm.of, alarm.severity) == ("living", "warning")
-    assert made.is_on("living")  # it goes on trying to heat
+    assert made.is_on("living") and not made.is_on("bed")
+    # It stays open for whenever others are heated; for it alone the water would have nowhere to go.
+    assert (
+        not made.burns and made.last.state.boiler.cause == "off: heat is wanted only where valves seem stuck"
+    )
     moved = [cause for kind, cause in made.told("living") if kind == "OFF"]
     assert moved == ["closed and opened again: its valve seems stuck"] * TRIES
+    made.temps["bed-room"] = 19.5
+    made.run(240)
+    assert made.burns and made.is_on("bed")
     made.temps["living-pipe"] = 46.0
     made.run(60)
     assert made.alarm("stuck") is None
+
+
+def test_frost_behind_a_stuck_valve_is_tried_for_all_the_same() -> None:
+    made = rig()
+    made.temps["living-pipe"] = 20.0
+    made.run(3 * 3600)
+    assert not made.burns
+    for celsius in (16.0, 12.0, 8.0, 6.5):
+        made.temps["living-room"] = celsius
+        made.run(120)
+    assert made.burns
 
 
 def test_a_reset_by_hand_has_it_tried_again() -> None:
