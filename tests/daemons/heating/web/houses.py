@@ -54,6 +54,7 @@ class House:
 
     name: str = "lodge"
     is_here: bool = False
+    switch_s: float = 30.0
     speed: float = 1.0
     now: Callable[[], float] = lambda: NOW
     age: float | None = 2.0

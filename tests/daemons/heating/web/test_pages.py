@@ -240,7 +240,7 @@ def test_offline_is_seen_from_across_the_room(shown: Any) -> None:
         "OFFLINE",
         "66 min old",
         "No word from the house: the link is down.",
-        "BURNING, WHEN LAST HEARD OF".capitalize(),
+        "Burning, when last heard of",
     )
     stand.call(lambda here: here.house.put(connected=True, age=1.0))
     tab.until("document.getElementById('stale').hidden")
