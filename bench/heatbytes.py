@@ -85,7 +85,8 @@ async def _day(world: World, hours: float) -> dict[str, Any]:
 
 def batches(states: list[HouseState]) -> list[int]:
     """Return the bytes of each update that these states lead to, after the compression of one connection."""
-    compressor, known, found = Compressor(), dict[str, bytes](), []
+    compressor, known = Compressor(), dict[str, bytes]()
+    found: list[int] = []
     steady: HouseState | None = None
     for number, state in enumerate(states):
         seq = number + 1

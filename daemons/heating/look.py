@@ -74,6 +74,10 @@ class HouseLook(Protocol):
     def state(self) -> HouseState | None:
         """Return the newest state; None: nothing was ever heard of this house."""
 
+    @property
+    def switch_s(self) -> float:
+        """How long a switch is good when whoever gives it does not say."""
+
     def age_s(self) -> float | None:
         """Return for how many real seconds the state has not been confirmed; None: not known."""
 
@@ -118,7 +122,7 @@ class HouseLook(Protocol):
         """Forget a dead letter and return it. Audited. Raises KeyError, RequestError."""
 
 
-def lifetime_of(action: HeatAction) -> float:
+def lifetime_of(action: HeatAction, switch_s: float = SWITCH_S) -> float:
     """Return for how many seconds a command is good when nobody has said: a switch must not act when nobody waits."""
     is_switch = isinstance(action, HeatSwitch | HeatUnlock) or getattr(action, "is_on", None) is not None
-    return SWITCH_S if is_switch else OTHER_S
+    return switch_s if is_switch else OTHER_S

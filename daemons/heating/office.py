@@ -116,7 +116,7 @@ class HouseOffice:
             command = await look.command(
                 action,
                 identity,
-                lifetime_s=lifetime_of(action) if lifetime_s is None else lifetime_s,
+                lifetime_s=lifetime_of(action, look.switch_s) if lifetime_s is None else lifetime_s,
                 against=params["against"],
             )
         except TooManyCommands as exc:

@@ -8,7 +8,7 @@ import apsw
 from attrs import define, field
 
 from daemons.heating.history import write
-from daemons.heating.look import STALE_AFTER_S, Changes
+from daemons.heating.look import STALE_AFTER_S, SWITCH_S, Changes
 from daemons.heating.plant import Plant
 from daemons.heating.replica.heard import Heard
 from daemons.heating.settings import Settings
@@ -74,6 +74,7 @@ class House:
     store: Store
     trail: AuditTrail
     is_here: bool = field(default=False, init=False)
+    switch_s: float = SWITCH_S
     checked: Callable[[], dict[str, Any]] = field(default=dict)
     """What the check of the replica says of itself."""
     _desk_look: DeskLook = field(init=False)

@@ -11,7 +11,7 @@ import trio
 from attrs import define, field, frozen
 
 from daemons.heating.history.write import house_of
-from daemons.heating.look import Changes, HouseLook
+from daemons.heating.look import SWITCH_S, Changes, HouseLook
 from daemons.heating.replica.check import ReplicaCheck
 from daemons.heating.replica.heard import Heard, subscribers
 from daemons.heating.replica.house import House, HouseRecord
@@ -50,6 +50,8 @@ class Houses(Roster[Lodger]):
     """From one check of each replica to the next."""
     check_since_s: float = 0.0
     """How far back it goes; 0: as far as both ends do."""
+    switch_s: float = SWITCH_S
+    """How long a switch is good when whoever gives it does not say."""
     reacher: Callable[[Peer], Reacher | None] = lambda peer: None
     """What dials a house from here; None: it dials."""
     changes: Changes = field(factory=Changes, init=False)
@@ -77,7 +79,7 @@ class Houses(Roster[Lodger]):
         await heard.load()
         check = ReplicaCheck(heard, self.store, self.check_s, self.check_since_s)
         await check.load()
-        look = House(name, heard, record, desk, durable, self.store, self.trail, check.told)
+        look = House(name, heard, record, desk, durable, self.store, self.trail, self.switch_s, check.told)
         nursery.start_soon(heard.run)
         nursery.start_soon(check.run)
         if (reacher := self.reacher(peer)) is not None:

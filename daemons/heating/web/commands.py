@@ -76,7 +76,7 @@ class Commands:
             refused = _TooMany(wait_s)
             await self.access.trail.note_refused(identity.who, "command", look.name, refused.words)
             raise refused
-        lifetime_s = given.get("lifetime_s", lifetime_of(action))
+        lifetime_s = given.get("lifetime_s", lifetime_of(action, look.switch_s))
         command = await look.command(action, identity, lifetime_s=lifetime_s, against=given.get("against", 0))
         where = f"/api/houses/{look.name}/commands/{command['id']}"
         status = 202 if command["status"] in _UNDECIDED else 200

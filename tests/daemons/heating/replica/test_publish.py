@@ -1,5 +1,7 @@
 """What a house tells: sensors that flicker by a step tell nothing, what fails or switches is told whatever was told last."""
 
+from typing import Any
+
 import pytest
 from attrs import evolve
 
@@ -14,7 +16,7 @@ HOUSE = HouseState(
 )
 
 
-def _with(**changes: object) -> HouseState:
+def _with(**changes: Any) -> HouseState:
     return evolve(HOUSE, at=110.0, zones=(evolve(HOUSE.zones[0], **changes),))
 
 
@@ -35,7 +37,7 @@ def _with(**changes: object) -> HouseState:
     ],
 )
 def test_temperatures_are_told_when_they_are_others(
-    now: dict[str, object], holds: bool, celsius: float | None, supply: float
+    now: dict[str, Any], holds: bool, celsius: float | None, supply: float
 ) -> None:
     zone = steadied(_with(**now), HOUSE, holds=holds).zones[0]
 
