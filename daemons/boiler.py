@@ -31,6 +31,7 @@ from daemons.heating.housefile import read_house
 from daemons.heating.office import HouseOffice
 from daemons.heating.plant import Plant
 from daemons.heating.primary import tables as primary_tables
+from daemons.heating.primary.aside import open_ground
 from daemons.heating.primary.deeds import HouseDeeds
 from daemons.heating.primary.figures import BoilerFigures
 from daemons.heating.primary.here import HereLook
@@ -59,7 +60,7 @@ from daemons.ops.lifecycle import run_process
 from daemons.ops.metrics import metrics_route
 from daemons.ops.tokens import TOKENS_FILE, TokenTable
 from daemons.pair import executor
-from daemons.pair.site import SiteDaemon, open_site
+from daemons.pair.site import SiteDaemon
 from daemons.pair.siteactions import channel_actions
 from daemons.store import StorageError
 from daemons.web.assets import Assets, read_assets
@@ -244,24 +245,26 @@ async def open_boiler(
     """Open house file, state folder and hardware, and make the daemon; `run` it inside the block. Leaving it drives every
     relay off before anything else is closed. `inline`: for the simulation; `hazards`: what breaks it on purpose.
 
-    Raises ConfigError for the house file; StorageError when the folder is held by another daemon, not writable, or its
-    file is corrupt; RefusedToStart when relays or sensors cannot be had.
+    A file that is corrupt is put aside and begun anew. Raises ConfigError for the house file; StorageError when the folder
+    is held by another daemon or not writable; RefusedToStart when relays or sensors cannot be had.
     """
     environment = environment or Environment()
     plant, wiring = read_house(config.house_file)
     if config.gpio:
         wiring = evolve(wiring, gpio=config.gpio)
-    async with open_site(config, Boiler.kind, MIGRATIONS, inline=inline) as (store, authority):
-        authority.write_now(lambda conn: make_hub_id(conn, environment.urandom))
+    async with open_ground(config, Boiler.kind, MIGRATIONS, environment.utc_now, inline=inline) as ground:
+        ground.authority.write_now(lambda conn: make_hub_id(conn, environment.urandom))
         with ExitStack() as stack:
             try:
                 hardware = stack.enter_context(open_hardware(wiring, config))
             except (HardwareError, OSError) as exc:
                 raise RefusedToStart(f"the house cannot be controlled: {exc}") from exc
-            yield Boiler(
-                config=config, environment=environment, store=store, authority=authority, inline=inline,
-                hazards=hazards, plant=plant, hardware=hardware,
+            boiler = Boiler(
+                config=config, environment=environment, store=ground.store, authority=ground.authority,
+                inline=inline, hazards=hazards, plant=plant, hardware=hardware,
             )  # fmt: skip
+            boiler.health.warn("begun-anew", "; ".join(ground.words))
+            yield boiler
 
 
 def main(config: BoilerConfig) -> int:
