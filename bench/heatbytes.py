@@ -106,7 +106,7 @@ def batches(states: list[HouseState]) -> list[int]:
 def as_json(states: list[HouseState]) -> list[int]:
     """Return the bytes of each batch as the seed sends it."""
     known: dict[str, Any] = {}
-    found = []
+    found: list[int] = []
     for state in states:
         zones = {}
         for zone in state.zones:

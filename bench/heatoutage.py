@@ -2,8 +2,8 @@
 
 The link is cut; the house goes on heating, sampling and switching, both daemons are killed at random moments, commands
 are given at the nas meanwhile. Then the link is back. Told are the bytes until both histories are the same, and the
-processor's seconds that both daemons worked for it. Wrong is: a difference left, anything doubled, an expired command that ran, one
-that was to run and did not, or ran twice.
+processor's seconds that both daemons worked for it. Wrong is: a difference left, anything doubled, an expired command
+that ran, one that was to run and did not, or ran twice.
 
     .venv/bin/python -m bench.heatoutage --hours 24
     .venv/bin/python -m bench.heatoutage --hours 168 --kills 20
