@@ -69,6 +69,7 @@ class ControlLoop:
     completed_at: float = field(factory=trio.current_time, init=False)  # by Trio's clock
     _wrong: str = field(default="", init=False)  # in this round
     _driven: dict[str, bool] = field(factory=dict, init=False)  # as far as is known
+    _shut: Set[str] = field(default=frozenset(), init=False)  # relays of zones that did not go on
     _poked: trio.Event = field(factory=trio.Event, init=False)
     _stopped: bool = field(default=False, init=False)
 
@@ -127,7 +128,10 @@ class ControlLoop:
 
     def _drive(self, outputs: Mapping[str, bool]) -> bool:
         """Drive relays; False when they could not be, and all are off. A zone's relay that does not go on keeps no other
-        zone cold; one that does not go off, and burner or pump that do not do as they are told, end all heat."""
+        zone cold, but burner and pump stay off while no other is on: control takes a valve for open that was told to be.
+        One that does not go off, and burner or pump that do not do as they are told, end all heat."""
+        if self._goes_nowhere(outputs):
+            outputs = {id_: is_on and id_ not in self.vital for id_, is_on in outputs.items()}
         try:
             self.hardware.drive(outputs)
         except HardwareError as exc:
@@ -138,8 +142,18 @@ class ControlLoop:
             if not failed or failed & self.vital or not all(outputs.get(id_, False) for id_ in failed):
                 self._off()
                 return False
+            self._shut = frozenset(failed)
+            if self._goes_nowhere(outputs):
+                return self._drive(outputs)
+        else:
+            self._shut = frozenset()
         self._driven = dict(outputs)
         return True
+
+    def _goes_nowhere(self, outputs: Mapping[str, bool]) -> bool:
+        """Would there be heat, and no relay of a zone on that lets it go anywhere?"""
+        on = {id_ for id_, is_on in outputs.items() if is_on}
+        return bool(self._shut & on) and bool(on & self.vital) and not on - self.vital - self._shut
 
     async def _keep(self, now: Instant, decision: Decision) -> None:
         """Wait until the decision is on the disk, but no longer than `commit_s`."""

@@ -169,6 +169,29 @@ async def test_a_valve_that_does_not_open_keeps_no_other_room_cold(
     error_logs.expect("relays.failed")
 
 
+async def test_nothing_burns_for_the_one_room_whose_valve_does_not_open(
+    autojump_clock: MockClock, error_logs: ErrorLogs
+) -> None:
+    rig = Rig(broken={"hall"})
+    loop = rig.loop()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(loop.run)
+        for _ in range(2):
+            did = await after_a_round(rig, loop, hall=True, burner=True)
+            assert did[-1] == "pulse"
+            assert not rig.relays["burner"]
+        assert {"hall": True, "burner": True} not in did  # not even for a moment, once that is known
+        await after_a_round(rig, loop, hall=True, bath=True, burner=True)
+        assert rig.relays["burner"]
+        rig.broken = set()
+        await after_a_round(rig, loop, hall=True, burner=True)
+        await after_a_round(rig, loop, hall=True, burner=True)
+        assert rig.relays["burner"] and rig.relays["hall"] and not rig.relays["bath"]
+        assert loop.words == ""
+        nursery.cancel_scope.cancel()
+    error_logs.expect("relays.failed")
+
+
 @pytest.mark.parametrize(
     ("broken", "was", "wanted"), [("burner", {}, {"burner": True}), ("hall", {"hall": True}, {})]
 )
