@@ -33,6 +33,8 @@ KEEP_S = 5.0
 """What is heard is on disk so long after it at most: a state is told anew at the next connection anyhow."""
 KEEP_AGE_S = 60.0
 """Where nothing but the age moves on."""
+SKEW_S = 5.0
+"""So far ahead of our clock may be what was true before a restart of ours."""
 
 _Table = Mapping[str, bytes]
 
@@ -57,6 +59,7 @@ class Heard:
     _foreign: dict[str, str] = field(factory=dict, init=False)  # words, by topic
     updates: int = field(default=0, init=False)
     _as_of: float | None = field(default=None, init=False)  # of the state, UTC by our clock
+    _true_at: float | None = field(default=None, init=False)  # the same by Trio's, if it was told in this run
     _kept: Kept = field(factory=Kept, init=False)
     _written: dict[str, dict[str, bytes]] = field(factory=dict, init=False)  # rows on disk, by topic
     _kept_at: float = field(default=-KEEP_AGE_S, init=False)  # monotonic
@@ -71,8 +74,14 @@ class Heard:
     # --- what is known -------------------------------------------------------------------------------------------
 
     def age_s(self) -> float | None:
-        """Return for how many real seconds the state has not been confirmed; None: nothing was ever told."""
-        return None if self._as_of is None else max(0.0, self.environment.utc_now() - self._as_of)
+        """Return for how many real seconds the state has not been confirmed; None: nothing was ever told, or it is not
+        known: this machine's clock, since a restart, is behind what was true before that."""
+        if self._as_of is None:
+            return None
+        age_s = self.environment.utc_now() - self._as_of
+        if self._true_at is not None:  # a clock that is set back makes nothing younger
+            return max(0.0, age_s, trio.current_time() - self._true_at)
+        return None if age_s < -SKEW_S else max(0.0, age_s)
 
     def house_now(self) -> float | None:
         """Return the house's own time now."""
@@ -184,7 +193,8 @@ class Heard:
         connection = self.peer.connection
         if connection is None:
             return False
-        self._as_of = self.environment.utc_now() - max(0.0, connection.peer_utc_at_most() - site_us / 1e6)
+        age_s = max(0.0, connection.peer_utc_at_most() - site_us / 1e6)
+        self._as_of, self._true_at = self.environment.utc_now() - age_s, trio.current_time() - age_s
         return True
 
     def _read_state(self, table: _Table, as_of_us: int) -> None:

@@ -61,6 +61,27 @@ def test_a_nas_that_was_off_shows_what_it_knew_as_old_as_it_is() -> None:
     run_farm(main)
 
 
+def test_a_clock_that_is_set_back_makes_no_state_younger() -> None:
+    async def main(farm: Farm) -> None:
+        async with farm.nas() as nas:
+            look = nas.houses[SITE].look
+            async with farm.house() as house:
+                house.warm(living=20.41)
+                await until(lambda: look.state() is not None)
+            farm.world.skew_s["nas"] = -3600.0
+            await trio.sleep(600)
+            with farm.world.net.host("nas"):
+                age_s = look.age_s()
+            assert age_s is not None and age_s > 599
+        async with farm.nas() as nas:  # and behind after a restart: nobody knows how old it is
+            look = nas.houses[SITE].look
+            with farm.world.net.host("nas"):
+                assert look.state() is not None
+                assert look.age_s() is None
+
+    run_farm(main)
+
+
 def test_events_and_samples_are_in_the_history_once_and_a_restart_is_noticed() -> None:
     async def main(farm: Farm) -> None:
         async with farm.nas() as nas:
