@@ -1,4 +1,4 @@
-"""The settings as JSON, for files, rows and people; one zone's as CBOR of the same shape."""
+"""The settings as JSON, for files, rows and people."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,9 +13,8 @@ from daemons.heating.settings import (
     Week,
     ZoneSettings,
 )
-from protocol import cbor
 
-__all__ = ["VERSION", "from_json", "pack", "to_json", "unpack"]
+__all__ = ["VERSION", "from_json", "to_json"]
 
 VERSION = 1
 
@@ -58,19 +57,6 @@ def from_json(value: Mapping[str, Any]) -> Settings:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"these are no settings: {error!r}") from error
-
-
-def pack(zone: ZoneSettings) -> bytes:
-    """Return one zone's as bytes."""
-    return cbor.encode(_zone_to(zone))
-
-
-def unpack(data: bytes) -> ZoneSettings:
-    """Return the zone's that `pack` made. Raises ValueError or protocol.errors.RemoteProtocolError."""
-    try:
-        return _zone_from(cbor.decode(data))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"these are no settings of a zone: {error!r}") from error
 
 
 def _zone_to(zone: ZoneSettings) -> dict[str, Any]:

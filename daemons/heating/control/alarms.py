@@ -80,3 +80,10 @@ class AlarmBook:
         for code, of, severity, words, since in kept:
             alarm = Alarm(code, of, Severity(severity), words, 0.0)
             self._standing[code, of] = _Standing(alarm, moved(since), mono)
+
+    def put_back(self, kept: Sequence[Sequence[Any]], moved: Callable[[float], float]) -> None:
+        """Begin those that still stand when they began, now that it is known how long ago that was."""
+        for code, of, _, _, since in kept:
+            standing = self._standing.get((code, of))
+            if standing is not None:
+                standing.since = min(standing.since, moved(since))

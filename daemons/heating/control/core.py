@@ -133,9 +133,9 @@ class Control:
         became_sure = now.is_sure and not last.is_sure
         if became_sure or abs(now.utc - now.mono - scene.offset) > _STEP_S:
             scene.offset = now.utc - now.mono
-            self.book.date(scene.offset)
             if became_sure:
                 recall_moves(self, now, self.begun)
+            self.book.date(scene.offset)
             self.must_remember = True
         self.burner.starts.turn(scene)
 

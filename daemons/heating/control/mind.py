@@ -78,7 +78,7 @@ def recall(control: Control, now: Instant) -> list[str]:
 
 
 def recall_moves(control: Control, now: Instant, begun: float) -> None:
-    """Now that the time is known: when valves and pump were moved last, for those that nobody has moved since the start.
+    """Now that the time is known: since when alarms stand, and when valves and pump were moved last that nobody has since.
     A house whose Pi starts anew each week would never move them otherwise."""
     past, kept = control.past, control.past.kept
     if not kept:
@@ -89,3 +89,4 @@ def recall_moves(control: Control, now: Instant, begun: float) -> None:
             run.moved_at = past.moved(old["moved"], now)
     if control.pump_moved_at == begun:
         control.pump_moved_at = past.moved(kept["pump"][1], now)
+    control.book.put_back(kept["alarms"], lambda then: past.moved(then, now))

@@ -12,7 +12,7 @@ from daemons.heating.control import apply_action
 from daemons.heating.control.targets import in_force
 from daemons.heating.plant import Plant, ZoneKind
 from daemons.heating.settings import Entry, Mode, OverrideEnd, Settings, Target, ZoneSettings
-from daemons.heating.settingscodec import from_json, pack, to_json, unpack
+from daemons.heating.settingscodec import from_json, to_json
 from daemons.heating.state import Instant
 from protocol.heating import (
     HeatAction,
@@ -255,8 +255,6 @@ def test_whatever_is_asked_the_settings_stay_sound_and_can_be_kept(actions: list
         made = after
         assert is_within(PLANT, made)
         assert from_json(to_json(made)) == made
-        for own in made.zones.values():
-            assert unpack(pack(own)) == own
         if not isinstance(action, HeatUnlock):  # done twice is as done once; resets alone are counted
             assert done(action, made) is made
 

@@ -127,6 +127,20 @@ def test_alarms_stand_over_a_restart_and_are_not_told_twice() -> None:
     assert [kind for kind, _ in made.told("living-room")] == ["ALARM"]
 
 
+def test_an_alarm_has_its_beginning_back_when_the_time_is_known_again() -> None:
+    made = Rig(plain_plant(), manual(20.0))
+    made.step()
+    made.run(300)
+    alarm = made.alarm("sensor")
+    assert alarm is not None and alarm.since == NOON + 60
+    made.restart(off_s=600.0, boot="two", is_sure=False)
+    made.run(60)
+    made.is_sure = True
+    made.run(10)
+    again = made.alarm("sensor")
+    assert again is not None and again.since == pytest.approx(NOON + 60)
+
+
 def test_what_is_held_for_a_lost_sensor_is_over_when_nobody_knows_for_how_long_it_was() -> None:
     policy = LossPolicy(kind=OnLoss.HOLD, hold_s=3600.0)
     made = Rig(plain_plant(on_loss=policy), manual(20.0))
