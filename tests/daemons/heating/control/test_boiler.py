@@ -344,6 +344,20 @@ def test_a_boiler_that_is_only_watched_is_called_by_its_valves() -> None:
     assert alarm is not None and alarm.words == "the boiler fires for 10 min and no zone calls"
 
 
+def test_a_watched_boiler_that_is_too_hot_is_not_called() -> None:
+    plan = BurnerPlan(firing="firing", flow="flow", exercise_s=0.0)
+    made = Rig(plant_of(zone("living", min_on_s=3600.0), burner=plan), manual(20.0))
+    made.temps.update({"living-room": 19.0, "flow": 60.0})
+    made.step()
+    for flow in (80.0, 91.0, 60.0):
+        made.temps["flow"] = flow
+        made.run(60)
+    assert made.last.outputs == {"living-valve": False} and made.last.state.boiler.state == "locked out"
+    made.settings = evolve(made.settings, unlocked={"boiler": 1})
+    made.run(10)
+    assert made.is_on()
+
+
 def test_a_burner_that_does_not_fire_is_told_of() -> None:
     made = rig(burner_=burner(firing="firing"))
     made.contacts["firing"] = False
