@@ -179,14 +179,14 @@ async def test_nothing_burns_for_the_one_room_whose_valve_does_not_open(
         for _ in range(2):
             did = await after_a_round(rig, loop, hall=True, burner=True)
             assert did[-1] == "pulse"
-            assert not rig.relays["burner"]
+            assert not rig.relays.get("burner")
         assert {"hall": True, "burner": True} not in did  # not even for a moment, once that is known
         await after_a_round(rig, loop, hall=True, bath=True, burner=True)
-        assert rig.relays["burner"]
+        assert rig.relays.get("burner")
         rig.broken = set()
         await after_a_round(rig, loop, hall=True, burner=True)
         await after_a_round(rig, loop, hall=True, burner=True)
-        assert rig.relays["burner"] and rig.relays["hall"] and not rig.relays["bath"]
+        assert [id_ for id_, is_on in rig.relays.items() if is_on] == ["hall", "burner"]
         assert loop.words == ""
         nursery.cancel_scope.cancel()
     error_logs.expect("relays.failed")
