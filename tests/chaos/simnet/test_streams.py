@@ -1,7 +1,9 @@
 """The contract of Trio's streams, on the simulated network."""
 
 import errno
+import os
 import struct
+from contextlib import suppress
 
 import pytest
 import trio
@@ -47,6 +49,32 @@ def test_bytes_arrive_in_order_and_whole_however_they_are_cut() -> None:
         latency_s=0.03, jitter_s=0.03, rate_bytes_s=100_000, queue_bytes=5000, loss=0.1, split=0.5
     )
     run_world(1, main, conditions=conditions)
+
+
+def test_os_write_takes_what_there_is_room_for_and_never_waits() -> None:
+    async def main(world: World) -> None:
+        async with connected(world) as (client, server):
+            fd = client.socket.fileno()
+            written = os.write(fd, b"first")
+            with suppress(BlockingIOError):
+                while True:
+                    written += os.write(fd, bytes(100_000))
+            assert 256 * 1024 < written < 350 * 1024
+            data = await read_exactly(server, written)
+            assert data[:5] == b"first" and not any(data[5:])
+            assert os.write(fd, b"more") == 4
+            await client.send_eof()
+            with pytest.raises(BrokenPipeError):
+                os.write(fd, b"behind the end")
+            await client.aclose()
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.write(fd, b"to nobody")
+        read_end, write_end = os.pipe()
+        assert os.write(write_end, b"a real one") == 10
+        for real in (read_end, write_end):
+            os.close(real)
+
+    run_world(1, main)
 
 
 def test_send_waits_while_the_reader_does_not_read() -> None:
