@@ -33,6 +33,9 @@ def zones_of(plant: Plant, name: str) -> list[ZonePlan]:
 
 def wished(zone: ZonePlan, celsius: float | None, is_on: bool | None) -> Target:
     """Return what a zone is to be. Raises ValueError for what it cannot be."""
+    if celsius is None and is_on is None:
+        what = "on or off" if zone.kind is ZoneKind.DHW else "a temperature"
+        raise ValueError(f"say what {zone.id} is to be: {what}")
     if zone.kind is ZoneKind.DHW:
         if is_on is None or celsius is not None:
             raise ValueError(f"{zone.id} is hot water: it takes on or off, not a temperature")
