@@ -34,8 +34,8 @@ _COLUMNS = ", ".join(SUMS)
 _SUMMED = ", ".join(
     f"{name[-3:]}({name})" if name.endswith(("_min", "_max")) else f"sum({name})" for name in SUMS
 )
-_QUARTERS = f"""SELECT (at - ?2) / ?4 AS part, {_SUMMED} FROM heat_quarter
-    WHERE source = ?1 AND at >= ?2 AND at < ?3 GROUP BY part"""
+# A step by itself: grouped in one statement, all rows would be sorted first (measured: twice the time for a year).
+_QUARTERS = f"SELECT {_SUMMED} FROM heat_quarter WHERE source = ? AND at >= ? AND at < ?"
 _DAYS = f"SELECT at, {_COLUMNS} FROM heat_day WHERE source = ? AND at >= ? AND at < ? ORDER BY day"
 _CHUNKS = "SELECT body FROM heat_chunk WHERE house = ? AND at > ? AND at < ? ORDER BY at"
 _EVENTS = """SELECT id, at, source, kind, cause, celsius, supply, outdoor, ran_s FROM heat_event
@@ -94,11 +94,10 @@ def series(
     number = sources(conn, house).get(source)
     if wanted_s < DAY_S and last - first <= QUARTERS_MAX_S:
         step_s = max(QUARTER_S, _up(wanted_s, QUARTER_S))
-        rows = (
-            [] if number is None else fetch(conn, _QUARTERS, (number, first // step_s * step_s, last, step_s))
-        )
         begin = first // step_s * step_s
-        found = [_point(begin + part * step_s, list(sums)) for part, *sums in rows]
+        steps = range(begin, last, step_s) if number is not None else ()
+        summed = [(at, fetch(conn, _QUARTERS, (number, at, min(at + step_s, last)))[0]) for at in steps]
+        found = [_point(at, list(sums)) for at, sums in summed if sums[0]]
         return Series(source, step_s, "quarters", found)
     days: dict[int, tuple[int, Sum]] = {}
     width = max(1, round(wanted_s / DAY_S))
