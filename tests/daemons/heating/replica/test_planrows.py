@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 from attrs import evolve
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemons.heating.plant import Curve, LossPolicy, OnLoss, Plant, SensorPlan, ZoneKind, ZonePlan
@@ -46,11 +46,13 @@ PLANT = Plant(
 
 
 @given(wishes)
+@settings(max_examples=30)
 def test_what_is_wished_is_what_is_read(settings: Settings) -> None:
     assert read_settings(settings_rows(settings)) == settings
 
 
 @given(st.integers(0, 16), st.floats(0, 1e6), st.text(st.characters(codec="utf-8"), max_size=20))
+@settings(max_examples=30)
 def test_what_is_built_is_what_is_read(n_zones: int, some: float, title: str) -> None:
     built = tuple(
         evolve(PLANT.zones[0], id=f"z{number}", title=title, max_run_s=some) for number in range(n_zones)

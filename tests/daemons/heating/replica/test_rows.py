@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 from attrs import evolve
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemons.heating.replica.rows import (
@@ -77,6 +77,7 @@ def houses(draw: st.DrawFn) -> HouseState:
 
 
 @given(houses())
+@settings(max_examples=30)
 def test_what_is_told_is_what_is_read(state: HouseState) -> None:
     assert read_state(state_rows(Told(state)), AT) == Told(state)
 
