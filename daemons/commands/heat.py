@@ -130,7 +130,9 @@ def week(
     *entries: Annotated[
         str, Parameter(help='Such as "mon-fri 06:00 20.5" "sat-sun 08:00 20" "daily 22:00 17".')
     ],
-    clear: Annotated[bool, Parameter(help="Give it an empty week, which says nothing.")] = False,
+    clear: Annotated[
+        bool, Parameter(help="Give it an empty week: 18 °C, as long as it says nothing.")
+    ] = False,
     where: Where = _HERE,
     patience: Patience = _PATIENT,
 ) -> int:
@@ -210,13 +212,24 @@ def commands(
         tries = len(command.get("attempts") or ())
         words = command.get("words") or ""
         do = {key: value for key, value in command["action"].items() if key != "do" and value is not None}
-        said = " ".join(f"{key}={value}" for key, value in do.items())
+        said = " ".join(f"{key}={_short(value)}" for key, value in do.items())
         print(
             printable(
                 f"{command['id']} {command['status']:8} {tries} tried  {command['action']['do']} {said}  {words}".rstrip()
             )
         )
     return 0
+
+
+def _short(value: object) -> str:
+    """Return a value of a command in a word: of the entries of a week how many they are."""
+    return (
+        f"{len(value)} entries"
+        if isinstance(value, list)
+        else f"{len(value)} weeks"
+        if isinstance(value, dict)
+        else f"{value}"
+    )
 
 
 @app.command

@@ -149,7 +149,7 @@ class Plant:
     """Rooms wait for hot water for no longer than this; then both are heated."""
     exercise_hour: int = 11
     unsure_target: float = 18.0
-    """What rooms on automatic want while the time of day is not known."""
+    """What rooms on automatic want while the time of day is not known, and while their week says nothing."""
 
     def zone(self, id_: str) -> ZonePlan:
         """Return a zone. Raises KeyError."""

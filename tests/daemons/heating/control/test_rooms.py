@@ -97,7 +97,6 @@ def test_too_hot_is_off_at_once_whatever_the_minimum() -> None:
 
 FROSTY: Mapping[str, Settings] = {
     "summer": Settings(is_on=False),
-    "no week": Settings(),
     "by hand": manual(5.0),
     "wall thermostat": Settings(zones={"living": ZoneSettings(mode=Mode.THERMOSTAT)}),
     "override": Settings(zones={"living": ZoneSettings(week=(Entry(0, 0, Target(5.0)),))}),
@@ -127,12 +126,19 @@ def test_frost_duty_always(name: str) -> None:
     assert alarm is not None and alarm.severity == "safety"
 
 
-def test_summer_and_a_week_that_says_nothing() -> None:
+def test_summer() -> None:
     made = rig(manual(20.0, is_on=False))
     assert not made.is_on() and made.zone().cause == "heating is off for the summer"
-    made.settings = Settings()
-    made.run(10)
-    assert not made.is_on() and made.zone().cause == "off but for frost: its week says nothing"
+
+
+def test_a_new_house_whose_weeks_say_nothing_is_fit_to_live_in() -> None:
+    made = Rig(plain_plant(), Settings())
+    made.temps["living-room"] = 17.6
+    made.step()
+    assert made.is_on() and made.zone().cause == "17.6 is 0.4 below 18.0, its week says nothing yet"
+    made.temps["living-room"] = 18.0
+    made.run(600)
+    assert not made.is_on()
 
 
 @pytest.mark.parametrize(("call", "on"), [(True, True), (False, False), (None, False)])
