@@ -79,10 +79,11 @@ def enroll(
     print(
         f"This is site {key.site!r} at {key.hub} now. Its key is in {state_dir / KEY_FILE} and nowhere else."
     )
+    url = f"{scheme}://{address.host_header}"
     print(
-        "\nStart it with:\n  pitlink pits "
-        f"--site {key.site} --cloud-url {scheme}://{address.host_header} --state-dir {state_dir}"
-        "\nor put site, cloud_url and state_dir into its configuration. A pits that runs takes a new key by itself."
+        f"\nStart it with:\n  pitlink pits --site {key.site} --cloud-url {url} --state-dir {state_dir}"
+        f"\na house with:\n  pitlink boiler --site {key.site} --nas-url {url} --state-dir {state_dir}"
+        "\nor put site, cloud_url (nas_url) and state_dir into its configuration. One that runs takes a new key by itself."
     )
     return 0
 

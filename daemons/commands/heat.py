@@ -222,14 +222,8 @@ def commands(
 
 
 def _short(value: object) -> str:
-    """Return a value of a command in a word: of the entries of a week how many they are."""
-    return (
-        f"{len(value)} entries"
-        if isinstance(value, list)
-        else f"{len(value)} weeks"
-        if isinstance(value, dict)
-        else f"{value}"
-    )
+    """Return a value of a command; of the entries of a week how many they are."""
+    return f"{len(value)}" if isinstance(value, list | dict) else f"{value}"
 
 
 @app.command

@@ -54,6 +54,7 @@ async def test_a_site_is_let_in_enrols_and_is_put_out_while_the_hub_runs(tmp_pat
             await enroll("0000-0000-0000")
         told = await enroll(code.lower())
         assert f"pitlink pits --site late --cloud-url ws{address[4:]}" in told
+        assert f"pitlink boiler --site late --nas-url ws{address[4:]}" in told
         with pytest.raises(RefusedToStart, match="has a key already"):
             await enroll(code)
         key = load_site_key(pits / KEY_FILE)
