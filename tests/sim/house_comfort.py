@@ -53,10 +53,13 @@ class Comfort:
         all_excused = (
             at < self.broken.house or bool(step.decision.state.boiler.locked_out) or house.is_cut_off
         )
+        # Whoever ran for as long as he may has to rest; that he did, the judge of alarms sees to.
+        rests = {alarm.of for alarm in step.decision.state.alarms if alarm.code == "max-run"}
+        all_excused = all_excused or "burner" in rests
         for room in self._rooms:
             warm = house.rooms[room.index]
             self.coldest = min(self.coldest, warm)
-            excused = all_excused or at < self.broken.zones.get(room.id, 0.0)
+            excused = all_excused or room.id in rests or at < self.broken.zones.get(room.id, 0.0)
             if warm < FROST and not excused:
                 raise broken_rule(step, f"frost in {room.id}: {warm:.1f} °C, and nothing of it is broken")
             target = targets[room.id]

@@ -47,7 +47,13 @@ def plant_of(plan: HousePlan) -> Plant:
         time_zone=TIME_ZONE,
         zones=(*rooms, tank),
         burner=BurnerPlan(
-            output="burner", firing="firing", pump="pump", flow="flow", back="back", hysteresis=10.0
+            output="burner",
+            firing="firing",
+            pump="pump",
+            flow="flow",
+            back="back",
+            hysteresis=10.0,
+            starts_a_day=72,
         ),
         outdoor="outdoor",
         dhw_first_s=900.0,

@@ -16,8 +16,6 @@ from tests.sim.house_step import Step, Wanted, broken_rule
 __all__ = ["Reasons"]
 
 _QUANTUM = 0.07
-_VERDICT_S = 3 * 3600.0
-"""A burner that was welded is taken for that until it has gone off when told."""
 _MOSTLY_BLIND = ("lost", "hangs", "crc", "power-on", "range", "open", "short")
 
 
@@ -55,14 +53,17 @@ class Reasons:
     _burner_since: float = -1e9
     _burner_off_at: float = -1e9
     _hot_until: float = -1e9
-    _welded_at: float = -1e9
+    _is_welded: bool = False
     _recent_s: float = field(init=False)
     _slack_s: float = field(init=False)
+    _tail_s: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         # What was so within four cycles may still be acted upon.
         self._recent_s = 4.5 * self.control_s
         self._slack_s = 2 * self.control_s
+        # Behind its share a valve may stay open for the burner's minimum on time, and the overrun.
+        self._tail_s = self.plant.burner.min_on_s + self.plant.burner.overrun_s + 4 * self.control_s
         self._zones = [_Zone(plan, i) for i, plan in enumerate(self.plant.zones)]
 
     def dark(self, at_s: float) -> None:
@@ -77,9 +78,9 @@ class Reasons:
         targets = self.wanted.targets(step.now, step.settings)
         burns = outputs[plan.output] if plan.output is not None else False
         house = step.house
-        if house.relays["burner"] and not self._burner_on:
-            self._welded_at = at
-        if house.flow > plan.overheat - 20 or (house.flow > 68 and at - self._welded_at < _VERDICT_S):
+        if not self._burner_on:  # a burner that was welded is taken for that until it is off when told
+            self._is_welded = house.relays["burner"] or (self._is_welded and at - self._burner_off_at < 900)
+        if house.flow > plan.overheat - 20 or (house.flow > 68 and self._is_welded):
             self._hot_until = at + 600  # heat may be spread
         wants = 0
         for zone in self._zones:
@@ -250,7 +251,7 @@ class Reasons:
             + sum(end - max(start, begin) for start, end in zone.runs if end > begin)
         )
         most_s = policy.share * policy.cycle_s if policy.kind is not OnLoss.OFF else 0.0
-        if ran_s > most_s + self.plant.burner.overrun_s + 4 * self.control_s:
+        if ran_s > most_s + self._tail_s:
             raise broken_rule(step, f"{zone.plan.id} is blind and ran {ran_s:.0f} s of {policy.cycle_s:.0f}")
 
     def _may_fire(self, step: Step, targets: dict[str, float | bool | None]) -> None:

@@ -54,7 +54,7 @@ class HousePlan:
     ignition_s: float = 25.0
     boiler_heat: float = 900e3
     own_flow: float = 78.0
-    own_band: float = 50.0
+    own_band: float = 30.0
     """The boiler's own electronics modulate down towards `own_flow` from so many K under it, pause 5 K over it, and go
     on 8 K under it."""
     own_limit: float | None = 98.0
