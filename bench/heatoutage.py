@@ -120,11 +120,13 @@ class Outage:
         self.world.net.heal_all()
         began, peer = process_time(), self.nas.houses[SITE].peer
         worked_from = None
-        while not await self._is_same():
-            if worked_from is None and peer.connection is not None:
-                worked_from = process_time()
-            await trio.sleep(0.2)
+        with trio.fail_after(LATE_S):
+            while peer.connection is None or self.boiler.durable.statistics()["event"].outstanding:
+                if worked_from is None and peer.connection is not None:
+                    worked_from = process_time()
+                await trio.sleep(0.05)
         ended = process_time()
+        await self._until(self._is_same)
         connection = peer.connection
         assert connection is not None
         traffic = peer.figures.traffic(connection)
