@@ -32,7 +32,7 @@ __all__ = ["TAKES", "Model"]
 AUDIT_ROWS_MAX = 2000
 TAKES = (
     "watch", "told", "lost", "logged", "audited", "forget_audit", "commanded", "died", "ruled", "offered",
-    "measured", "traced", "chaos_told", "chaos_kinds_told", "drilled", "drills_listed", "drill_said",
+    "measured", "traced", "weeks_told", "chaos_told", "chaos_kinds_told", "drilled", "drills_listed", "drill_said",
     "acknowledge", "shelve", "unshelve", "tick",
 )  # fmt: skip
 """Every method that changes a model. Their arguments are what JSON can say, so that a recording can make the same calls

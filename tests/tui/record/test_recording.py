@@ -54,6 +54,11 @@ RACE = Race(5)
 MEASURED = st.sampled_from([
     RACE.begin(), *(RACE.advance(at / 10) for at in range(1, 9)), House(5).at(70_000.0), Crew(5).at(17_450.0), {},
 ])  # fmt: skip
+WEEKS = {
+    "version": 3,
+    "zones": {"a": {"week": [{"day": 0, "minute": 360, "celsius": 20.0}]}},
+    "presets": {"away": {}},
+}
 CALLS: dict[str, Any] = {
     "watch": st.tuples(DAEMONS, st.just("now")),
     "told": st.tuples(DAEMONS, st.sampled_from([five_sites(), recorded("pits"), {}]), st.just("now"), st.just(UTC)),
@@ -61,6 +66,7 @@ CALLS: dict[str, Any] = {
     "logged": st.tuples(DAEMONS, LINE | st.just({"dropped": 3}) | st.just({})),
     "audited": st.tuples(DAEMONS, st.lists(AUDIT, max_size=3)),
     "measured": st.tuples(DAEMONS, st.sampled_from(["telemetry", "heating", "team", "other"]), MEASURED, st.just("now")),
+    "weeks_told": st.tuples(DAEMONS, WORDS, st.sampled_from([WEEKS, {}, {"zones": 3}])),
     "traced": st.tuples(DAEMONS, WORDS, st.lists(LINE, max_size=2)),
     "chaos_told": st.tuples(DAEMONS, st.sampled_from([listed(), listed(fault(), drills=[note(standing())]), {}]), st.just("now")),
     "chaos_kinds_told": st.tuples(DAEMONS, st.sampled_from([KINDS, {}])),
