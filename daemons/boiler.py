@@ -55,7 +55,7 @@ from daemons.ops.authority.sitekey import KEY_FILE
 from daemons.ops.authority.users import Passwords
 from daemons.ops.environment import Environment
 from daemons.ops.errors import RefusedToStart
-from daemons.ops.health import health_routes
+from daemons.ops.health import Severity, health_routes
 from daemons.ops.lifecycle import run_process
 from daemons.ops.metrics import metrics_route
 from daemons.ops.tokens import TOKENS_FILE, TokenTable
@@ -73,6 +73,7 @@ MIGRATIONS = (*schema.MIGRATIONS, *executor.MIGRATIONS, *tables.MIGRATIONS, *pri
 RELAYS_FILE = "relays.json"
 """In the state folder: what the relays-off helper reads."""
 
+PAGES_AGAIN_S = 5.0
 FLUSH_S = 0.5
 """At the end, with everything off already, so long is waited for the last samples to be written."""
 
@@ -171,18 +172,38 @@ class Boiler(SiteDaemon):
         except ValueError as exc:
             raise RefusedToStart(f"{self.store.path}: {exc}") from exc
         self.loop.control = Control(self.plant, self.primary.memory)
-        listeners = await self._listen()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.primary.run)
                 await nursery.start(self.hardware.run)
                 await nursery.start(self.loop.run)
-                assets = heating_assets(read_assets())
-                await self._serve(nursery, listeners, self._routes(assets), assets, None)
+                await self._begin(nursery)
+                if not await self._open(nursery):
+                    nursery.start_soon(self._open_later, nursery)
+                self._dial(nursery)
                 task_status.started(self)
         finally:
             with trio.move_on_after(FLUSH_S, shield=True):
                 await self._flush()
+
+    async def _open(self, nursery: trio.Nursery) -> bool:
+        """Open the pages; False when another program has their port: a house is heated without pages, too."""
+        try:
+            listeners = await self._listen()
+        except RefusedToStart as exc:
+            self.health.set("pages", Severity.FAILING, f"no pages: {exc}")
+            return False
+        self.health.clear("pages")
+        assets = heating_assets(read_assets())
+        await self._open_pages(nursery, listeners, self._routes(assets), assets, None)
+        return True
+
+    async def _open_later(self, nursery: trio.Nursery) -> None:
+        """Try again until the pages' port is free."""
+        is_open = False
+        while not is_open:
+            await trio.sleep(PAGES_AGAIN_S)
+            is_open = await self._open(nursery)
 
     async def stop(self) -> None:
         """Have everything off, at once; then end what clients hold open."""

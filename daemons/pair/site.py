@@ -243,6 +243,12 @@ class SiteDaemon:
     ) -> None:
         """Start in `nursery` what every site does; when this returns the local pages answer. `listeners` are closed in
         the end."""
+        await self._begin(nursery)
+        await self._open_pages(nursery, listeners, routes, assets, ready)
+        self._dial(nursery)
+
+    async def _begin(self, nursery: trio.Nursery) -> None:
+        """Start what neither pages nor link are needed for."""
         nursery.start_soon(self.commands.run)
         nursery.start_soon(self._sweep)
         nursery.start_soon(self.lapses.run)
@@ -252,12 +258,25 @@ class SiteDaemon:
         if not self.inline:
             await nursery.start(self.admin.serve_socket, self.config.state_dir)
         nursery.start_soon(self.authority.watch, self._on_authority)
+
+    async def _open_pages(
+        self,
+        nursery: trio.Nursery,
+        listeners: Sequence[trio.abc.Listener[trio.SocketStream]],
+        routes: Sequence[BaseRoute],
+        assets: Assets,
+        ready: Ready | None,
+    ) -> None:
+        """Start the web front; when this returns it answers."""
         serve = partial(
             serve_pages, listeners, routes, assets,
             environment=self.environment, config=self.config.http, guard=self.guard, ready=ready,
             on_control=None if self.reach is None else self.reach.answer,
         )  # fmt: skip
         self.front = self.common.front = await nursery.start(serve)
+
+    def _dial(self, nursery: trio.Nursery) -> None:
+        """Start the link, where there is a hub."""
         if self.dialer is not None:
             nursery.start_soon(self._heads.run, self.peer)
             if self.config.hub_url:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from daemons.boiler import open_boiler
 from daemons.heating.history.read import events
 from daemons.ops.authority.identity import Identity, Role
 from daemons.ops.errors import ConfigError, RefusedToStart
+from daemons.ops.options import Address
 from protocol.heating import EventKind, HeatMode
 from tests.whole.boilers import Ground, ground
 
@@ -148,3 +150,24 @@ async def test_what_stands_in_the_way_is_said_in_words(before_a_house: Ground, t
     with pytest.raises(RefusedToStart, match="the house cannot be controlled"):
         async with open_boiler(evolve(config, gpio=f"latch:{tmp_path}/none.sock")):
             pass
+
+
+async def test_a_port_that_another_program_has_costs_the_pages_and_not_the_heat(
+    before_a_house: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemons.boiler.PAGES_AGAIN_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = Address("127.0.0.1", other.getsockname()[1])
+        config = before_a_house.config(state_dir=tmp_path / "state", listen=listen)
+        async with open_boiler(config) as boiler, trio.open_nursery() as nursery:
+            await nursery.start(boiler.run)
+            assert next(one.words for one in boiler.health.warnings if one.name == "pages").startswith(
+                "no pages"
+            )
+            rounds = boiler.loop.rounds
+            await until(lambda: boiler.loop.rounds > rounds)
+            other.close()
+            await until(lambda: boiler.front is not None)
+            assert "pages" not in {one.name for one in boiler.health.warnings}
+            await boiler.stop()
+            nursery.cancel_scope.cancel()
