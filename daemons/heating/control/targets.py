@@ -90,7 +90,9 @@ class Wishes:
             name = f"preset “{settings.preset}”"
         if target is None and self.zone.kind is ZoneKind.DHW:
             return Target(is_on=True), "its week says nothing, so hot water is on"
-        if target is None:  # a new house in January is not to go by frost duty until somebody has written weeks
+        if (
+            target is None
+        ):  # a new house in January is not to go by frost duty until somebody has written weeks
             return self._bounded(Target(celsius=self.plant.unsure_target)), "its week says nothing yet"
         since = holds_since(week, utc, self.time_zone)
         if since is None:
