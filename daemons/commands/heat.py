@@ -1,5 +1,6 @@
 """`pitlink heat`: a house as it stands, and what it is to do, at its boiler or at the nas."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -290,7 +291,8 @@ async def _site_of(client: "AdminClient", where: Where) -> dict[str, str]:
 def _meaning(status: str, command: Mapping[str, Any]) -> str:
     match status:
         case "QUEUED":
-            return f"QUEUED: it waits for the house ({command['id']})"
+            until = time.strftime("%H:%M on %d %b", time.localtime(command["expires_at"]))
+            return f"QUEUED: it waits for the house until {until} by this machine's clock ({command['id']})"
         case "SENT":
             return f"SENT: the house has it and has not said yet what came of it ({command['id']})"
         case "UNKNOWN":

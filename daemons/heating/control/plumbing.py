@@ -31,7 +31,7 @@ class WaterFirst:
 
     def step(self, runs: Sequence[ZoneRun], mono: float, passed: float) -> None:
         """Have rooms wait, if they are to."""
-        calls = any(run.heat and not run.resting for run in runs if run.plan.kind is ZoneKind.DHW)
+        calls = any(_is_served(run, mono) for run in runs if run.plan.kind is ZoneKind.DHW)
         if self.waits:
             self._waited_s += passed
         elif not calls:
@@ -50,6 +50,11 @@ class WaterFirst:
             if may_wait and (is_open or not run.is_on):
                 run.heat = False
                 run.key = ("wait-water",)
+
+
+def _is_served(tank: ZoneRun, mono: float) -> bool:
+    """Does a tank want heat, and can it have it? One that waits out its own minimum off time keeps no room waiting."""
+    return tank.heat and not tank.resting and (tank.is_on or mono - tank.since >= tank.plan.min_off_s)
 
 
 def lift_k(ready: Iterable[ZoneRun], mono: float) -> float:

@@ -65,7 +65,7 @@ class Sensor:
 
     def step(self, mono: float, reading: Reading | None, worked: float) -> None:
         """Take the newest reading, or that there is none. `worked` grows while what it measures must move it."""
-        if reading is not self._seen or reading is None:
+        if reading is None or (reading is not self._seen and reading != self._seen):
             self._read_fault = self._take(reading, worked)
             self._seen = reading
         fault = self._read_fault

@@ -286,6 +286,8 @@ def _name(day: digests.Day | None) -> bytes:
 
 
 def _words(days: int, repaired: int, kept: int) -> str:
+    if not days:
+        return "there is nothing to compare yet"
     words = f"{days} days compared, " + (
         f"{repaired} fetched again" if repaired else "all as the house has them"
     )

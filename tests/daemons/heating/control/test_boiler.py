@@ -378,3 +378,24 @@ def test_a_room_that_does_not_get_warm_has_warmer_water() -> None:
     assert made.last.state.boiler.target == 60.0
     made.run(2 * 3600)
     assert made.last.state.boiler.target == 65.0
+
+
+def test_a_tank_that_waits_out_its_own_minimum_off_time_keeps_no_room_waiting() -> None:
+    tank = evolve(WATER, min_off_s=300.0)
+    made = Rig(plant_of(zone("living", valve_s=30.0), tank, burner=burner()), manual(20.0))
+    made.temps.update({"living-room": 19.0, "flow": 35.0})
+    made.contacts["tank"] = True
+    made.step()
+    made.run(100)
+    assert not made.is_on("water") and made.is_on("living"), "after the first start it waits, too"
+    made.run(400)
+    assert made.is_on("water") and not made.is_on("living")
+    made.contacts["tank"] = False
+    while made.is_on("water"):
+        made.run(10)
+    made.run(60)
+    made.contacts["tank"] = True
+    made.run(60)
+    assert not made.is_on("water") and made.is_on("living"), "it was switched off a moment ago"
+    made.run(400)
+    assert made.is_on("water") and not made.is_on("living")
