@@ -12,7 +12,6 @@ boiler
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
-from functools import partial
 from typing import ClassVar
 
 import trio
@@ -56,7 +55,6 @@ from daemons.ops.authority.users import Passwords
 from daemons.ops.environment import Environment
 from daemons.ops.errors import RefusedToStart
 from daemons.ops.health import Severity, health_routes
-from daemons.ops.lifecycle import run_process
 from daemons.ops.metrics import metrics_route
 from daemons.ops.tokens import TOKENS_FILE, TokenTable
 from daemons.pair import executor
@@ -67,7 +65,7 @@ from daemons.web.assets import Assets, read_assets
 from daemons.web.login import login_routes
 from protocol.frames import Limits
 
-__all__ = ["MIGRATIONS", "Boiler", "main", "open_boiler"]
+__all__ = ["MIGRATIONS", "Boiler", "open_boiler"]
 
 MIGRATIONS = (*schema.MIGRATIONS, *executor.MIGRATIONS, *tables.MIGRATIONS, *primary_tables.MIGRATIONS)
 RELAYS_FILE = "relays.json"
@@ -286,8 +284,3 @@ async def open_boiler(
             )  # fmt: skip
             boiler.health.warn("begun-anew", "; ".join(ground.words))
             yield boiler
-
-
-def main(config: BoilerConfig) -> int:
-    """Run the daemon as a process; return its exit code."""
-    return run_process(partial(open_boiler, config), config.log_level)

@@ -9,6 +9,7 @@ from attrs import frozen
 from cyclopts import App, Group, Parameter
 
 from daemons.commands.daemonconfig import Daemon, config_class
+from daemons.commands.start import start
 from daemons.commands.unread import UNREAD, hush, is_unread
 from daemons.ops.errors import ConfigError, RefusedToStart
 
@@ -99,11 +100,8 @@ def pits(
     log_level: LogLevelName = None,
 ) -> int:
     """The site at the field, beside FPVTrackside. Works alone; with --cloud-url it keeps a link to the hub."""
-    from daemons.ops.config import load_config
     from daemons.ops.options import Secret
     from daemons.ops.secretfile import read_secret
-    from daemons.pits import main as run
-    from daemons.race.config import PitsConfig
 
     flags = {
         "site": site,
@@ -116,12 +114,7 @@ def pits(
         "log_level": log_level,
         **fetch.options(),
     }
-    loaded = load_config(PitsConfig, config, flags=flags)
-    if loaded.chaos.allow:
-        from daemons.commands.inside import run_pits
-
-        return run_pits(loaded)
-    return run(loaded)
+    return start("pits", config, flags)
 
 
 @app.command(group=_daemons)
@@ -136,10 +129,6 @@ def cloud(
     log_level: LogLevelName = None,
 ) -> int:
     """The hub: shows spectators the races of its sites. Begins with: pitlink keys init, pitlink site add."""
-    from daemons.cloud import main as run
-    from daemons.ops.config import load_config
-    from daemons.race.config import CloudConfig
-
     flags = {
         "listen": listen,
         "state_dir": state_dir,
@@ -148,12 +137,7 @@ def cloud(
         "log_level": log_level,
         **fetch.options(),
     }
-    loaded = load_config(CloudConfig, config, flags=flags)
-    if loaded.chaos.allow:
-        from daemons.commands.inside import run_cloud
-
-        return run_cloud(loaded)
-    return run(loaded)
+    return start("cloud", config, flags)
 
 
 @app.command(group=_daemons)
@@ -170,14 +154,6 @@ def boiler(
     log_level: LogLevelName = None,
 ) -> int:
     """Heats a house by itself, from its own file of zones and wires; with --nas-url it keeps a link to the nas."""
-    from daemons.ops.leanlogs import import_structlog_alone
-
-    import_structlog_alone()
-
-    from daemons.boiler import main as run
-    from daemons.heating.config import BoilerConfig
-    from daemons.ops.config import load_config
-
     flags = {
         "site": site,
         "house_file": house_file,
@@ -186,12 +162,7 @@ def boiler(
         "listen": listen,
         "log_level": log_level,
     }
-    loaded = load_config(BoilerConfig, config, flags=flags)
-    if loaded.chaos.allow:
-        from daemons.commands.inside import run_boiler
-
-        return run_boiler(loaded)
-    return run(loaded)
+    return start("boiler", config, flags)
 
 
 @app.command(group=_daemons)
@@ -205,10 +176,6 @@ def nas(
     log_level: LogLevelName = None,
 ) -> int:
     """The hub of houses: shows each, and has commands wait for it. Begins with: pitlink keys init, pitlink site add."""
-    from daemons.heating.config import NasConfig
-    from daemons.nas import main as run
-    from daemons.ops.config import load_config
-
     flags = {
         "listen": listen,
         "state_dir": state_dir,
@@ -216,12 +183,7 @@ def nas(
         "tls_key": tls_key,
         "log_level": log_level,
     }
-    loaded = load_config(NasConfig, config, flags=flags)
-    if loaded.chaos.allow:
-        from daemons.commands.inside import run_nas
-
-        return run_nas(loaded)
-    return run(loaded)
+    return start("nas", config, flags)
 
 
 @app.command(group=_tools)

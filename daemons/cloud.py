@@ -12,7 +12,6 @@ cloud
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import ClassVar
 
 import trio
@@ -23,7 +22,6 @@ from daemons.link import schema
 from daemons.link.hazards import Hazards
 from daemons.ops.environment import Environment
 from daemons.ops.health import health_routes
-from daemons.ops.lifecycle import run_process
 from daemons.ops.limits import LimitTable
 from daemons.ops.metrics import metrics_route
 from daemons.ops.offload import inline, threaded
@@ -154,8 +152,3 @@ async def open_cloud(
     ) as ground:
         cache = await SqliteCache.load(ground.store, config.cache_bytes)
         yield Cloud(config=config, cache=cache, **ground.parts())
-
-
-def main(config: CloudConfig) -> int:
-    """Run the daemon as a process; return its exit code."""
-    return run_process(partial(open_cloud, config), config.log_level)

@@ -9,7 +9,6 @@ nas
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import ClassVar
 
 import trio
@@ -35,14 +34,13 @@ from daemons.link.peer import Peer
 from daemons.link.trust import site_tls
 from daemons.ops.environment import Environment
 from daemons.ops.health import health_routes
-from daemons.ops.lifecycle import run_process
 from daemons.ops.metrics import metrics_route
 from daemons.pair import desk
 from daemons.pair.hub import HubDaemon, open_hub
 from daemons.pair.reacher import Reacher
 from daemons.web.assets import Assets, read_assets
 
-__all__ = ["MIGRATIONS", "Nas", "main", "open_nas"]
+__all__ = ["MIGRATIONS", "Nas", "open_nas"]
 
 MIGRATIONS = (*schema.MIGRATIONS, *desk.MIGRATIONS, *tables.MIGRATIONS, *kept.MIGRATIONS, *check.MIGRATIONS)
 MIB = 1024 * 1024
@@ -134,8 +132,3 @@ async def open_nas(
         config, Nas.kind, MIGRATIONS, environment=environment, inline=inline, hazards=hazards
     ) as ground:
         yield Nas(config=config, **ground.parts())
-
-
-def main(config: NasConfig) -> int:
-    """Run the daemon as a process; return its exit code."""
-    return run_process(partial(open_nas, config), config.log_level)

@@ -25,7 +25,6 @@ from daemons.link.hazards import Hazards
 from daemons.link.outbox import Keep, OutChannel
 from daemons.ops.environment import Environment
 from daemons.ops.health import health_routes
-from daemons.ops.lifecycle import run_process
 from daemons.ops.limits import LimitTable
 from daemons.ops.metrics import metrics_route
 from daemons.ops.offload import inline, threaded
@@ -267,8 +266,3 @@ async def open_pits(
             inline=inline,
             hazards=hazards,
         )
-
-
-def main(config: PitsConfig) -> int:
-    """Run the daemon as a process; return its exit code."""
-    return run_process(partial(open_pits, config), config.log_level)

@@ -12,7 +12,7 @@ from attrs import define
 
 from chaos.doubles.fpvtrackside import EventTree, FPVTrackside, Quirks
 from daemons.cloud import Cloud, open_cloud
-from daemons.commands.inside import open_fragile_cloud, open_fragile_pits
+from daemons.commands.inside import open_fragile
 from daemons.ops.environment import Environment
 from daemons.ops.options import Address, Secret
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
@@ -118,7 +118,7 @@ async def open_stage(
             double.open_event()
         origin_port = await outer.start(partial(double.serve, 0))
         cloud_config = CloudConfig(state_dir=folder / "cloud", listen=Address("127.0.0.1", 0))
-        open_hub = open_fragile_cloud if fragile else open_cloud
+        open_hub = partial(open_fragile, "hub", open_cloud) if fragile else open_cloud
         cloud = await stack.enter_async_context(open_hub(cloud_config, environment=environment))
         inner = await stack.enter_async_context(trio.open_nursery())
         stack.callback(inner.cancel_scope.cancel)
@@ -139,7 +139,7 @@ async def open_stage(
         await stack.enter_async_context(callers)
         stage = Stage(double, cloud, callers, page, inner, pits_config(config), environment)
         if fragile:
-            stage.open_pits = open_fragile_pits
+            stage.open_pits = partial(open_fragile, "site", open_pits)
         await stage.start_pits()
         yield stage
         await cloud.stop()
