@@ -1,12 +1,17 @@
-"""How a site stands at its hub, whatever it is: as data, for operators."""
+"""How sites stand at their hub, whatever they are: as data, for operators and as figures for /metrics."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from daemons.link.peer import Peer
-from daemons.link.readings import link_status
+from daemons.link.readings import link_status, state_readings
+from daemons.ops.authority.authoriser import Authoriser, identity_readings
+from daemons.ops.metrics import Reading
 from daemons.pair.siteactions import channels_status
+from daemons.pair.sitedoor import SiteDoor
+from protocol.linkstatus import Status
 
-__all__ = ["peer_status"]
+__all__ = ["door_readings", "peer_status"]
 
 
 def peer_status(peer: Peer, now: float) -> dict[str, Any]:
@@ -20,3 +25,14 @@ def peer_status(peer: Peer, now: float) -> dict[str, Any]:
         "connections": peer.figures.opened,
         "channels": channels_status(peer.durable),
     }
+
+
+def door_readings(door: SiteDoor, authoriser: Authoriser, peers: Sequence[Peer]) -> Iterator[Reading]:
+    """Yield the figures of who was let in and who was not, and of the links that stand."""
+    for code, count in sorted(door.admission.refusals.items()):
+        why = (("code", code),)
+        yield Reading("site_refusals", "Upgrades that were not let in.", count, why, is_counter=True)
+    words = "Links refused because the site opened too many."
+    yield Reading("site_links_limited", words, door.paced, is_counter=True)
+    yield from identity_readings(authoriser)
+    yield from state_readings([Status.LOST if peer.connection is None else Status.READY for peer in peers])

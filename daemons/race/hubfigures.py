@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from attrs import asdict, define, field
 
 from daemons.link.looks import LinkLooks
-from daemons.link.readings import link_readings, state_readings
-from daemons.ops.authority.authoriser import Authoriser, identity_readings
+from daemons.link.readings import link_readings
+from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.metrics import Reading, SiteLabels
 from daemons.ops.watchman import Watchman
 from daemons.pair.deskreadings import command_readings
+from daemons.pair.hubstatus import door_readings
 from daemons.pair.sitedoor import SiteDoor
 from daemons.race.cache import SqliteCache
 from daemons.race.hubactions import member_status
@@ -23,7 +24,6 @@ from daemons.race.readings import (
     tree_readings,
 )
 from daemons.web.figures import DaemonFigures
-from protocol.linkstatus import Status
 
 __all__ = ["HubFigures"]
 
@@ -84,19 +84,10 @@ class HubFigures:
     def readings(self) -> Iterator[Reading]:
         """Yield the figures for /metrics."""
         yield from self.common.readings()
-        for code, count in sorted(self.door.admission.refusals.items()):
-            why = (("code", code),)
-            yield Reading("site_refusals", "Upgrades that were not let in.", count, why, is_counter=True)
-        words = "Links refused because the site opened too many."
-        yield Reading("site_links_limited", words, self.door.paced, is_counter=True)
-        yield from identity_readings(self.authoriser)
+        yield from door_readings(self.door, self.authoriser, self.members.peers())
         yield from cache_readings(self.cache.statistics())
         yield from self.memory.readings()
         yield from realtime_readings(self.realtime)
-        peers = self.members.peers()
-        yield from state_readings(
-            [Status.LOST if peer.connection is None else Status.READY for peer in peers]
-        )
         for name in self._labels.choose(self.members):
             member, label = self.members.get(name), (("site", name),)
             if member is None:

@@ -7,10 +7,10 @@ from attrs import asdict, define, field
 from daemons.link.dial import Dialer
 from daemons.link.looks import LinkLooks
 from daemons.link.peer import Peer
-from daemons.link.readings import link_readings, link_status, state_readings
 from daemons.ops.metrics import Reading
 from daemons.ops.watchman import Watchman
 from daemons.pair.siteactions import channels_status
+from daemons.pair.sitestatus import hub_link_readings, hub_link_status
 from daemons.race.hints import HintEndpoint
 from daemons.race.keeper import BoardKeeper
 from daemons.race.lightkeeper import LightKeeper
@@ -63,7 +63,7 @@ class SiteFigures:
             "daemon": "pits",
             "site": self.site,
             "origin": {"state": self.origin.state, "words": self.origin.words},
-            "link": self._link(),
+            "link": hub_link_status(self.dialer, self.peer),
             "last_success": self.keeper.as_of,
             "paused": self.service.paused,
             **self.light.status(),
@@ -98,22 +98,4 @@ class SiteFigures:
             yield Reading("origin_age_seconds", "Age of what is shown at the field.", age_s)
         words = "Events dropped because the disk was slower than they came."
         yield Reading("journal_dropped", words, self.teller.dropped, is_counter=True)
-        if self.dialer is not None:
-            yield from state_readings([self.dialer.status.status])
-            yield from link_readings(self.peer)
-        for type_, count in self.peer.limiter.busy.items():
-            words = "Requests of the hub refused by the rate of their type."
-            yield Reading("hub_requests_limited", words, count, (("type", type_),), is_counter=True)
-
-    def _link(self) -> dict[str, object] | None:
-        if self.dialer is None:
-            return None
-        status, connection = self.dialer.status, self.peer.connection
-        trip_s = None if connection is None else connection.liveness.round_trips.smoothed_s
-        return {
-            "status": status.status,
-            "words": status.words,
-            "connections": self.peer.figures.opened,
-            "round_trip_ms": None if trip_s is None else round(trip_s * 1000, 1),
-            **link_status(self.peer),
-        }
+        yield from hub_link_readings(self.dialer, self.peer)

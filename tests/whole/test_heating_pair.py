@@ -1,5 +1,6 @@
 """boiler and nas as they run, over loopback and on real disks: what is heated is seen from afar, and obeys."""
 
+import re
 from pathlib import Path
 from time import monotonic
 
@@ -9,6 +10,20 @@ import trio
 from bench.heathouse import SITE, let_in, run_boiler, run_nas
 from daemons.ops.options import Address
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
+
+ROOT = Path(__file__).parents[2]
+
+
+def _names(metrics: str) -> set[str]:
+    """Return the names of the samples."""
+    return {re.split(r"[{ ]", line)[0] for line in metrics.splitlines() if not line.startswith("#")}
+
+
+def _listed(first: str, end: str) -> set[str]:
+    """Return the figures that a section of the docs lists in its table."""
+    written = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    table = written[written.index(first) : written.index(end)].partition("|---|---|")[2]
+    return set(re.findall(r"`(pitlink_[a-z0-9_]+)`", table))
 
 
 async def _until_done(client: httpx.AsyncClient, href: str) -> dict[str, object]:
@@ -56,14 +71,14 @@ async def test_a_house_is_seen_from_afar_and_obeys(tmp_path: Path) -> None:
                 dead = (await client.get(f"/api/houses/{SITE}/dead")).json()
                 assert [one["id"] for one in dead["dead"]] == [refused.json()["id"]]
 
+                assert (await client.get(f"/api/houses/{SITE}/events")).status_code == 200
                 metrics = (await client.get("/metrics")).text
-                for name in (
-                    "command_seconds_count",
-                    "link_uptime_ratio",
-                    "replica_age_seconds",
-                    "link_messages_total",
-                ):
+                for name in ("command_seconds_count", "link_uptime_ratio", "link_messages_total"):
                     assert f"pitlink_{name}" in metrics
+                assert _listed("## nas", "## Front") <= _names(metrics)
+                assert boiler.front is not None
+                own = (await client.get(f"http://127.0.0.1:{boiler.front.ports[0]}/metrics")).text
+                assert _listed("## boiler", "## nas") <= _names(own)
             with trio.fail_after(30):
                 while (await client.get("/health")).json()["pi_connected"]:
                     await trio.sleep(0.05)

@@ -11,10 +11,10 @@ from daemons.heating.told import heating_told
 from daemons.link.dial import Dialer
 from daemons.link.looks import LinkLooks
 from daemons.link.peer import Peer
-from daemons.link.readings import link_readings, link_status, state_readings
 from daemons.ops.metrics import Reading
 from daemons.ops.watchman import Watchman
 from daemons.pair.siteactions import channels_status
+from daemons.pair.sitestatus import hub_link_readings, hub_link_status
 from daemons.web.figures import DaemonFigures
 
 __all__ = ["BoilerFigures"]
@@ -50,7 +50,7 @@ class BoilerFigures:
             "daemon": "boiler",
             "site": self.site,
             "house": self.primary.plant.house,
-            "link": self._link(),
+            "link": hub_link_status(self.dialer, self.peer),
             "rounds": self.loop.rounds,
             "capacity_days": self.primary.capacity_days,
         }
@@ -93,22 +93,4 @@ class BoilerFigures:
             yield Reading("house_alarms", "Alarms of the house that hold now.", len(state.alarms))
             on = sum(zone.is_on for zone in state.zones)
             yield Reading("house_zones_on", "Zones that are heated now.", on)
-        if self.dialer is not None:
-            yield from state_readings([self.dialer.status.status])
-            yield from link_readings(self.peer)
-        for type_, count in self.peer.limiter.busy.items():
-            words = "Requests of the hub refused by the rate of their type."
-            yield Reading("hub_requests_limited", words, count, (("type", type_),), is_counter=True)
-
-    def _link(self) -> dict[str, object] | None:
-        if self.dialer is None:
-            return None
-        status, connection = self.dialer.status, self.peer.connection
-        trip_s = None if connection is None else connection.liveness.round_trips.smoothed_s
-        return {
-            "status": status.status,
-            "words": status.words,
-            "connections": self.peer.figures.opened,
-            "round_trip_ms": None if trip_s is None else round(trip_s * 1000, 1),
-            **link_status(self.peer),
-        }
+        yield from hub_link_readings(self.dialer, self.peer)

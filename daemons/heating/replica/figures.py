@@ -7,15 +7,14 @@ from attrs import define, field
 from daemons.heating.replica.houses import Houses, Lodger
 from daemons.heating.told import heating_told
 from daemons.link.looks import LinkLooks
-from daemons.link.readings import link_readings, state_readings
-from daemons.ops.authority.authoriser import Authoriser, identity_readings
+from daemons.link.readings import link_readings
+from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.metrics import Labels, Reading, SiteLabels
 from daemons.ops.watchman import Watchman
 from daemons.pair.deskreadings import command_readings
-from daemons.pair.hubstatus import peer_status
+from daemons.pair.hubstatus import door_readings, peer_status
 from daemons.pair.sitedoor import SiteDoor
 from daemons.web.figures import DaemonFigures
-from protocol.linkstatus import Status
 
 __all__ = ["NasFigures"]
 
@@ -71,17 +70,9 @@ class NasFigures:
     def readings(self) -> Iterator[Reading]:
         """Yield the figures for /metrics."""
         yield from self.common.readings()
-        for code, count in sorted(self.door.admission.refusals.items()):
-            why = (("code", code),)
-            yield Reading("site_refusals", "Upgrades that were not let in.", count, why, is_counter=True)
-        words = "Links refused because the site opened too many."
-        yield Reading("site_links_limited", words, self.door.paced, is_counter=True)
-        yield from identity_readings(self.authoriser)
+        yield from door_readings(self.door, self.authoriser, self.houses.peers())
         if (rate := self.hit_rate()) is not None:
             yield Reading("cache_hit_ratio", "Share of answers that came from memory.", rate)
-        yield from state_readings(
-            [Status.LOST if peer.connection is None else Status.READY for peer in self.houses.peers()]
-        )
         for name in self._labels.choose(self.houses):
             lodger = self.houses.get(name)
             if lodger is not None:
