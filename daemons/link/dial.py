@@ -120,7 +120,7 @@ class Dialer:
         if self.status.status is not Status.CONNECTING and self.peer.connection is None:
             self._move(Status.CONNECTING, "the hub has reached here")
         try:
-            ended = await self._live_on(self.wrap_stream(stream), Backoff())
+            ended = await self._live_on(self.wrap_stream(stream), self._headers(), Backoff())
             self.peer.figures.closed(ended.code)
             failure = _Failed(status_of_close(ended.code), str(ended))
         except UpgradeRefused as exc:
@@ -167,17 +167,23 @@ class Dialer:
 
     async def _connect(self, backoff: Backoff) -> ConnectionEnded:
         """Connect once. Raise _Failed, UpgradeRefused, CredentialProblem when it does not come to life."""
-        return await self._live_on(await self._open_stream(), backoff)
+        headers = self._headers()  # what has no credential opens nothing
+        return await self._live_on(await self._open_stream(), headers, backoff)
 
-    async def _live_on(self, stream: trio.abc.Stream, backoff: Backoff) -> ConnectionEnded:
-        """Make the link on a stream and live on it. Raises as `_connect`."""
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        """Return what the upgrade says of this site. Raises CredentialProblem."""
         claim = Claim(self.peer.site, self.peer.instance.hex(), self.peer.attempt)
-        headers = [
+        return [
             *self.credential.headers(claim),
             (b"Pitlink-Site", claim.site.encode()),
             (b"Pitlink-Instance", claim.instance.encode()),
             (b"Pitlink-Attempt", str(claim.attempt).encode()),
         ]
+
+    async def _live_on(
+        self, stream: trio.abc.Stream, headers: list[tuple[bytes, bytes]], backoff: Backoff
+    ) -> ConnectionEnded:
+        """Make the link on a stream and live on it. Raises _Failed and UpgradeRefused."""
         ended: ConnectionEnded | None = None
         try:
             with trio.move_on_after(UPGRADE_S) as upgrading:
