@@ -34,13 +34,14 @@ async def test_both_ends_ledgers_agree_and_tell_effects_and_dead_letters_apart(t
 async def test_status_counts_connections_and_tells_the_age_of_what_is_shown(tmp_path: Path) -> None:
     async with open_stage(tmp_path) as stage:
         await stage.connected()
+        await stage.until(lambda: stage.pits.peer.connection is not None)  # its own end, too
         pits = AdminClient(tmp_path / "pits" / ADMIN_SOCKET)
         cloud = AdminClient(tmp_path / "cloud" / ADMIN_SOCKET)
         first = (await pits.status())["link"]["connections"]
         before = stage.cloud.members[SITE].site.peer.connection
         await pits.act("reconnect")
         await stage.until(lambda: stage.cloud.members[SITE].site.peer.connection not in (None, before))
-        await stage.until(lambda: stage.pits.peer.connection is not None)
+        await stage.until(lambda: stage.pits.peer.figures.opened == first + 1)
         assert (await pits.status())["link"]["connections"] == first + 1
         shown = (await cloud.status())["sites"][SITE]
         assert shown["connections"] == 2
