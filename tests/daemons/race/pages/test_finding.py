@@ -103,8 +103,7 @@ def test_the_organisers_light(stand_of: Stands, tab_of: Tabs) -> None:
     stand = stand_of({"pits": race_day()})
     tab = tab_of()
     tab.open(stand.call(lambda here: here.page))
-    tab.see("Race 1-1 is on")
-    assert "Up to date" in tab.text()
+    tab.see("Race 1-1 is on", "Up to date")
     facts = Facts(
         link=Status.LOST,
         is_offline=True,
