@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from daemons.ops.errors import BadArguments, Problem
+from protocol import heattarget
 
 __all__ = [
     "DAYS",
@@ -28,13 +29,8 @@ def read_zone(text: str) -> str:
 
 def read_target(text: str) -> dict[str, Any]:
     """Return "21.5", "21.5C", "70F", "on" or "off" as a command says it. Raises BadArguments."""
-    said = text.strip().lower().removesuffix("°")
-    if said in ("on", "off"):
-        return {"is_on": said == "on"}
     try:
-        if said.endswith("f"):
-            return {"celsius": round((float(said[:-1].removesuffix("°")) - 32) / 1.8, 2)}
-        return {"celsius": float(said.removesuffix("c").removesuffix("°"))}
+        return heattarget.read_target(text)
     except ValueError:
         raise BadArguments([Problem(text, "is no target", "write 21.5, 70F, on or off")]) from None
 

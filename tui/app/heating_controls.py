@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
+from protocol.heattarget import read_target
 from tui.app.control import Control, Question
 from tui.app.deeds import Deed
 from tui.model import Model
@@ -173,18 +174,12 @@ def _split(words: Sequence[str]) -> tuple[str | None, str | None]:
 
 
 def _target(text: str, zone: ZoneView) -> dict[str, Any]:
-    said = text.lower()
-    if said in ("on", "off"):
-        return {"is_on": said == "on"}
     try:
-        value = (
-            round((float(said[:-1]) - 32) / 1.8, 2) if said.endswith("f") else float(said.removesuffix("c"))
-        )
+        return read_target(text)
     except ValueError:
         raise ValueError(
             f"{text!r} is no target of {printable(zone.name)}: write 21.5, 70F, on or off"
         ) from None
-    return {"celsius": value}
 
 
 def _end(word: str | None, when: str | None) -> dict[str, Any]:
