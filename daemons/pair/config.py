@@ -16,7 +16,7 @@ from daemons.ops.options import Address, Secret, option, section
 from daemons.ops.storage import BackupConfig, StorageConfig
 from daemons.web.config import FrontConfig
 
-__all__ = ["HubConfig", "SiteConfig", "check_hub_url"]
+__all__ = ["DaemonConfig", "HubConfig", "SiteConfig", "check_hub_url"]
 
 PRODUCTION = "This is for real, not for trying: operators' screens say so in red, in each question too, and faults are refused."
 
@@ -28,7 +28,7 @@ def check_hub_url(url: str) -> None:
 
 
 @frozen(kw_only=True)
-class _DaemonConfig:
+class DaemonConfig:
     """What sites and hubs have alike."""
 
     state_dir: Path = option(Path("pitlink-state"), help="Where the daemon keeps its database and its keys.")
@@ -48,7 +48,7 @@ class _DaemonConfig:
 
 
 @frozen(kw_only=True)
-class SiteConfig(_DaemonConfig):
+class SiteConfig(DaemonConfig):
     """Everything that can be set of any site. `hub_url` says which hub it dials; "": none."""
 
     site: str = option("site", check=check_site_name, help="The name of this site, as the hub knows it.")
@@ -93,7 +93,7 @@ class SiteConfig(_DaemonConfig):
 
 
 @frozen(kw_only=True)
-class HubConfig(_DaemonConfig):
+class HubConfig(DaemonConfig):
     """Everything that can be set of any hub."""
 
     tls_cert: Path | None = option(

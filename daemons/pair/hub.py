@@ -17,11 +17,6 @@ from starlette.routing import BaseRoute
 
 from daemons.link.admission import Admission
 from daemons.link.hazards import Hazards
-from daemons.link.looks import LinkLooks
-from daemons.link.peer import PROTOCOL, SOFTWARE
-from daemons.ops.admin.actions import Action
-from daemons.ops.admin.common import backup_actions, common_actions
-from daemons.ops.admin.limitactions import LimitOffice
 from daemons.ops.authority.authoriser import Authoriser, has_keys, warn_of_bearers
 from daemons.ops.authority.changes import AuthorityChanges
 from daemons.ops.authority.enrolment import enrolment_routes
@@ -31,31 +26,22 @@ from daemons.ops.authority.signin import SignIn
 from daemons.ops.authority.siteproof import NonceBook
 from daemons.ops.authority.sites import list_sites
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
-from daemons.ops.authority.trail import AuditTrail
 from daemons.ops.authority.users import Passwords
 from daemons.ops.environment import Environment
 from daemons.ops.errors import RefusedToStart
-from daemons.ops.faultsinside import ChaosOffice
-from daemons.ops.health import Health
-from daemons.ops.lapses import Lapses
 from daemons.ops.limits import HubLimits, LimitTable
-from daemons.ops.metrics import Readings
-from daemons.ops.storecare import StoreCare
 from daemons.ops.tokens import TOKENS_FILE, Role, TokenTable
-from daemons.ops.watchman import Watchman
 from daemons.pair.config import HubConfig
+from daemons.pair.daemon import PairDaemon
 from daemons.pair.roster import Roster
 from daemons.pair.sitedoor import SiteDoor
 from daemons.store import Migration, Store, open_store
-from daemons.web.admin import AdminOffice
 from daemons.web.assets import Assets
 from daemons.web.connection import Ready
-from daemons.web.figures import DaemonFigures
-from daemons.web.front import Front, open_listeners, tls_context
-from daemons.web.guard import Guard, Rank
+from daemons.web.front import open_listeners, tls_context
+from daemons.web.guard import Rank
 from daemons.web.head import Head
 from daemons.web.login import login_routes
-from daemons.web.pages import serve_pages
 
 __all__ = ["HubDaemon", "HubGround", "open_hub"]
 
@@ -78,37 +64,20 @@ class HubGround:
 
 
 @define(eq=False, kw_only=True)
-class HubDaemon:
-    """The joined parts of any running hub. `kind`: what it is called, as on the command line."""
+class HubDaemon(PairDaemon):
+    """The joined parts of any running hub."""
 
     kind: ClassVar[str] = "hub"
     config: HubConfig
-    environment: Environment
-    store: Store
     tokens: TokenTable
-    authority: AuthorityFile
     hub: str
-    inline: bool = False
-    hazards: Hazards | None = None
-    health: Health = field(init=False)
     limits: LimitTable[HubLimits] = field(init=False)
-    lapses: Lapses = field(init=False)
-    guard: Guard = field(init=False)
-    care: StoreCare = field(init=False)
-    trail: AuditTrail = field(init=False)
     authoriser: Authoriser = field(init=False)
     sign_in: SignIn = field(init=False)
     admission: Admission = field(init=False)
     changes: AuthorityChanges = field(init=False)
     door: SiteDoor = field(init=False)
-    looks: LinkLooks = field(init=False)
-    watchman: Watchman = field(init=False)
-    common: DaemonFigures = field(init=False)
-    admin: AdminOffice = field(init=False)
-    front: Front | None = field(default=None, init=False)
     _roster: Roster[Any] = field(init=False)
-    _limit_office: LimitOffice = field(init=False)
-    _chaos: ChaosOffice = field(init=False)
 
     # --- made, in this order --------------------------------------------------------------------------------------
 
@@ -116,26 +85,15 @@ class HubDaemon:
         self, rank_of: Callable[[Head], Rank], more_limits: Iterable[LimitTable[Any]] = ()
     ) -> None:
         """Make what needs no site: limits, audit, people, keys."""
-        config, environment, authority = self.config, self.environment, self.authority
-        utc_now = environment.utc_now
-        self.health = Health(utc_now)
-        self.limits = LimitTable(config.limits, authority)
-        self.lapses = Lapses(utc_now)
-        tables = [self.limits, *more_limits]
-        self._limit_office = LimitOffice(tables, self.lapses)
-        self.guard = Guard(lambda: self.limits.now, rank_of)
-        self.care = StoreCare(
-            self.store, self.health, config.backup, utc_now, self.kind,
-            key=config.storage.database_key, inline=self.inline,
-        )  # fmt: skip
-        self.trail = AuditTrail(authority, utc_now, self.health)
-        self.authoriser = Authoriser(authority, self.tokens, utc_now)
+        environment, authority = self.environment, self.authority
+        self._make_ground(self.kind, LimitTable(self.config.limits, authority), rank_of, more_limits)
+        self.authoriser = Authoriser(authority, self.tokens, environment.utc_now)
         self.sign_in = SignIn(authority, environment, Passwords(authority.inline))
         self.admission = Admission(
             authority, self.hub, NonceBook(environment.urandom), self.authoriser.identify
         )
         self.changes = AuthorityChanges(authority, self.tokens)
-        self.changes.told += [table.load for table in tables]
+        self.changes.told += [table.load for table in self._limit_tables]
 
     def _make_office(
         self,
@@ -153,30 +111,9 @@ class HubDaemon:
             roster.recheck,
         ]
         self.door = SiteDoor(self.config, self.admission, roster, self.limits)
-        self.looks = LinkLooks(self.store, self.health, roster.peers)
-        self.watchman = Watchman(
-            self.store, self.health, self.environment.utc_now, roster.summary, crowded,
-            looks=[self.looks.look], on_step=on_step,
-        )  # fmt: skip
-        self._chaos = ChaosOffice(self.hazards)
-        self.common = DaemonFigures(
-            self.kind, self.config.state_dir, self.store, self.health, self.trail, self.guard,
-            self._limit_office, self._chaos, (SOFTWARE, PROTOCOL), self.config.production,
-        )  # fmt: skip
-
-    def _make_admin(
-        self, status: Callable[[], dict[str, object]], readings: Readings, actions: Sequence[Action]
-    ) -> None:
-        """Make what operators reach; `actions`: the hub's own, beside what every daemon has."""
-        self.admin = AdminOffice(self.trail, status, readings, self.health)
-        self.admin.registry.add(
-            *actions,
-            *common_actions(self.trail, self.health.clear, self.lapses),
-            *self._limit_office.actions(),
-            *backup_actions(self.care),
-            *self._chaos.actions(),
+        self._make_watch(
+            roster.peers, summary=roster.summary, crowded=crowded, is_working=lambda: True, on_step=on_step
         )
-        self._chaos.keep_told(self.health)
 
     # --- its life -------------------------------------------------------------------------------------------------
 
@@ -193,19 +130,11 @@ class HubDaemon:
         listeners = await open_listeners(config.listen.host, config.listen.port)
         await nursery.start(self._roster.run)
         nursery.start_soon(self.changes.run)
-        nursery.start_soon(self.lapses.run)
         warn_of_bearers(self.tokens, self.health)
-        nursery.start_soon(self.watchman.run)
-        nursery.start_soon(self.care.run)
-        self.trail.warn_of_breaks()
-        if not self.inline:
-            await nursery.start(self.admin.serve_socket, config.state_dir)
-        serve = partial(
-            serve_pages, listeners, routes, assets,
-            environment=self.environment, config=config.http, guard=self.guard,
-            on_control=self.door.answer, tls=tls, ready=ready,
-        )  # fmt: skip
-        self.front = self.common.front = await nursery.start(serve)
+        await self._look_after(nursery)
+        await self._open_front(
+            nursery, listeners, routes, assets, ready, on_control=self.door.answer, tls=tls
+        )
 
     def _people_routes(self) -> list[BaseRoute]:
         """Return the routes by which people sign in, operators act, and sites enrol."""
@@ -214,10 +143,6 @@ class HubDaemon:
             *self.admin.routes(self.authoriser),
             *enrolment_routes(self.authority, self.hub, self.environment.utc_now),
         ]
-
-    async def prove(self) -> None:
-        """Feed systemd's watchdog as long as work is done."""
-        await self.watchman.prove()
 
     async def stop(self) -> None:
         """Tell the sites when to come back and end what clients hold open; then `run` is to be cancelled."""

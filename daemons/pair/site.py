@@ -18,42 +18,29 @@ from daemons.link.address import HubAddress
 from daemons.link.credentials import open_credential
 from daemons.link.dial import Dialer
 from daemons.link.durable import DurableChannels, Effect
-from daemons.link.hazards import Hazards
 from daemons.link.limiter import LinkLimiter
-from daemons.link.looks import LinkLooks
 from daemons.link.outbox import OutChannel
-from daemons.link.peer import PROTOCOL, SOFTWARE, Peer
+from daemons.link.peer import Peer
 from daemons.link.requests import Handler
 from daemons.link.trust import site_tls
 from daemons.ops.admin.actions import Action
-from daemons.ops.admin.common import backup_actions, common_actions
-from daemons.ops.admin.limitactions import LimitOffice
 from daemons.ops.authority.file import AuthorityFile, open_authority
 from daemons.ops.authority.siteproof import NonceBook
 from daemons.ops.authority.tables import AUTHORITY_MIGRATIONS
-from daemons.ops.authority.trail import AuditTrail
-from daemons.ops.environment import Environment
-from daemons.ops.faultsinside import ChaosOffice
-from daemons.ops.health import Health
-from daemons.ops.lapses import Lapses
 from daemons.ops.limits import LimitTable, SiteLimits
 from daemons.ops.metrics import Readings
-from daemons.ops.storecare import StoreCare
-from daemons.ops.watchman import Watchman
 from daemons.pair.config import SiteConfig
+from daemons.pair.daemon import PairDaemon
 from daemons.pair.executor import CHANNEL, RESULTS, AtOnce, CommandExecutor, Deeds
 from daemons.pair.issuing import note_command
 from daemons.pair.reachdoor import ReachDoor
 from daemons.pair.sitehealth import note_link, warn_of_bearer
 from daemons.store import Migration, StorageError, Store, open_store
-from daemons.web.admin import AdminOffice
 from daemons.web.assets import Assets
 from daemons.web.connection import Ready
-from daemons.web.figures import DaemonFigures
-from daemons.web.front import Front, open_listeners
-from daemons.web.guard import Guard, Rank
+from daemons.web.front import open_listeners
+from daemons.web.guard import Rank
 from daemons.web.head import Head
-from daemons.web.pages import serve_pages
 from protocol.frames import Limits
 from protocol.linkstatus import LinkStatus
 from protocol.publisher import Publisher
@@ -64,38 +51,20 @@ SWEEP_S = 60.0
 
 
 @define(eq=False, kw_only=True)
-class SiteDaemon:
-    """The joined parts of any running site. `kind` and `hub_kind`: what it and its hub are called, as on the command
-    line. `dialer`: what keeps the link; None without a hub to dial."""
+class SiteDaemon(PairDaemon):
+    """The joined parts of any running site. `hub_kind`: what its hub is called, as on the command line. `dialer`: what
+    keeps the link; None without a hub to dial."""
 
     kind: ClassVar[str] = "site"
     hub_kind: ClassVar[str] = "hub"
     config: SiteConfig
-    environment: Environment
-    store: Store
-    authority: AuthorityFile
-    inline: bool = False
-    hazards: Hazards | None = None
-    health: Health = field(init=False)
     limits: LimitTable[SiteLimits] = field(init=False)
-    lapses: Lapses = field(init=False)
-    guard: Guard = field(init=False)
-    care: StoreCare = field(init=False)
-    trail: AuditTrail = field(init=False)
     durable: DurableChannels = field(init=False)
     peer: Peer = field(init=False)
     commands: CommandExecutor = field(init=False)
-    looks: LinkLooks = field(init=False)
-    watchman: Watchman = field(init=False)
-    common: DaemonFigures = field(init=False)
-    admin: AdminOffice = field(init=False)
     dialer: Dialer | None = field(default=None, init=False)
     reach: ReachDoor | None = field(default=None, init=False)
-    front: Front | None = field(default=None, init=False)
     _heads: auditheads.HeadExchange = field(init=False)
-    _limit_tables: list[LimitTable[Any]] = field(init=False)
-    _limit_office: LimitOffice = field(init=False)
-    _chaos: ChaosOffice = field(init=False)
 
     # --- made, in this order --------------------------------------------------------------------------------------
 
@@ -103,18 +72,9 @@ class SiteDaemon:
         self, rank_of: Callable[[Head], Rank], more_limits: Iterable[LimitTable[Any]] = ()
     ) -> None:
         """Make what needs neither link nor field: limits, audit, care of the store."""
-        config, utc_now = self.config, self.environment.utc_now
-        self.health = Health(utc_now)
-        self.limits = LimitTable(config.limits, self.authority)
-        self.lapses = Lapses(utc_now)
-        self._limit_tables = [self.limits, *more_limits]
-        self._limit_office = LimitOffice(self._limit_tables, self.lapses)
-        self.guard = Guard(lambda: self.limits.now, rank_of)
-        self.care = StoreCare(
-            self.store, self.health, config.backup, utc_now, f"{self.kind}-{config.site}",
-            key=config.storage.database_key, inline=self.inline,
-        )  # fmt: skip
-        self.trail = AuditTrail(self.authority, utc_now, self.health)
+        config = self.config
+        limits = LimitTable(config.limits, self.authority)
+        self._make_ground(f"{self.kind}-{config.site}", limits, rank_of, more_limits)
         self._heads = auditheads.HeadExchange("hub", self.trail)
 
     def _make_link(
@@ -173,16 +133,9 @@ class SiteDaemon:
         on_step: Callable[[float], None],
     ) -> None:
         """Make what looks after the site; all four as `Watchman` has them."""
-        self.looks = LinkLooks(self.store, self.health, lambda: [self.peer])
-        self.watchman = Watchman(
-            self.store, self.health, self.environment.utc_now, summary, crowded,
-            looks=[self.looks.look], is_working=is_working, on_step=on_step,
-        )  # fmt: skip
-        self._chaos = ChaosOffice(self.hazards)
-        self.common = DaemonFigures(
-            self.kind, self.config.state_dir, self.store, self.health, self.trail, self.guard,
-            self._limit_office, self._chaos, (SOFTWARE, PROTOCOL), self.config.production,
-        )  # fmt: skip
+        self._make_watch(
+            lambda: [self.peer], summary=summary, crowded=crowded, is_working=is_working, on_step=on_step
+        )
 
     def _make_admin(
         self, status: Callable[[], dict[str, object]], readings: Readings, actions: Sequence[Action]
@@ -191,15 +144,7 @@ class SiteDaemon:
 
         Raises ConfigError for what cannot prove this site.
         """
-        self.admin = AdminOffice(self.trail, status, readings, self.health)
-        self.admin.registry.add(
-            *actions,
-            *common_actions(self.trail, self.health.clear, self.lapses),
-            *self._limit_office.actions(),
-            *backup_actions(self.care),
-            *self._chaos.actions(),
-        )
-        self._chaos.keep_told(self.health)
+        super()._make_admin(status, readings, actions)
         if self.config.hub_url:
             self.dialer = self._make_dialer()
 
@@ -251,12 +196,7 @@ class SiteDaemon:
         """Start what neither pages nor link are needed for."""
         nursery.start_soon(self.commands.run)
         nursery.start_soon(self._sweep)
-        nursery.start_soon(self.lapses.run)
-        nursery.start_soon(self.watchman.run)
-        nursery.start_soon(self.care.run)
-        self.trail.warn_of_breaks()
-        if not self.inline:
-            await nursery.start(self.admin.serve_socket, self.config.state_dir)
+        await self._look_after(nursery)
         nursery.start_soon(self.authority.watch, self._on_authority)
 
     async def _open_pages(
@@ -268,12 +208,8 @@ class SiteDaemon:
         ready: Ready | None,
     ) -> None:
         """Start the web front; when this returns it answers."""
-        serve = partial(
-            serve_pages, listeners, routes, assets,
-            environment=self.environment, config=self.config.http, guard=self.guard, ready=ready,
-            on_control=None if self.reach is None else self.reach.answer,
-        )  # fmt: skip
-        self.front = self.common.front = await nursery.start(serve)
+        on_control = None if self.reach is None else self.reach.answer
+        await self._open_front(nursery, listeners, routes, assets, ready, on_control=on_control)
 
     def _dial(self, nursery: trio.Nursery) -> None:
         """Start the link, where there is a hub."""
@@ -285,10 +221,6 @@ class SiteDaemon:
     async def _listen(self) -> list[trio.SocketListener]:
         """Open the configured port, before anything else is begun. Raises RefusedToStart."""
         return await open_listeners(self.config.listen.host, self.config.listen.port)
-
-    async def prove(self) -> None:
-        """Feed systemd's watchdog as long as work is done."""
-        await self.watchman.prove()
 
     async def stop(self) -> None:
         """End what clients hold open in order; then `run` is to be cancelled."""
