@@ -5,7 +5,7 @@ The edges of trio-websocket 0.12.2 that this file exists for, all reproduced:
 - A cancelled `send_message` leaves the connection open with half a frame on the wire. Here an interrupted `send`
   aborts the connection before the exception goes on.
 - While our writer waits for room in the socket, the library's reader may answer a WebSocket ping and then dies of
-  BusyResourceError. In `_SharedStream`, `send_all` and `wait_send_all_might_not_block` take turns.
+  BusyResourceError. In `SharedStream`, `send_all` and `wait_send_all_might_not_block` take turns.
 - `aclose` waits for the peer's close frame for ever; here it has one second, then the socket goes.
 - Unread messages block its control frames. The link's reader therefore always drains; liveness is the link's own.
 """
@@ -118,7 +118,7 @@ class Leaving(Protocol):
 
 
 @define(eq=False)
-class _SharedStream(trio.abc.Stream):
+class SharedStream(trio.abc.Stream):
     """A stream on which waiting for room and sending exclude each other instead of raising BusyResourceError."""
 
     inner: trio.abc.Stream
@@ -259,7 +259,7 @@ def tune_socket(stream: trio.abc.Stream, *, user_timeout_s: float) -> None:
 class WebSocketTransport:
     """trio-websocket as a Transport."""
 
-    def __init__(self, ws: trio_websocket.WebSocketConnection, stream: _SharedStream) -> None:
+    def __init__(self, ws: trio_websocket.WebSocketConnection, stream: SharedStream) -> None:
         self._ws = ws
         self._stream = stream
         # Its own lock around each send costs a turn of the loop; the one of the stream is enough.
@@ -289,7 +289,7 @@ class WebSocketTransport:
             sent = True
             self.messages_out += 1
         except trio_websocket.ConnectionClosed as exc:
-            raise _closed(exc.reason) from None
+            raise closed_as(exc.reason) from None
         except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
             raise TransportClosed(1006, str(exc) or "connection broken") from None
         finally:
@@ -306,7 +306,7 @@ class WebSocketTransport:
         try:
             message = await self._ws.get_message()
         except trio_websocket.ConnectionClosed as exc:
-            raise _closed(exc.reason) from None
+            raise closed_as(exc.reason) from None
         self._straight.queued -= 1
         if self._straight.failure is not None:
             raise self._straight.failure
@@ -354,7 +354,7 @@ class WebSocketTransport:
             sock.close()
 
 
-def _closed(reason: trio_websocket.CloseReason | None) -> TransportClosed:
+def closed_as(reason: trio_websocket.CloseReason | None) -> TransportClosed:
     if reason is None:
         return TransportClosed(1006, "connection lost")
     return TransportClosed(reason.code, reason.reason or "")
@@ -369,8 +369,8 @@ async def client_transport(
     Raises UpgradeRefused when the far end answers anything but 101, TransportClosed when the connection goes in the
     middle. What the far end said before it closed can still be received. The caller's scope bounds the handshake.
     """
-    shared = _SharedStream(stream)
-    async with _reader_nursery(shared) as nursery:
+    shared = SharedStream(stream)
+    async with reader_nursery(shared) as nursery:
         # A stream that ends without an answer leaves the library's handshake waiting for ever.
         watching = trio.CancelScope()
         nursery.start_soon(_watch_end, shared, watching)
@@ -388,12 +388,12 @@ async def client_transport(
         watching.cancel(reason="the handshake is over")
         if ws.subprotocol != SUBPROTOCOL:
             if ws.closed is not None:
-                raise _closed(ws.closed)
+                raise closed_as(ws.closed)
             raise TransportClosed(CloseCode.PROTOCOL_ERROR, "what answered does not speak pitlink")
         yield WebSocketTransport(ws, shared)
 
 
-async def _watch_end(shared: _SharedStream, watching: trio.CancelScope) -> None:
+async def _watch_end(shared: SharedStream, watching: trio.CancelScope) -> None:
     """Raise when the stream ends while the handshake waits."""
     with watching:
         await shared.over.wait()
@@ -404,8 +404,8 @@ async def _watch_end(shared: _SharedStream, watching: trio.CancelScope) -> None:
 @asynccontextmanager
 async def server_transport(stream: trio.abc.Stream) -> AsyncIterator[WebSocketTransport]:
     """Accept the upgrade waiting on `stream` and hold the transport open for the body of the block."""
-    shared = _SharedStream(stream)
-    async with _reader_nursery(shared) as nursery:
+    shared = SharedStream(stream)
+    async with reader_nursery(shared) as nursery:
         request = await trio_websocket.wrap_server_stream(
             nursery,
             shared,
@@ -418,7 +418,7 @@ async def server_transport(stream: trio.abc.Stream) -> AsyncIterator[WebSocketTr
 
 
 @asynccontextmanager
-async def _reader_nursery(shared: _SharedStream) -> AsyncIterator[trio.Nursery]:
+async def reader_nursery(shared: SharedStream) -> AsyncIterator[trio.Nursery]:
     """Hold the nursery that the library's reader lives in; close the stream and map its exceptions at the end.
 
     The orderly goodbye has been said by `WebSocketTransport.aclose` before; this waits for nobody.
@@ -437,7 +437,7 @@ async def _reader_nursery(shared: _SharedStream) -> AsyncIterator[trio.Nursery]:
             case trio_websocket.ConnectionRejected():
                 raise UpgradeRefused(cause.status_code, cause.body or b"", cause.headers) from None
             case trio_websocket.ConnectionClosed():
-                raise _closed(cause.reason) from None
+                raise closed_as(cause.reason) from None
             case None:
                 raise
             case _:

@@ -14,7 +14,7 @@ from daemons.web.head import Head, HttpError, PeerGone
 from daemons.web.http1 import HttpConnection
 from daemons.web.proxies import client_of
 from daemons.web.streams import FrontStream
-from daemons.web.upgrade import OnControl, wants_control
+from daemons.web.upgrade import LINK_UPGRADES, OnControl, Upgrades, wants_control
 
 Ready = Callable[[Head], bytes | None]
 """A whole prepared response (head and body) to a request without a body, or None to ask the application. The
@@ -52,6 +52,7 @@ class Site:
     utc_now: Callable[[], float]
     statistics: FrontStatistics
     guard: Guard = field(factory=Guard)
+    upgrades: Upgrades = LINK_UPGRADES
 
 
 class Connection:
@@ -128,7 +129,7 @@ class Connection:
         site.statistics.requests += 1
         client = client_of(head, self._ends.client[0], site.config.trusted_proxies)
         now = trio.current_time()
-        if site.on_control is not None and wants_control(head):
+        if site.on_control is not None and wants_control(head, site.upgrades):
             if head.has_body:  # whose bytes the WebSocket's parser would take for something else
                 raise HttpError(400, "an upgrade has no body")
             if refusal := site.guard.on_upgrade(client, now):

@@ -25,7 +25,7 @@ from daemons.web.guard import Guard
 from daemons.web.listeners import local_address, open_listeners, peer_address, tls_context
 from daemons.web.proxies import client_key, is_proxy
 from daemons.web.streams import FrontStream
-from daemons.web.upgrade import OnControl, reject
+from daemons.web.upgrade import LINK_UPGRADES, OnControl, Upgrades, reject
 
 __all__ = ["Front", "FrontConfig", "FrontStream", "open_listeners", "reject", "serve_http", "tls_context"]
 
@@ -46,6 +46,7 @@ async def serve_http(
     app: ASGIApp,
     *,
     on_control: OnControl | None = None,
+    upgrades: Upgrades = LINK_UPGRADES,
     config: FrontConfig | None = None,
     ready: Ready | None = None,
     tls: ssl.SSLContext | None = None,
@@ -53,13 +54,14 @@ async def serve_http(
     guard: Guard | None = None,
     task_status: trio.TaskStatus["Front"] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve HTTP and the link until `drain()` of the `Front` that is reported as started.
+    """Serve HTTP and the link until `drain()` of the `Front` that is reported as started. `upgrades`: what goes to
+    `on_control`.
 
     Closes the listeners. Cancelling closes every connection at once, by force. A failure in the application
     or in `on_control` is logged as ERROR and ends its connection only.
     """
     config = FrontConfig() if config is None else config
-    site = Site(app, on_control, ready, config, utc_now, FrontStatistics(), guard or Guard())
+    site = Site(app, on_control, ready, config, utc_now, FrontStatistics(), guard or Guard(), upgrades)
     front = Front(site, tls)
     await front.run(listeners, task_status=task_status)
 

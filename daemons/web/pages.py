@@ -17,7 +17,7 @@ from daemons.web.front import Front, serve_http
 from daemons.web.guard import Guard
 from daemons.web.ready import ready_answers
 from daemons.web.storagefault import answer_storage_error
-from daemons.web.upgrade import OnControl
+from daemons.web.upgrade import LINK_UPGRADES, OnControl, Upgrades
 
 __all__ = ["serve_pages"]
 
@@ -31,6 +31,7 @@ async def serve_pages(  # noqa: ASYNC114
     config: FrontConfig,
     guard: Guard,
     on_control: OnControl | None = None,
+    upgrades: Upgrades = LINK_UPGRADES,
     tls: ssl.SSLContext | None = None,
     ready: Ready | None = None,
     task_status: trio.TaskStatus[Front] = trio.TASK_STATUS_IGNORED,
@@ -43,6 +44,7 @@ async def serve_pages(  # noqa: ASYNC114
         traced(app, environment.urandom),
         ready=files if ready is None else lambda head: ready(head) or files(head),
         on_control=on_control,
+        upgrades=upgrades,
         guard=guard,
         config=config,
         tls=tls,

@@ -2,7 +2,7 @@
 HTTP.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 
 import trio
@@ -18,14 +18,17 @@ OnControl = Callable[[FrontStream, Head, str], Awaitable[None]]
 stream's first reads replay the request as it came, so that a WebSocket library can parse it itself. `peer` is
 the client's address."""
 
-_UPGRADES = {CONTROL_PATH: "websocket", REACH_PATH: "pitlink-reach"}
+Upgrades = Mapping[str, str]
+"""What may be asked to become something else: the path, and what."""
+
+LINK_UPGRADES: Upgrades = {CONTROL_PATH: "websocket", REACH_PATH: "pitlink-reach"}
 _LINGER_S = 1.0
 _LINGER_BYTES = 256 * 1024
 
 
-def wants_control(head: Head) -> bool:
-    """Whether the request asks to become the link, or what it goes over when a hub reaches for its site."""
-    wanted = _UPGRADES.get(head.target.partition("?")[0])
+def wants_control(head: Head, upgrades: Upgrades = LINK_UPGRADES) -> bool:
+    """Whether the request asks to become one of `upgrades`: the link, or what it goes over when a hub reaches for its site."""
+    wanted = upgrades.get(head.target.partition("?")[0])
     if head.method != "GET" or wanted is None:
         return False
     return wanted in (token.lower() for token in head.header_list("upgrade"))

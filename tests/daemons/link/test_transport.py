@@ -27,10 +27,10 @@ from wsproto.events import (
 
 from daemons.link.transport import (
     SUBPROTOCOL,
+    SharedStream,
     TransportClosed,
     UpgradeRefused,
     WebSocketTransport,
-    _SharedStream,
     client_transport,
 )
 from protocol.errors import RemoteProtocolError
@@ -134,7 +134,7 @@ async def test_who_waits_for_room_keeps_nobody_from_sending_and_none_sends_twice
     autojump_clock: MockClock,
 ) -> None:
     inner = _Narrow()
-    shared = _SharedStream(inner)
+    shared = SharedStream(inner)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(shared.wait_send_all_might_not_block)
         await trio.testing.wait_all_tasks_blocked()
