@@ -1,0 +1,1 @@
+"""The store of recordings: every tick, for as long as there is room."""
