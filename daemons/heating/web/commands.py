@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from daemons.heating.look import HouseLook, lifetime_of
-from daemons.heating.web.access import Access, BadRequest, NotThere, guarded
+from daemons.web.access import Access, BadRequest, NotThere, guarded
 from daemons.web.refusals import json_response
 from protocol import cbor
 from protocol.errors import ErrorCode, LocalProtocolError, RequestError

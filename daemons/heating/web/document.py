@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from daemons.heating.history.read import POINTS_MAX
 from daemons.heating.web.schemas import HOUSE_NAME, SCHEMAS, TEXT, Json, list_of, made_of, ref
-from daemons.heating.web.views import to_json
+from daemons.web.answers import to_json
 from protocol.heating import EventKind
 
 __all__ = ["document", "encoded_document"]

@@ -13,10 +13,10 @@ from starlette.routing import BaseRoute, Route
 from daemons.heating.history import read
 from daemons.heating.history.figures import HEATING_LIMIT, metrics
 from daemons.heating.look import HouseLook
-from daemons.heating.web.access import BadRequest, NotThere, guarded
-from daemons.heating.web.answers import answer
 from daemons.heating.web.hot import HotCache
-from daemons.heating.web.views import View, to_json
+from daemons.heating.web.views import View
+from daemons.web.access import BadRequest, NotThere, guarded
+from daemons.web.answers import answer, to_json
 from protocol.heating import EventKind
 
 __all__ = ["history_routes"]

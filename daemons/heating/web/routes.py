@@ -13,17 +13,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from daemons.heating.look import HouseLook
-from daemons.heating.web.access import Access, NotThere, guarded
-from daemons.heating.web.answers import answer
 from daemons.heating.web.commands import Commands
 from daemons.heating.web.document import encoded_document
 from daemons.heating.web.history import history_routes
 from daemons.heating.web.hot import HotCache
 from daemons.heating.web.stream import Ages, HouseStream
-from daemons.heating.web.views import View, Views, age_json, to_json
+from daemons.heating.web.views import View, Views, age_json
 from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.authority.identity import Forbidden, Identity, Role
 from daemons.ops.authority.trail import AuditTrail
+from daemons.web.access import Access, NotThere, guarded
+from daemons.web.answers import answer, to_json
 from daemons.web.assets import Assets, is_known
 
 __all__ = ["PAGES", "heating_assets", "heating_routes"]

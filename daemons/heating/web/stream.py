@@ -15,9 +15,10 @@ import trio
 from attrs import define, field
 from starlette.types import Receive, Scope, Send
 
-from daemons.heating.web.views import View, age_json, to_json
+from daemons.heating.web.views import View, age_json
 from daemons.store.errors import StorageError
 from daemons.web import sse
+from daemons.web.answers import to_json
 from daemons.web.asgi import CHUNKS
 from daemons.web.eventstream import EventStream
 

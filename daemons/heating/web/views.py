@@ -5,7 +5,6 @@ is not known.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,15 +16,11 @@ from daemons.heating.plant import BurnerPlan, Plant, ZonePlan
 from daemons.heating.settings import Settings
 from daemons.heating.state import HouseState
 from daemons.web import sse
+from daemons.web.answers import to_json
 
-__all__ = ["Part", "View", "Views", "age_json", "to_json"]
+__all__ = ["Part", "View", "Views", "age_json"]
 
 _NAME_CHARACTERS = 16
-
-
-def to_json(value: object) -> bytes:
-    """Return a value as compact JSON. Raises ValueError for numbers that JSON has not."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 @frozen(eq=False)

@@ -1,4 +1,4 @@
-"""Who may look at a house and who may have something done there, and how refusals of both are answered."""
+"""Who may look at a site and who may have something done there, and how refusals of both are answered."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -49,48 +49,48 @@ class Access:
             return None
         return self.authoriser.identify(authorization)
 
-    def reader(self, request: Request, house: str) -> Identity | None:
-        """Return who looks at a house, if they may. Raises Refusal, StorageError."""
+    def reader(self, request: Request, site: str) -> Identity | None:
+        """Return who looks at a site, if they may. Raises Refusal, StorageError."""
         identity = self.somebody(request)
         if identity is not None and not self.is_open:
-            identity.require(Role.VIEWER, house)
+            identity.require(Role.VIEWER, site)
         return identity
 
-    async def operator(self, request: Request, house: str, action: str) -> Identity:
+    async def operator(self, request: Request, site: str, action: str) -> Identity:
         """Return who has something done, if they may; one who may not leaves a row. Raises Refusal, StorageError."""
         identity = self.authoriser.identify(request.headers.get("authorization"))
         try:
-            identity.require(Role.OPERATOR, house)
+            identity.require(Role.OPERATOR, site)
         except Forbidden as exc:
-            await self.trail.note_refused(identity.who, action, house[:64], exc.words)
+            await self.trail.note_refused(identity.who, action, site[:64], exc.words)
             raise
         return identity
 
-    def holding(self, request: Request, house: str, stream: Response) -> Response:
+    def holding(self, request: Request, site: str, stream: Response) -> Response:
         """Return a stream that ends when what let its listener in does so no more."""
         authorization = request.headers.get("authorization")
         if authorization is None and self.is_open:
             return stream
-        return Held(stream, self.authoriser, authorization, None if self.is_open else house)
+        return Held(stream, self.authoriser, authorization, None if self.is_open else site)
 
 
 class Held(Response):
-    """A response that lasts as long as the proof of who asked for it. `house` None: whoever it is."""
+    """A response that lasts as long as the proof of who asked for it. `site` None: whoever it is."""
 
     def __init__(
-        self, inner: Response, authoriser: Authoriser, authorization: str | None, house: str | None
+        self, inner: Response, authoriser: Authoriser, authorization: str | None, site: str | None
     ) -> None:
         super().__init__()
         self._inner = inner
         self._authoriser = authoriser
         self._authorization = authorization
-        self._house = house
+        self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. Ends in good order when the proof is over."""
-        role, is_through = None if self._house is None else Role.VIEWER, False
+        role, is_through = None if self._site is None else Role.VIEWER, False
         try:
-            async with self._authoriser.held(self._authorization, role, self._house):
+            async with self._authoriser.held(self._authorization, role, self._site):
                 await self._inner(scope, receive, send)
                 is_through = True
         except Refusal as exc:  # between the request and its answer
