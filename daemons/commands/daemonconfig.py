@@ -7,8 +7,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SITES", "Daemon", "config_class"]
 
-Daemon = Literal["pits", "cloud", "boiler", "nas"]
-SITES = ("pits", "boiler")
+Daemon = Literal["pits", "cloud", "boiler", "nas", "relay", "backend"]
+SITES = ("pits", "boiler", "relay")
 
 
 def config_class(daemon: Daemon) -> "type[SiteConfig] | type[HubConfig]":
@@ -17,6 +17,10 @@ def config_class(daemon: Daemon) -> "type[SiteConfig] | type[HubConfig]":
         from daemons.heating.config import BoilerConfig, NasConfig
 
         return BoilerConfig if daemon == "boiler" else NasConfig
+    if daemon in ("relay", "backend"):
+        from daemons.telemetry.config import BackendConfig, RelayConfig
+
+        return RelayConfig if daemon == "relay" else BackendConfig
     from daemons.race.config import CloudConfig, PitsConfig
 
     return PitsConfig if daemon == "pits" else CloudConfig
