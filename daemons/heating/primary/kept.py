@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 import apsw
-from attrs import frozen
+from attrs import define, field, frozen
 
 from daemons.heating import settingscodec
 from daemons.heating.replica import rows
@@ -13,7 +13,15 @@ from daemons.heating.state import HouseState
 from daemons.store import fetch
 from protocol import cbor
 
-__all__ = ["Kept", "read_kept", "read_settings", "write_memory", "write_settings", "write_state"]
+__all__ = [
+    "Kept",
+    "SettingsRow",
+    "read_kept",
+    "read_settings",
+    "write_memory",
+    "write_settings",
+    "write_state",
+]
 
 _WRITE = "INSERT OR REPLACE INTO heat_kept (name, at, value) VALUES (?, ?, ?)"
 _READ = "SELECT value, at FROM heat_kept WHERE name = ?"
@@ -46,6 +54,29 @@ def read_settings(conn: apsw.Connection) -> Settings:
 
 def write_settings(conn: apsw.Connection, settings: Settings, at: float) -> None:
     conn.execute(_WRITE, ("settings", at, _json(settingscodec.to_json(settings))))
+
+
+@define(eq=False)
+class SettingsRow:
+    """Reads and writes the settings again and again: what is on disk is taken apart only if it is not what was read or
+    written here last. For the writer's transactions, one after the other."""
+
+    _known: tuple[bytes, Settings] = field(default=(b"", Settings()), init=False)
+    _writer: settingscodec.SettingsWriter = field(factory=settingscodec.SettingsWriter, init=False)
+
+    def read(self, conn: apsw.Connection) -> Settings:
+        """Do as `read_settings`."""
+        found = fetch(conn, _READ, ("settings",))
+        value = found[0][0] if found else b""
+        if value != self._known[0]:  # also when what was written was undone
+            self._known = value, read_settings(conn)
+        return self._known[1]
+
+    def write(self, conn: apsw.Connection, settings: Settings, at: float) -> None:
+        """Do as `write_settings`."""
+        value = self._writer.text(settings)
+        conn.execute(_WRITE, ("settings", at, value))
+        self._known = value, settings
 
 
 def write_memory(conn: apsw.Connection, memory: Mapping[str, object], at: float) -> None:

@@ -22,7 +22,7 @@ from daemons.heating.history.trimming import keep_trimmed
 from daemons.heating.plant import Plant
 from daemons.heating.primary.backlog import Backlog, Lot
 from daemons.heating.primary.capacity import DAY_S, DayTold, capacity_days, expected
-from daemons.heating.primary.kept import read_kept, read_settings, write_memory, write_settings, write_state
+from daemons.heating.primary.kept import SettingsRow, read_kept, write_memory, write_state
 from daemons.heating.settings import Settings
 from daemons.heating.state import Decision, HouseState, Instant
 from daemons.link.durable import DurableChannels, OutboxFull
@@ -76,6 +76,7 @@ class Primary:
     """What keeps decisions off the disk; None: nothing does."""
     told: dict[int, DayTold] = field(factory=dict, init=False)
     sampler: Sampler = field(init=False)
+    _row: SettingsRow = field(factory=SettingsRow, init=False)
     _guess: DayTold = field(init=False)
     _added: int = field(default=0, init=False)  # lots handed in, and
     _done: int = field(default=0, init=False)  # how many of them are on the disk
@@ -223,11 +224,11 @@ class Primary:
     ) -> str:
         """Change the settings inside a transaction of the store; return what was done, in words. They hold, and control
         is told, once that is durable. Raises ValueError in words for what cannot be; then nothing was changed."""
-        before = read_settings(conn)
+        before = self._row.read(conn)
         settings, words = apply_action(before, self.plant, action, now=now, by=by, against=against)
         if settings == before:
             return words
-        write_settings(conn, settings, now.utc)
+        self._row.write(conn, settings, now.utc)
         event = HeatEvent(at=now.utc, source="house", kind=EventKind.CHANGE, cause=f"{words} ({by})")
         write.add_events(conn, self.house, [event])
         self._tell(conn, [event])

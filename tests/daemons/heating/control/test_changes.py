@@ -1,5 +1,6 @@
 """What commands do to the settings, and what they are refused with."""
 
+import json
 import re
 from typing import Any
 
@@ -12,7 +13,7 @@ from daemons.heating.control import apply_action
 from daemons.heating.control.targets import in_force
 from daemons.heating.plant import Plant, ZoneKind
 from daemons.heating.settings import Entry, Mode, OverrideEnd, Settings, Target, ZoneSettings
-from daemons.heating.settingscodec import from_json, to_json
+from daemons.heating.settingscodec import SettingsWriter, from_json, to_json
 from daemons.heating.state import Instant
 from protocol.heating import (
     HeatAction,
@@ -245,7 +246,7 @@ def is_within(plant: Plant, made: Settings) -> bool:
 
 @given(st.lists(ACTIONS, max_size=8))
 def test_whatever_is_asked_the_settings_stay_sound_and_can_be_kept(actions: list[HeatAction]) -> None:
-    made = SETTINGS
+    made, writer = SETTINGS, SettingsWriter()
     for action in actions:
         try:
             after = done(action, made)
@@ -255,6 +256,7 @@ def test_whatever_is_asked_the_settings_stay_sound_and_can_be_kept(actions: list
         made = after
         assert is_within(PLANT, made)
         assert from_json(to_json(made)) == made
+        assert writer.text(made) == json.dumps(to_json(made), separators=(",", ":")).encode()
         if not isinstance(action, HeatUnlock):  # done twice is as done once; resets alone are counted
             assert done(action, made) is made
 

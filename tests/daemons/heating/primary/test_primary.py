@@ -9,6 +9,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from daemons.heating.history.read import events
 from daemons.heating.history.write import read_chunks
+from daemons.heating.primary.kept import read_settings
 from daemons.heating.primary.primary import CHANNEL, Primary
 from daemons.store import StorageError, StorageFault, Store, fetch
 from protocol.heating import EventKind, HeatEvent, HeatOverride, HeatSwitch
@@ -123,6 +124,11 @@ async def test_what_fails_after_a_change_takes_it_back(tmp_path: Path) -> None:
             await primary.store.transact(fail)
         assert primary.settings.is_on
         assert await causes(primary) == []
+        now = hands.clock().instant()
+        warm = HeatOverride("hall", "permanent", celsius=22.0)
+        await primary.store.transact(lambda conn: primary.change_in(conn, warm, by="ann", against=0, now=now))
+        assert primary.settings.is_on and primary.settings.version == 1
+        assert await primary.store.read(read_settings) == primary.settings
 
 
 async def test_samples_are_batched_and_the_rest_is_written_at_the_end(tmp_path: Path) -> None:
