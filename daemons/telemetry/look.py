@@ -183,7 +183,8 @@ class Gap:
 
 @frozen(kw_only=True)
 class Session:
-    """A session that was kept: of one car, of whoever drove it. `recordings`: those it is made of, in order."""
+    """A session that was kept: of one car, of whoever drove it. `recordings`: those it is made of, in order.
+    `sector_starts`: where the track's sectors begin, 0 to 1, the first at 0; () where that is not known."""
 
     id: str
     drivers: tuple[str, ...]
@@ -195,6 +196,7 @@ class Session:
     recordings: tuple[bytes, ...]
     laps: int
     best_s: float | None = None
+    sector_starts: tuple[float, ...] = ()
     stints: tuple[Stint, ...] = ()
     gaps: tuple[Gap, ...] = ()
 
@@ -282,6 +284,3 @@ class TelemetryLook(Protocol):
 
     def export(self, lap_or_session: str, format_: str) -> AsyncIterator[bytes]:
         """Return a file in pieces; whoever breaks off closes it. Raises NotKept at the first piece."""
-
-    async def post(self, driver: str, snapshot: Mapping[str, Any], *, who: str) -> str:
-        """Keep one snapshot that was posted (seed's names and units, checked), durably; return its id."""
