@@ -3,11 +3,17 @@
 A bad piece of work undoes itself and not its neighbours; a failing disk undoes all of them. Callbacks that
 work has registered are called in the order in which the work was done, which is what keeps state in memory in
 step with the database without a lock.
+
+A commit takes one turn of the event loop each way: whoever brings work wakes the thread, which takes what waits by
+then and tells the loop when it is durable (measured: a task between, and `trio.to_thread`, are 0.3 ms more).
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -93,7 +99,10 @@ class Writer:
         self._told: StorageError | None = None
         self._inline = inline
         self._commit_s = commit_s
-        self._limiter = trio.CapacityLimiter(1)
+        self._go: SimpleQueue[bool] | None = (
+            None  # to the thread, while `run` runs: commit what waits, or end
+        )
+        self._taking = threading.Lock()  # of `jobs`: work is withdrawn, or begun
         self._wake = trio.Event()
         self._closing = False
         self._working = False
@@ -121,13 +130,14 @@ class Writer:
                 raise job.error
             return job.value
         self.jobs.append(job)
-        self._wake.set()
+        self._begin()
 
         def withdraw(_: object) -> trio.lowlevel.Abort:
-            if job.begun:
-                return trio.lowlevel.Abort.FAILED
-            self.jobs.remove(job)
-            return trio.lowlevel.Abort.SUCCEEDED
+            with self._taking:
+                if job.begun:
+                    return trio.lowlevel.Abort.FAILED
+                self.jobs.remove(job)
+                return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(withdraw)
         if job.error is not None:
@@ -144,27 +154,71 @@ class Writer:
         # Shielded without a deadline: a thread in fsync cannot be abandoned, and its callers must learn the
         # outcome.
         with trio.CancelScope(shield=True):
-            while True:
-                while not self.jobs:
-                    if self._closing:
-                        return
+            if not self._inline:
+                self._start_thread()
+            while self.jobs or self._serving or not self._closing:
+                if self._inline and self.jobs:
+                    await self._serve_inline()
+                else:
                     self._wake = trio.Event()
                     await self._wake.wait()
-                jobs = [self.jobs.popleft() for _ in range(min(len(self.jobs), JOBS_MAX))]
-                self._serving = True
-                for job in jobs:
-                    job.begun = True
-                if self._inline:
-                    if self._commit_s is not None and (seconds := self._commit_s()):
-                        await trio.sleep(seconds)
-                    self._commit(jobs)
-                    await trio.lowlevel.checkpoint()
-                else:
-                    await trio.to_thread.run_sync(self._commit, jobs, limiter=self._limiter)
-                self._call_hooks()
-                self._serving = False
-                for job in jobs:
-                    trio.lowlevel.reschedule(job.task)
+            if self._go is not None:
+                self._go.put(False)
+
+    def _start_thread(self) -> None:
+        self._go = SimpleQueue()
+        threading.Thread(
+            target=copy_context().run,
+            args=(self._commit_each, self._go, trio.lowlevel.current_trio_token()),
+            name=f"writes {self.path.name}",
+            daemon=True,
+        ).start()
+        self._begin()
+
+    async def _serve_inline(self) -> None:
+        self._serving = True
+        jobs = self._take()
+        if self._commit_s is not None and (seconds := self._commit_s()):
+            await trio.sleep(seconds)
+        self._commit(jobs)
+        await trio.lowlevel.checkpoint()
+        self._finish(jobs)
+
+    def _begin(self) -> None:
+        """Have the thread commit what waits, unless it is at it: then what waits has its turn behind that."""
+        if self._inline:
+            self._wake.set()
+        elif self.jobs and not self._serving and self._go is not None:
+            self._serving = True
+            self._go.put(True)
+
+    def _commit_each(self, go: SimpleQueue[bool], token: trio.lowlevel.TrioToken) -> None:
+        """Commit what waits, each time the loop says so: by then the tasks of one turn have all brought theirs."""
+        while go.get():
+            jobs = self._take()
+            if jobs:  # else all of it was withdrawn
+                self._commit(jobs)
+            token.run_sync_soon(self._committed, jobs)
+
+    def _committed(self, jobs: list[Job]) -> None:
+        self._finish(jobs)
+        self._begin()
+        if self._closing:
+            self._wake.set()
+
+    def _take(self) -> list[Job]:
+        with self._taking:
+            jobs = [self.jobs.popleft() for _ in range(min(len(self.jobs), JOBS_MAX))]
+            for job in jobs:
+                job.begun = True
+        return jobs
+
+    def _finish(self, jobs: list[Job]) -> None:
+        """Say what is durable now, first to those who asked to be told, then to those who wait."""
+        self._call_hooks()
+        self._serving = False
+        for job in jobs:
+            trio.lowlevel.reschedule(job.task)
 
     def _call_hooks(self) -> None:
         if self.fault is not self._told:

@@ -135,13 +135,13 @@ async def test_full_disk_makes_a_message_late_and_the_connection_stays(tmp_path:
 
 
 async def test_acknowledgements_go_at_idle_and_at_most_50_ms_late(tmp_path: Path) -> None:
-    go = trio.Event()
+    go, token = trio.Event(), trio.lowlevel.current_trio_token()
     begun: list[int] = []
 
     def slow(conn: apsw.Connection, one: Message) -> None:
         begun.append(one.seq)
         if one.seq == 2:
-            trio.from_thread.run(go.wait)
+            trio.from_thread.run(go.wait, trio_token=token)
 
     async with side(tmp_path, effect=slow) as here, running(here):
         here.durable.on_message(message(1))

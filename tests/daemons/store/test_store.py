@@ -143,11 +143,11 @@ async def test_batched_work_is_done_together_and_blamed_apart(tmp_path: Path, in
 
 async def test_cancelling_withdraws_what_was_not_begun(tmp_path: Path) -> None:
     async with open_store(tmp_path / "store.db", migrations=TABLE) as store:
-        begun, go = trio.Event(), trio.Event()
+        begun, go, token = trio.Event(), trio.Event(), trio.lowlevel.current_trio_token()
 
         def slow(conn: apsw.Connection) -> str:
-            trio.from_thread.run_sync(begun.set)
-            trio.from_thread.run(go.wait)
+            trio.from_thread.run_sync(begun.set, trio_token=token)
+            trio.from_thread.run(go.wait, trio_token=token)
             return _insert(conn, "begun")
 
         async with trio.open_nursery() as nursery:
