@@ -44,7 +44,7 @@ class AdminError(Exception):
 
 @define(eq=False)
 class LogLines:
-    """Lines of a daemon's log, {"number", "level", "line"} or {"dropped"}, to be read with `async for`."""
+    """What a daemon tells as it comes, to be read with `async for`; of its log {"number", "level", "line"} or {"dropped"}."""
 
     _answer: Answer
 
@@ -145,6 +145,12 @@ class AdminClient:
         if trace:
             query["trace"] = trace
         async with self._asked("GET", f"/admin/log?{urlencode(query)}") as answer:
+            yield LogLines(answer)
+
+    @asynccontextmanager
+    async def follow(self, what: str, **params: str | float) -> AsyncIterator[LogLines]:
+        """Give what the daemon tells of something as it comes, such as "telemetry" of a driver."""
+        async with self._asked("GET", f"/admin/follow/{quote(what, safe='')}?{urlencode(params)}") as answer:
             yield LogLines(answer)
 
     @asynccontextmanager

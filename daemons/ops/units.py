@@ -19,7 +19,7 @@ from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 
 __all__ = ["Daemon", "UnitFile", "hidden_places", "programs_home", "unit_files", "write_units"]
 
-Daemon = Literal["pits", "cloud", "boiler", "nas"]
+Daemon = Literal["pits", "cloud", "boiler", "nas", "backend"]
 
 _HOME = "/opt/pitlink"
 _PROGRAM = f"{_HOME}/.venv/bin/pitlink"

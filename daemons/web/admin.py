@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 
 from daemons.ops.admin.actions import Registry
 from daemons.ops.admin.desk import AdminDesk
+from daemons.ops.admin.follow import Follow
 from daemons.ops.admin.routes import AdminSources, admin_routes
 from daemons.ops.admin.watchers import Watchers
 from daemons.ops.authority.authoriser import Authoriser
@@ -40,6 +41,8 @@ class AdminOffice:
     health: Health
     ring: LogRing = field(factory=RING.get)
     registry: Registry = field(factory=Registry, init=False)
+    follows: dict[str, Follow] = field(factory=dict, init=False)
+    """What can be followed beside the log, by name."""
     _watchers: Watchers = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -51,7 +54,7 @@ class AdminOffice:
 
     @property
     def _sources(self) -> AdminSources:
-        return AdminSources(self.status, self.readings, self.health, self.ring, self._watchers)
+        return AdminSources(self.status, self.readings, self.health, self.ring, self._watchers, self.follows)
 
     def routes(self, authoriser: Authoriser) -> list[BaseRoute]:
         """Return the routes for a hub's own port, for those whom the authoriser knows."""

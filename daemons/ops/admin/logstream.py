@@ -12,11 +12,11 @@ from starlette.types import Receive, Scope, Send
 
 from daemons.ops.logring import LogPage, LogRing
 
-__all__ = ["LogStream"]
+__all__ = ["LINES_HEADERS", "LogStream", "watch_reader"]
 
 LINES_A_PIECE = 200
 SILENCE_S = 15.0
-_HEADERS = [
+LINES_HEADERS = [
     (b"content-type", b"application/x-ndjson"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
@@ -51,9 +51,9 @@ class LogStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream. Never raises for a reader who is gone."""
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await send({"type": "http.response.start", "status": 200, "headers": LINES_HEADERS})
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_watch, receive, nursery.cancel_scope)
+            nursery.start_soon(watch_reader, receive, nursery.cancel_scope)
             try:
                 await self._send_all(send)
             except OSError:  # ASGI 2.4: the reader is gone, or has not read for the write deadline
@@ -83,7 +83,8 @@ class LogStream(Response):
                     await _send(send, b"\n")
 
 
-async def _watch(receive: Receive, scope: trio.CancelScope) -> None:
+async def watch_reader(receive: Receive, scope: trio.CancelScope) -> None:
+    """Cancel `scope` as soon as whoever reads the response is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel(reason="the reader is gone")

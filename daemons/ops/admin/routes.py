@@ -1,19 +1,19 @@
 """The routes of the admin API, the same on a daemon's Unix socket and, for the operator role, on a hub's port.
 
-GET /admin/status, /admin/metrics, /admin/log, /admin/actions, /admin/audit, /admin/audit/verify;
+GET /admin/status, /admin/metrics, /admin/log, /admin/follow/{what}, /admin/actions, /admin/audit, /admin/audit/verify;
 POST /admin/actions/{name} with the parameters as a JSON object.
 """
 
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
 import trio
-from attrs import asdict, evolve, frozen
+from attrs import asdict, evolve, field, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from daemons.ops.admin.actions import ActionRefused
 from daemons.ops.admin.desk import AdminDesk, describe_action
+from daemons.ops.admin.follow import Follow, FollowStream
 from daemons.ops.admin.logstream import LogStream
 from daemons.ops.admin.watchers import Watchers, Watching
 from daemons.ops.authority.audit import Head
@@ -48,13 +49,15 @@ Held = Callable[[Request], AbstractAsyncContextManager[Identity]]
 
 @frozen
 class AdminSources:
-    """What a daemon tells of itself. `status()`: everything, as JSON can say it. `ring`: what its log last said."""
+    """What a daemon tells of itself. `status()`: everything, as JSON can say it. `ring`: what its log last said;
+    `follows`: what else can be followed, by name."""
 
     status: Callable[[], dict[str, object]]
     readings: Readings
     health: Health
     ring: LogRing
     watchers: Watchers
+    follows: Mapping[str, Follow] = field(factory=dict)
 
 
 def admin_routes(desk: AdminDesk, sources: AdminSources, held: Held) -> list[BaseRoute]:
@@ -90,6 +93,13 @@ def admin_routes(desk: AdminDesk, sources: AdminSources, held: Held) -> list[Bas
         follow = query.get("follow") == "1"
         lines = LogStream(sources.ring, level=level, count=count, after=after, follow=follow, holding=trace)
         return Watching(lines, sources.watchers, identity.who) if follow else lines
+
+    async def follow(request: Request, identity: Identity) -> Response:
+        identity.require(Role.OPERATOR)
+        what = request.path_params["what"]
+        if what not in sources.follows:
+            raise ActionRefused(f"{what[:64]!r} cannot be followed here", 404)
+        return FollowStream(sources.follows[what](request.query_params))
 
     async def actions(request: Request, identity: Identity) -> Response:
         may = [
@@ -128,6 +138,7 @@ def admin_routes(desk: AdminDesk, sources: AdminSources, held: Held) -> list[Bas
         route("/admin/status", status),
         route("/admin/metrics", metrics),
         route("/admin/log", log),
+        route("/admin/follow/{what}", follow),
         route("/admin/actions", actions),
         route("/admin/actions/{name}", act, "POST"),
         route("/admin/audit", audit_rows),
