@@ -1,7 +1,7 @@
 """Who may look at a site and who may have something done there, and how refusals of both are answered."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from attrs import frozen
 from starlette.requests import Request
@@ -49,6 +49,13 @@ class Access:
             return None
         return self.authoriser.identify(authorization)
 
+    def looker(self, request: Request) -> Identity | None:
+        """Return who asks, if they may look at anything at all. Raises Refusal, StorageError."""
+        identity = self.somebody(request)
+        if identity is not None and not self.is_open and not identity.role.covers(Role.VIEWER):
+            raise Forbidden("this takes the role viewer", "role")
+        return identity
+
     def reader(self, request: Request, site: str) -> Identity | None:
         """Return who looks at a site, if they may. Raises Refusal, StorageError."""
         identity = self.somebody(request)
@@ -72,6 +79,13 @@ class Access:
         if authorization is None and self.is_open:
             return stream
         return Held(stream, self.authoriser, authorization, None if self.is_open else site)
+
+    def holding_all(self, request: Request, sites: Iterable[str], stream: Response) -> Response:
+        """Do as `holding`, for a stream of several sites: it ends when its listener may look at one of them no more."""
+        held = self.holding(request, "", stream) if self.is_open else stream
+        for site in () if self.is_open else sites:
+            held = self.holding(request, site, held)
+        return held
 
 
 class Held(Response):

@@ -3,6 +3,10 @@
 POST /api/login    {"name", "password"}   → {"token", "expires_at", "refresh_token", "refresh_expires_at", …}
 POST /api/refresh  {"refresh_token"}      → the same; the refresh token sent is good no more
 POST /api/logout   Authorization: Bearer  → 204; the session is over
+
+For programs that were written for the telemetry API as its first description has it, the same by other names:
+
+POST /api/auth/login  {"username", "password"}  → {"token", "user": {"id", "username", "role"}}
 """
 
 import json
@@ -24,7 +28,7 @@ from daemons.store.errors import StorageError
 from daemons.web.proxies import client_key
 from daemons.web.refusals import json_response, refusal_response, retry_later, storage_response
 
-__all__ = ["login_routes"]
+__all__ = ["auth_login_route", "login_routes"]
 
 BODY_BYTES_MAX = 4096
 NO_KEYS_AGAIN_S = "60"
@@ -60,6 +64,19 @@ def login_routes(sign_in: SignIn, authoriser: Authoriser) -> list[BaseRoute]:
         Route("/api/refresh", _guarded(refresh), methods=["POST"]),
         Route("/api/logout", _guarded(logout), methods=["POST"]),
     ]
+
+
+def auth_login_route(sign_in: SignIn) -> BaseRoute:
+    """Return the route /api/auth/login: a session begins, whose refresh token is not handed out."""
+
+    async def login(request: Request) -> Response:
+        name, password = await _texts(request, "username", "password")
+        signed = await sign_in.start(name, password, _client(request))
+        who = signed.identity
+        user = {"id": who.name, "username": who.name, "role": who.role.value}
+        return json_response(200, {"token": signed.token, "user": user})
+
+    return Route("/api/auth/login", _guarded(login), methods=["POST"])
 
 
 def _guarded(work: Work) -> Work:
