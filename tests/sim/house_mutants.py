@@ -65,11 +65,11 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     mutant(
         "stale-believed", "an old reading is a reading", "spring any frost",
-        (_CONTROL + "senses.py", "if mono - reading.mono > self.plan.stale_s:", "if mono - reading.mono > 1e9:"),
+        (_CONTROL + "senses.py", "if mono - read_at > plan.stale_s:", "if mono - read_at > 1e9:"),
     ),
     mutant(
         "frozen-believed", "a sensor that never moves is believed", "spring frost",
-        (_CONTROL + "senses.py", "elif (\n                self.plan.frozen_s\n", "elif (\n                False\n"),
+        (_CONTROL + "senses.py", "elif (\n                plan.frozen_s\n", "elif (\n                False\n"),
     ),
     mutant(
         "weld-unseen", "a valve that does not close is never told", "autumn any spring",

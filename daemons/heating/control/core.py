@@ -8,18 +8,14 @@ from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from daemons.heating.control.alarms import AlarmBook
-from daemons.heating.control.burner import Burner, Demand
+from daemons.heating.control.burner import Burner
 from daemons.heating.control.causes import cause_of
+from daemons.heating.control.closing import closing
+from daemons.heating.control.demand import demand_of
 from daemons.heating.control.mind import recall, recall_moves, remember
 from daemons.heating.control.past import Past
-from daemons.heating.control.plumbing import (
-    WaterFirst,
-    choose_exercise,
-    choose_extras,
-    exercise_s,
-    hold_open,
-    lift_k,
-)
+from daemons.heating.control.plumbing import WaterFirst, choose_exercise, choose_extras, exercise_s
+from daemons.heating.control.pump import Pump
 from daemons.heating.control.scene import Scene
 from daemons.heating.control.senses import Sensor
 from daemons.heating.control.shown import Shown
@@ -55,10 +51,12 @@ class Control:
         self.suspects = Suspects(self.burner, self.runs)
         self.book = AlarmBook(self._tell_alarm)
         self.shown = Shown(self)
-        self.pump_on = False
-        self.pump_since = self.pump_moved_at = 0.0
-        self.pump_exercising = False
-        self.water = WaterFirst(plant)
+        self.pump = Pump(plan)
+        self.water = WaterFirst(
+            plant,
+            [run for run in self.runs if run.plan.kind is ZoneKind.ROOM],
+            [run for run in self.runs if run.plan.kind is ZoneKind.DHW],
+        )
         self.burnt_s = 0.0
         self.begun = 0.0
         self.passed = 0.0
@@ -69,6 +67,7 @@ class Control:
         self.scene: Scene
         self._events: list[HeatEvent] = []
         self._last: Instant | None = None
+        self._settings: Settings | None = None
 
     def _sensor(self, id_: str | None, *, is_pipe: bool) -> Sensor | None:
         if id_ is None:
@@ -101,26 +100,38 @@ class Control:
         if self.suspects.step(mono, pump_on=self._circulates(), moves=self.moves, firing=self.firing):
             self.must_remember = True
         burner.guard(self.scene)
-        self._want(inputs)
-        self.water.step(self.runs, mono, self.passed)
+        self._want(now, inputs, settings)
+        self.water.step(mono, self.passed)
         for run in self.runs:
             resting = run.resting
             if run.gate(mono):
                 self._switch(run, True)
-            self.must_remember = self.must_remember or resting is not run.resting
+            if resting is not run.resting:
+                self.must_remember = True
         self._exercise()
         if burner.plan.output is not None:
             choose_extras(self.runs, burner.plan.min_open, mono)
             for run in self.runs:
                 if run.extra and not run.is_on:
                     self._switch(run, True)
-        self._close_forced()
+        for run in self.runs:
+            if run.is_on and run.forced:
+                self._switch(run, False)
         self._burn()
-        self._close()
-        self._pump()
+        for run in closing(self._on, burner, mono):
+            self._switch(run, False)
+        turned = self.pump.step(burner, self._on, mono)
+        if turned is not None:
+            self.must_remember = True
+            kind = EventKind.ON if turned.is_on else EventKind.OFF
+            self._event("pump", kind, turned.cause, turned.ran_s)
         watch(self)
         self.book.settle(mono)
         return self._decision(now, settings)
+
+    @property
+    def _on(self) -> list[ZoneRun]:
+        return [run for run in self.runs if run.is_on]
 
     def _clock(self, now: Instant, settings: Settings) -> None:
         last, self._last = self._last, now
@@ -157,7 +168,7 @@ class Control:
             sensor.good_at = now.mono
         for run in self.runs:
             run.since = run.moved_at = now.mono
-        self.burner.since = self.pump_since = self.pump_moved_at = now.mono
+        self.burner.since = self.pump.since = self.pump.moved_at = now.mono
         self.burner.starts.begin(now.mono)
         try:
             stopped = recall(self, now)
@@ -170,36 +181,41 @@ class Control:
         self.burner.starts.turn(self.scene)
 
     def _sense(self, inputs: Inputs) -> None:
-        mono, readings, burn = self.scene.mono, inputs.readings, self.burner
+        mono, readings, plan = self.scene.mono, inputs.readings, self.burner.plan
         weather = 0.0 if self.outdoor is None else self.outdoor.path / 10
+        rooms = 0.0
         for run in self.runs:
-            if run.room is not None:
-                reading = readings.get(run.room.plan.id)
-                run.room.step(mono, reading, run.ran_s / 1800 + weather)
-            if run.supply is not None:
-                run.supply.step(mono, readings.get(run.supply.plan.id), run.ran_s / 1800)
+            worked, room, supply = run.ran_s / 1800, run.room, run.supply
+            if room is not None:
+                room.step(mono, readings.get(room.plan.id), worked + weather)
+                run.celsius = room.celsius
+                rooms += room.path
+            if supply is not None:
+                supply.step(mono, readings.get(supply.plan.id), worked)
         for sensor in (self.flow, self.back):
             if sensor is not None:
                 sensor.step(mono, readings.get(sensor.plan.id), self.burnt_s / 1800)
         if self.outdoor is not None:
-            rooms = sum(run.room.path for run in self.runs if run.room is not None)
             self.outdoor.step(mono, readings.get(self.outdoor.plan.id), rooms / 20)
-        self.firing = inputs.contacts.get(burn.plan.firing) if burn.plan.firing is not None else None
+        self.firing = inputs.contacts.get(plan.firing) if plan.firing is not None else None
 
-    def _want(self, inputs: Inputs) -> None:
-        scene, contacts, unlocked = self.scene, inputs.contacts, self.scene.settings.unlocked
+    def _want(self, now: Instant, inputs: Inputs, settings: Settings) -> None:
+        scene, contacts, locked = self.scene, inputs.contacts, self.burner.lock is not None
         sheds = self.burner.plan.output is not None and self.burner.too_hot()
+        if settings is not self._settings:
+            self._settings = settings
+            for run in self.runs:
+                if run.reset(settings.unlocked.get(run.plan.id, 0)):
+                    self.must_remember = True
         for run in self.runs:
-            plan = run.plan
-            run.call = contacts.get(plan.call) if plan.call is not None else None
-            run.wish = run.wishes.now(self._now, scene.settings)
-            lost = run.lost_since
-            run.track(scene.mono)
-            reset = run.reset(unlocked.get(plan.id, 0))
-            self.must_remember = self.must_remember or reset or lost != run.lost_since
+            call = run.plan.call
+            run.call = contacts.get(call) if call is not None else None
+            run.wish = run.wishes.now(now, settings)
+            if run.track(scene.mono):
+                self.must_remember = True
             want(run, scene)
             run.shed = sheds and self._may_shed(run)
-            if self.burner.lock is not None:
+            if locked:
                 run.heat = run.is_frost = False
                 run.forced = not run.shed
                 run.key = ("locked",)
@@ -215,11 +231,6 @@ class Control:
             return False
         return for_s < run.plan.max_run_s if run.is_on else for_s >= run.plan.min_off_s
 
-    @property
-    def _now(self) -> Instant:
-        assert self._last is not None
-        return self._last
-
     def _exercise(self) -> None:
         mono = self.scene.mono
         for run in self.runs:
@@ -233,36 +244,12 @@ class Control:
             run_.key, run_.exercising = ("exercise",), True
             self._switch(run_, True)
 
-    def _close_forced(self) -> None:
-        for run in self.runs:
-            if run.is_on and run.forced:
-                self._switch(run, False)
-
     def _burn(self) -> None:
-        burner, mono, runs = self.burner, self.scene.mono, self.runs
-        asking = [run for run in runs if run.asks]
-        ready = [run for run in asking if run.is_ready(mono)]
-        water = any(run.plan.kind is ZoneKind.DHW for run in ready)
-        # While rooms still close for the tank's sake their water is not made that hot.
-        rooms = any(run.plan.kind is ZoneKind.ROOM and run.is_on for run in runs)
-        burner.aim(
-            self.scene.cold_out,
-            for_water=water and not (self.water.waits and rooms),
-            lift=lift_k(ready, mono),
-        )
+        burner, mono, on = self.burner, self.scene.mono, self._on
+        demand = demand_of(self.runs, on, burner, self.scene, waits=self.water.waits)
         if burner.plan.output is None:
-            burner.key = ("calls",) if asking else ("fires",) if self.firing else ("off",)
+            burner.key = ("calls",) if demand.asked else ("fires",) if self.firing else ("off",)
             return
-        open_ = [run for run in runs if run.is_ready(mono)]
-        demand = Demand(
-            asked=bool(asking),
-            ready=bool(ready),
-            is_frost=any(run.is_frost for run in asking),
-            open_count=len(open_),
-            kept_count=sum(1 for run in open_ if run.asks or run.extra or run.exercising or run.shed),
-            is_stuck=any(run.is_on and run.heat for run in runs),
-            withheld=self._withheld(asking),
-        )
         resting = burner.resting
         verdict = burner.decide(self.scene, demand)
         if burner.is_on:
@@ -276,58 +263,10 @@ class Control:
         self.must_remember = self.must_remember or burner.changed or resting is not burner.resting
         burner.changed = False
 
-    def _withheld(self, asking: list[ZoneRun]) -> str:
-        """Return why the boiler must not fire for fear of a valve that does not close; frost comes before that."""
-        if any(run.is_frost for run in asking):
-            return ""
-        for run in self.runs:
-            celsius = run.celsius
-            if run.welded and celsius is not None and celsius >= run.plan.highest - 0.5:
-                return f"“{run.plan.title}” is at {celsius:.1f} and its valve does not close"
-        return ""
-
-    def _close(self) -> None:
-        """Close what wants no heat, after the boiler was told: the last valves stay while it burns or is hot."""
-        mono = self.scene.mono
-        closing = []
-        for run in self.runs:
-            if not run.is_on or run.heat or run.extra or run.exercising or run.shed:
-                continue
-            if mono - run.since < run.plan.min_on_s:
-                run.key = ("min-on", run.since + run.plan.min_on_s)
-            else:
-                closing.append(run)
-        if not closing:
-            return
-        hold_open(closing, self.runs, self.burner, mono)
-        for run in closing:
-            if not run.extra:
-                self._switch(run, False)
-
     def _circulates(self) -> bool:
         if self.plant.burner.pump is not None:
-            return self.pump_on
+            return self.pump.is_on
         return self.burner.is_on or any(run.is_ready(self.scene.mono) for run in self.runs)
-
-    def _pump(self) -> None:
-        plan, burner, mono = self.plant.burner, self.burner, self.scene.mono
-        if plan.pump is None:
-            return
-        open_ = [run for run in self.runs if run.is_ready(mono)]
-        residual = plan.output is not None and mono - burner.residual_at < plan.overrun_s
-        wanted = burner.is_on or (bool(open_) and (residual or burner.too_hot()))
-        wanted = wanted or any(run.asks or run.shed for run in open_)
-        cause = "water is to flow" if wanted else "off: no water is to flow"
-        due = self.pump_exercising or (plan.exercise_s > 0 and mono - self.pump_moved_at >= plan.exercise_s)
-        self.pump_exercising = not wanted and due and any(run.exercising for run in open_)
-        if self.pump_exercising:
-            cause = "moved, so that it does not seize"
-        on = wanted or self.pump_exercising
-        if on is not self.pump_on:
-            ran = mono - self.pump_since
-            self.pump_on, self.pump_since, self.pump_moved_at = on, mono, mono
-            self.must_remember = True
-            self._event("pump", EventKind.ON if on else EventKind.OFF, cause, None if on else ran)
 
     def _switch(self, run: ZoneRun, on: bool) -> None:
         mono = self.scene.mono
@@ -379,5 +318,5 @@ class Control:
         if plan.output is not None:
             outputs[plan.output] = self.burner.is_on
         if plan.pump is not None:
-            outputs[plan.pump] = self.pump_on
+            outputs[plan.pump] = self.pump.is_on
         return outputs

@@ -33,7 +33,7 @@ def remember(control: Control, now: Instant) -> dict[str, object]:
             "lit": burner.lit_at, "lock": None if burner.lock is None else [burner.lock.words, burner.lock.count],
         },
         "starts": [starts.count, starts.day, starts.day_since, starts.tokens, starts.filled_at],
-        "pump": [control.pump_on, control.pump_moved_at],
+        "pump": [control.pump.is_on, control.pump.moved_at],
         "alarms": control.book.told(),
     }  # fmt: skip
 
@@ -70,7 +70,7 @@ def recall(control: Control, now: Instant) -> list[str]:
     starts.count, starts.day, day_since, starts.tokens, filled_at = kept["starts"]
     starts.day_since, starts.filled_at = past.moved(day_since, now), past.moved(filled_at, now)
     was_on, moved_at = kept["pump"]
-    control.pump_moved_at = past.moved(moved_at, now)
+    control.pump.moved_at = past.moved(moved_at, now)
     if was_on:
         stopped.append("pump")
     control.book.recall(kept["alarms"], now.mono, lambda then: past.moved(then, now))
@@ -87,6 +87,6 @@ def recall_moves(control: Control, now: Instant, begun: float) -> None:
         old = kept["zones"].get(run.plan.id)
         if old is not None and run.moved_at == begun:
             run.moved_at = past.moved(old["moved"], now)
-    if control.pump_moved_at == begun:
-        control.pump_moved_at = past.moved(kept["pump"][1], now)
+    if control.pump.moved_at == begun:
+        control.pump.moved_at = past.moved(kept["pump"][1], now)
     control.book.put_back(kept["alarms"], lambda then: past.moved(then, now))

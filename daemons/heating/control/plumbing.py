@@ -1,4 +1,4 @@
-"""What goes beyond a single zone: hot water first, enough valves open, the last ones kept open, valves and pump moved."""
+"""What goes beyond a single zone: hot water first, enough valves open, valves moved now and then."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +9,7 @@ from daemons.heating.control.scene import Scene
 from daemons.heating.control.zonerun import ZoneRun
 from daemons.heating.plant import Plant, ZoneKind
 
-__all__ = ["WaterFirst", "choose_exercise", "choose_extras", "exercise_s", "hold_open", "lift_k"]
+__all__ = ["WaterFirst", "choose_exercise", "choose_extras", "exercise_s", "lift_k", "surplus_k"]
 
 _EXTRA_K = 1.0
 """A room that is opened only for the flow may be this much above what is wanted of it."""
@@ -25,13 +25,15 @@ class WaterFirst:
     and down again while the tank is warm: a contact that flaps does not begin it anew. `waits`: rooms do now."""
 
     plant: Plant
+    rooms: Sequence[ZoneRun]
+    tanks: Sequence[ZoneRun]
     waits: bool = False
     _waited_s: float = 0.0
     _is_over: bool = False
 
-    def step(self, runs: Sequence[ZoneRun], mono: float, passed: float) -> None:
+    def step(self, mono: float, passed: float) -> None:
         """Have rooms wait, if they are to."""
-        calls = any(_is_served(run, mono) for run in runs if run.plan.kind is ZoneKind.DHW)
+        calls = any(_is_served(run, mono) for run in self.tanks)
         if self.waits:
             self._waited_s += passed
         elif not calls:
@@ -44,10 +46,9 @@ class WaterFirst:
         if not self.waits:
             return
         # Rooms that are open stay so until the tank's valve is: else the burner would go off, and wait for minutes.
-        is_open = any(run.is_ready(mono) for run in runs if run.plan.kind is ZoneKind.DHW and run.heat)
-        for run in runs:
-            may_wait = run.heat and not run.is_frost and run.plan.kind is ZoneKind.ROOM
-            if may_wait and (is_open or not run.is_on):
+        is_open = any(run.heat and run.is_ready(mono) for run in self.tanks)
+        for run in self.rooms:
+            if run.heat and not run.is_frost and (is_open or not run.is_on):
                 run.heat = False
                 run.key = ("wait-water",)
 
@@ -65,7 +66,7 @@ def lift_k(ready: Iterable[ZoneRun], mono: float) -> float:
 
 def _lift(run: ZoneRun, mono: float) -> float:
     hours = (mono - run.since) / 3600
-    if hours < 1 or run.plan.kind is not ZoneKind.ROOM or -_surplus(run) < run.plan.below:
+    if hours < 1 or run.plan.kind is not ZoneKind.ROOM or -surplus_k(run) < run.plan.below:
         return 0.0
     return min(_LIFT_K, _LIFT_K * (hours - 1) / 2)
 
@@ -74,13 +75,13 @@ def choose_extras(runs: Sequence[ZoneRun], need: int, mono: float) -> None:
     """Have other zones open, where too few are for the boiler; the ones that are open first, then the coolest."""
     for run in runs:
         run.extra = False
-    asking = [run for run in runs if run.asks]
+    asking = [run for run in runs if run.is_on and run.asks]
     # Where a valve seems stuck, another one is opened for the flow only if somebody else wants heat, too.
     counted = sum(1 for run in asking if not run.stuck) or len(asking)
     if counted >= need or not asking:
         return
     able = [run for run in runs if not run.heat and _may_help(run, mono)]
-    able.sort(key=lambda run: (not run.is_on, _surplus(run)))
+    able.sort(key=lambda run: (not run.is_on, surplus_k(run)))
     for run in able[: need - counted]:
         run.extra = True
         run.key = ("extra",)
@@ -92,34 +93,14 @@ def _may_help(run: ZoneRun, mono: float) -> bool:
         return False
     if (for_s >= run.limit_s) if run.is_on else (for_s < plan.min_off_s):
         return False
-    return celsius < plan.highest - 0.5 and _surplus(run) <= _EXTRA_K
+    return celsius < plan.highest - 0.5 and surplus_k(run) <= _EXTRA_K
 
 
-def _surplus(run: ZoneRun) -> float:
+def surplus_k(run: ZoneRun) -> float:
+    """Return by how much a room is warmer than it is to be."""
     target = run.wish.target
     celsius = run.plan.lowest if target is None or target.celsius is None else target.celsius
     return (run.celsius or 0.0) - celsius
-
-
-def hold_open(closing: Iterable[ZoneRun], runs: Sequence[ZoneRun], burner: Burner, mono: float) -> None:
-    """Keep the last valves open while the boiler burns or is hot: take them out of what closes, the coolest rooms'."""
-    if burner.plan.output is None:
-        return
-    overrun = mono - burner.residual_at < burner.plan.overrun_s
-    if not (burner.is_on or overrun):
-        return
-    stays = sum(1 for run in runs if run.is_ready(mono) and not run.stuck and not _closes(run))
-    for run in sorted(closing, key=_surplus):
-        if stays >= burner.need:
-            return
-        if not run.forced and mono - run.since < run.plan.max_run_s and run.is_ready(mono):
-            run.key = ("burning",) if burner.is_on else ("overrun",)
-            run.extra = True
-            stays += 1
-
-
-def _closes(run: ZoneRun) -> bool:
-    return not (run.heat or run.extra or run.exercising or run.shed) or run.forced
 
 
 def exercise_s(run: ZoneRun) -> float:
@@ -131,7 +112,7 @@ def choose_exercise(
     runs: Sequence[ZoneRun], burner: Burner, scene: Scene, hour: int, is_quiet: bool
 ) -> ZoneRun | None:
     """Return a zone whose valve is to be moved now: one at a time, at its hour, while the boiler is cold."""
-    if not scene.is_sure or burner.lock is not None or scene.local.hour != hour:
+    if not scene.is_sure or burner.lock is not None or scene.hour != hour:
         return None
     if any(run.exercising for run in runs):
         return None

@@ -23,10 +23,28 @@ class Scene:
     settings: Settings
     outdoor: Sensor | None
 
+    _quarter: float = -1.0
+    _day: str = ""
+    _hour: int = 0
+
     @property
-    def local(self) -> datetime:
-        """Now in the house's zone."""
-        return datetime.fromtimestamp(self.utc, self.time_zone)
+    def day(self) -> str:
+        """Today in the house's zone: "2026-01-14"."""
+        self._look()
+        return self._day
+
+    @property
+    def hour(self) -> int:
+        """The hour in the house's zone."""
+        self._look()
+        return self._hour
+
+    def _look(self) -> None:
+        """Days and hours begin, and clocks are changed, at quarters of an hour anywhere."""
+        quarter = self.utc // 900
+        if quarter != self._quarter:
+            local = datetime.fromtimestamp(self.utc, self.time_zone)
+            self._quarter, self._day, self._hour = quarter, local.date().isoformat(), local.hour
 
     @property
     def cold_out(self) -> float | None:

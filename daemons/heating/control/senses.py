@@ -65,29 +65,34 @@ class Sensor:
 
     def step(self, mono: float, reading: Reading | None, worked: float) -> None:
         """Take the newest reading, or that there is none. `worked` grows while what it measures must move it."""
-        if reading is None or (reading is not self._seen and reading != self._seen):
-            self._read_fault = self._take(reading, worked)
+        if reading is None:
+            self.fault = self._read_fault = Fault.LOST
+            self.celsius = self._seen = None
+            return
+        if reading is not self._seen:
+            if reading.celsius is not None and reading.celsius == self._accepted:  # as mostly
+                self._read_fault, self._doubted, self._accepted_at = None, 0, reading.mono
+            elif reading != self._seen:
+                self._read_fault = self._take(reading, worked)
             self._seen = reading
-        fault = self._read_fault
-        if fault is None and reading is not None:
-            if mono - reading.mono > self.plan.stale_s:
+        fault, plan = self._read_fault, self.plan
+        if fault is None:
+            read_at = reading.mono
+            if mono - read_at > plan.stale_s:
                 fault = Fault.STALE
             elif (
-                self.plan.frozen_s
-                and reading.mono - self._still_since >= self.plan.frozen_s
+                plan.frozen_s
+                and read_at - self._still_since >= plan.frozen_s
                 and worked - self._still_worked >= 1.0
             ):
                 fault = Fault.FROZEN
-        self.fault = fault
-        if fault is None and reading is not None:
-            self.celsius = self._accepted
-            self.good_at = self.read_at = reading.mono
-        else:
-            self.celsius = None
+            else:
+                self.fault, self.celsius = None, self._accepted
+                self.good_at = self.read_at = read_at
+                return
+        self.fault, self.celsius = fault, None
 
-    def _take(self, reading: Reading | None, worked: float) -> Fault | None:
-        if reading is None:
-            return Fault.LOST
+    def _take(self, reading: Reading, worked: float) -> Fault | None:
         value = reading.celsius
         if value is None:
             return reading.fault

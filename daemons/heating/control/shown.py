@@ -62,28 +62,22 @@ class Shown:
             burner.cause = wait_words(burner.key, scene) if waits else burner.words()
 
     def _zone(self, run: ZoneRun, scene: Scene) -> ZoneState:
-        plan, wish, room, offset = run.plan, run.wish, run.room, scene.offset
-        supply = None if run.supply is None else run.supply.celsius
-        celsius = read_at = None
-        sense, fault = Sense.NONE, ""
+        wish, room, offset = run.wish, run.room, scene.offset
+        read_at, sense, fault = None, Sense.NONE, ""
         if room is not None:
-            celsius, sense = room.celsius, room.sense
+            sense = room.sense
             read_at = None if room.read_at is None else room.read_at + offset
             fault = "" if room.fault is None else room.fault.value
-        since = run.since + offset
         row = (
-            celsius, supply, wish.target, wish.mode, run.is_on, run.call, sense, fault, read_at, run.cause, since,
-            wish.override, wish.next_at, wish.next_target,
+            run.plan.id, run.celsius, None if run.supply is None else run.supply.celsius, wish.target, wish.mode,
+            run.is_on, run.call, sense, fault, read_at, run.cause, run.since + offset, wish.override, wish.next_at,
+            wish.next_target,
         )  # fmt: skip
-        known = self._zones.get(plan.id)
+        known = self._zones.get(run.plan.id)
         if known is not None and known[0] == row:
             return known[1]
-        state = ZoneState(
-            id=plan.id, celsius=celsius, supply=supply, target=wish.target, mode=wish.mode, is_on=run.is_on, call=run.call,
-            sense=sense, fault=fault, read_at=read_at, cause=run.cause, since=since, override=wish.override,
-            next_at=wish.next_at, next_target=wish.next_target,
-        )  # fmt: skip
-        self._zones[plan.id] = (row, state)
+        state = ZoneState(*row)
+        self._zones[run.plan.id] = (row, state)
         return state
 
     def _boiler_state(self, scene: Scene) -> BoilerState:
@@ -92,7 +86,7 @@ class Shown:
         name = _STATES[str(burner.key[0])]
         if burner.lock is not None:
             name = "locked out"
-        elif name == "off" and control.pump_on and burner.plan.output is not None:
+        elif name == "off" and control.pump.is_on and burner.plan.output is not None:
             name = "overrun"
         burning = control.firing if burner.plan.firing is not None else None
         if burner.plan.firing is None and burner.plan.output is not None:
@@ -101,13 +95,13 @@ class Shown:
         starts = burner.starts.count
         since = burner.since + scene.offset if burner.plan.output is not None else None
         row = (
-            name, burning, control.pump_on, burner.cause, since, burner.celsius, back, burner.target, starts,
+            name, burning, control.pump.is_on, burner.cause, since, burner.celsius, back, burner.target, starts,
             burner.lock,
         )  # fmt: skip
         if self._boiler is not None and self._boiler[0] == row:
             return self._boiler[1]
         state = BoilerState(
-            state=name, is_burning=burning, pump_on=control.pump_on, cause=burner.cause, since=since,
+            state=name, is_burning=burning, pump_on=control.pump.is_on, cause=burner.cause, since=since,
             flow=burner.celsius, back=back, target=burner.target, starts=starts,
             locked_out="" if burner.lock is None else burner.lock.words,
         )  # fmt: skip

@@ -41,9 +41,8 @@ class Starts:
         """Begin a new local day. While the day is not known, one ends after 24 hours."""
         self.are_short = self.are_short and self._have(scene.mono) < self._most / 2
         if scene.is_sure:
-            day = scene.local.date().isoformat()
-            if day != self.day:
-                self.day, self.day_since = day, scene.mono
+            if scene.day != self.day:
+                self.day, self.day_since = scene.day, scene.mono
                 self.count = 0
         elif scene.mono - self.day_since >= _DAY_S:
             self.count, self.day_since = 0, scene.mono

@@ -41,24 +41,21 @@ class Suspects:
         passed = 0.0 if self._mono is None else min(60.0, mono - self._mono)
         self._mono = mono
         changed = self._burner(mono, pump_on, moves, firing)
+        if not pump_on:
+            return changed
         for run in self.runs:
-            if run.supply is not None and run.supply.celsius is not None:
+            if run.supply is None or (pipe := run.supply.celsius) is None:
+                continue
+            hot = self.burner.flow.celsius if self.burner.flow is not None else self._hottest(run, mono)
+            base = _ROOM if run.celsius is None else run.celsius
+            if hot is not None and hot - base >= _ABOVE_K:
                 before = (run.welded, run.stuck, run.tries, run.cycling)
-                self._zone(run, mono, passed, pump_on)
+                self._zone(run, mono, passed, (pipe - base) / (hot - base))
                 changed = changed or before != (run.welded, run.stuck, run.tries, run.cycling)
         return changed
 
-    def _zone(self, run: ZoneRun, mono: float, passed: float, pump_on: bool) -> None:
-        hot = self._hot(run, mono)
-        if hot is None or not pump_on:
-            return
-        room = run.celsius
-        base = _ROOM if room is None else room
-        if hot - base < _ABOVE_K:
-            return
-        assert run.supply is not None
-        assert run.supply.celsius is not None
-        share = (run.supply.celsius - base) / (hot - base)
+    def _zone(self, run: ZoneRun, mono: float, passed: float, share: float) -> None:
+        """`share`: how far its pipe is from the room's temperature to that of the water."""
         for_s = mono - run.since
         if run.is_on:
             run.welded_for = 0.0
@@ -87,10 +84,8 @@ class Suspects:
             run.welded_for += passed
             run.welded = run.welded_for >= _SURE_S
 
-    def _hot(self, run: ZoneRun, mono: float) -> float | None:
-        """Return how warm the water is that goes out: by the flow, else by the warmest pipe of another open zone."""
-        if self.burner.flow is not None:
-            return self.burner.celsius
+    def _hottest(self, run: ZoneRun, mono: float) -> float | None:
+        """Return how warm the water is that goes out where no flow is measured: as the warmest pipe of another open zone."""
         others = [
             other.supply.celsius
             for other in self.runs

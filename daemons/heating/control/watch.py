@@ -31,7 +31,12 @@ def watch(control: Control) -> None:
     _sensors(control)
     _burner(control)
     for run in control.runs:
-        _zone(control, run)
+        celsius, plan = run.celsius, run.plan
+        if (
+            run.resting or run.welded or run.stuck or (run.call is None and plan.call is not None)
+            or (celsius is not None and not plan.frost - 0.5 < celsius < plan.highest + 1)
+        ):  # fmt: skip
+            _zone(control, run)
     if not control.scene.is_sure:
         _up(control, "clock", "house", _WARNING, "the time of day is not known: rooms are kept at "
             f"{degrees(control.plant.unsure_target)}, no week holds")  # fmt: skip

@@ -27,6 +27,8 @@ class ZoneRun:
     limit_s: float
     wish: Wish = field(factory=lambda: Wish(None, ""))
     call: bool | None = None
+    celsius: float | None = None
+    """The room's temperature in this step, if it is known."""
 
     is_on: bool = False
     since: float = 0.0
@@ -64,11 +66,6 @@ class ZoneRun:
     """How often somebody has reset it by hand, as of the last step; None: before the first."""
 
     @property
-    def celsius(self) -> float | None:
-        """The room's temperature, if it is known."""
-        return None if self.room is None else self.room.celsius
-
-    @property
     def asks(self) -> bool:
         """Does it ask the boiler for heat? Not through a valve that stayed stuck, however often it was moved: but for frost
         that one is served with others only. Hot water with nowhere to go would lock the boiler for the whole house."""
@@ -88,20 +85,23 @@ class ZoneRun:
         self.tries = 0
         return True
 
-    def track(self, mono: float) -> None:
-        """Note since when the room is not known."""
+    def track(self, mono: float) -> bool:
+        """Note since when the room is not known; return whether that is news."""
         if self.room is None:
-            return
-        if self.room.celsius is None:
+            return False
+        if self.celsius is None:
             self.well_since = None
             if self.lost_since is None:
                 self.lost_since = self.room.good_at
                 self.held = self.is_on and self.heat
+                return True
         elif self.lost_since is not None:
             if self.well_since is None:
                 self.well_since = mono
             elif mono - self.well_since >= 600:
                 self.lost_since = self.well_since = None
+                return True
+        return False
 
     def gate(self, mono: float) -> bool:
         """Hold what is wanted against the longest run, the rest after it and the minimum off time; return whether the
