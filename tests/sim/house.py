@@ -44,7 +44,9 @@ AUTUMN = 1_793_253_600.0  # Thursday before Sunday 1 November 2026, 02:00
 YEAR = 1_788_242_400.0  # 1 September 2026
 WEEKS = ("spring", "autumn", "frost", "any")
 CONTROL_S = {"spring": 20.0, "autumn": 30.0, "frost": 10.0, "any": 20.0}
-"""As a house's file may ask; the year is at the default of 10 s."""
+READ_S = {"frost": 20.0}
+"""As a house's file may ask: how often control decides, and how often sensors are read where that is less often; the year
+has both at the default of 10 s."""
 
 
 @frozen
@@ -73,7 +75,14 @@ class Job:
         # With nobody there for days and -25 °C outdoors frost duty has work; with people there the weather curve has.
         is_away = self.name == "frost" and self.seed % 2 == 1
         return HouseWorld(
-            self.seed, self.name, began, 7.0, WEEKS.index(self.name), CONTROL_S[self.name], is_away
+            self.seed,
+            self.name,
+            began,
+            7.0,
+            WEEKS.index(self.name),
+            CONTROL_S[self.name],
+            READ_S.get(self.name, 0.0),
+            is_away,
         )
 
 
@@ -170,7 +179,7 @@ def main() -> int:
         jobs = [Job(seed, args.week) for seed in seeds]
     else:
         jobs = [job for seed in seeds for job in four_weeks(seed)]
-    jobs = [evolve(job, is_loop=args.loop) for job in jobs]
+    jobs = [evolve(job, is_loop=job.is_loop or args.loop) for job in jobs]
     began, failed = time.perf_counter(), 0
     for run in run_jobs(jobs, 1 if len(jobs) == 1 else args.jobs):
         failed += isinstance(run, Failed)

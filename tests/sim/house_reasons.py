@@ -23,6 +23,8 @@ _MOSTLY_BLIND = ("lost", "hangs", "crc", "power-on", "range", "open", "short")
 class _Zone:
     plan: ZonePlan
     index: int
+    room: str | None
+    """Its room's sensor."""
     is_on: bool = False
     since: float = -1e9
     cold_at: float = -1e9
@@ -64,7 +66,7 @@ class Reasons:
         self._slack_s = 2 * self.control_s
         # Behind its share a valve may stay open for the burner's minimum on time, and the overrun.
         self._tail_s = self.plant.burner.min_on_s + self.plant.burner.overrun_s + 4 * self.control_s
-        self._zones = [_Zone(plan, i) for i, plan in enumerate(self.plant.zones)]
+        self._zones = [_Zone(plan, i, plan.room) for i, plan in enumerate(self.plant.zones)]
 
     def dark(self, at_s: float) -> None:
         """All relays are off: nobody controls."""
@@ -83,19 +85,25 @@ class Reasons:
         if house.flow > plan.overheat - 20 or (house.flow > 68 and self._is_welded):
             self._hot_until = at + 600  # heat may be spread
         wants = 0
+        is_whole = not (house.faults.sensors or house.faults.are_sensors_gone)
         for zone in self._zones:
-            self._look(zone, step, targets[zone.plan.id])
-            is_on = outputs[zone.plan.output]
+            plan = zone.plan
+            if is_whole and zone.blind_since is None and zone.room is not None:
+                self._look_whole(zone, step, targets[plan.id])
+            else:
+                self._look(zone, step, targets[plan.id])
+            is_on = outputs[plan.output]
             if is_on:
                 zone.last_on = at
                 wants += self._has_reason(zone, at)
-            if is_on and not zone.is_on:
-                self._may_begin(zone, step)
-            elif is_on:
-                self._may_stay(zone, step)
+                if zone.is_on:
+                    self._may_stay(zone, step)
+                else:
+                    self._may_begin(zone, step)
             if is_on is not zone.is_on:
                 self._turn(zone, is_on, at)
-            self._share(zone, step)
+            if is_on and zone.blind_since is not None:
+                self._share(zone, step)
         if burns and not self._burner_on:
             self._may_fire(step, targets)
         elif burns and not wants and at - self._burner_since > plan.min_on_s + self._slack_s:
@@ -120,6 +128,22 @@ class Reasons:
             self._burner_on, self._burner_since = burns, at
 
     # --- what is so in truth
+
+    def _look_whole(self, zone: _Zone, step: Step, target: float | bool | None) -> None:
+        """As `_look` in a house whose sensors are whole: of most steps, and quick."""
+        at, plan = step.at_s, zone.plan
+        said = step.said[zone.room or ""]
+        assert isinstance(said, float)
+        if target is None:
+            is_thermostat = step.settings.of(plan.id).mode is Mode.THERMOSTAT and step.settings.is_on
+            if is_thermostat and step.contacts[plan.call or ""]:
+                zone.other_at = at
+        elif said < target + _QUANTUM:
+            zone.cold_at = at
+            if said <= target - plan.below + _QUANTUM:
+                zone.start_at = at
+        if said < plan.frost + 1.1:
+            zone.other_at = at
 
     def _look(self, zone: _Zone, step: Step, target: float | bool | None) -> None:
         at, plan = step.at_s, zone.plan

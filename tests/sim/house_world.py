@@ -116,7 +116,8 @@ class HouseRun:
 
 @define(eq=False)
 class HouseWorld:
-    """One run. `began_utc`: where in time; `quarter`: see `storm`; `control_s`: from one step of control to the next."""
+    """One run. `began_utc`: where in time; `quarter`: see `storm`; `control_s`: from one step of control to the next;
+    `read_s`: from one reading of the sensors to the next, where control is alone (0: each step)."""
 
     seed: int
     name: str
@@ -124,6 +125,7 @@ class HouseWorld:
     days: float
     quarter: int | None = None
     control_s: float = 10.0
+    read_s: float = 0.0
     is_away: bool = False
     befalls: Befalls | None = None
     house: House = field(init=False)
@@ -134,6 +136,8 @@ class HouseWorld:
     happened: Counter[str] = field(factory=Counter, init=False)
     at: float = field(default=0.0, init=False)
     kept: dict[str, Reading] = field(factory=dict, init=False)
+    _said: Mapping[str, float | str] = field(factory=dict, init=False)
+    _read_at: float = field(default=-1e9, init=False)
     _waiting: list[Fault] = field(init=False)
     _broken: list[tuple[float, str]] = field(factory=list, init=False)
     _outputs: Mapping[str, bool] = field(factory=dict, init=False)
@@ -227,11 +231,17 @@ class HouseWorld:
     def _decide(self, driver: Driver, is_first: bool) -> None:
         at, house = self.at, self.house
         now = self.pi.instant(at)
-        said, contacts = house.readings(), house.contacts()
-        inputs = inputs_of(now.mono, said, contacts, self.kept)
+        contacts = house.contacts()
+        if at - self._read_at >= self.read_s:
+            self._read_at, self._said = at, house.readings()
+            inputs = inputs_of(now.mono, self._said, contacts, self.kept)
+        else:
+            inputs = Inputs(self.kept, contacts)
         decision = driver.step(now, inputs, self.settings)
         self._outputs = decision.outputs
-        self.oracle.step(Step(at, now, self.plant, house, said, contacts, self.settings, decision, is_first))
+        self.oracle.step(
+            Step(at, now, self.plant, house, self._said, contacts, self.settings, decision, is_first)
+        )
         if self.look_after(decision):
             self.settings = reset_boiler(self.settings)
 
@@ -252,6 +262,7 @@ class HouseWorld:
             self.house.cut_power()
             self.pi.power(down)
             self.kept.clear()
+            self._read_at = -1e9
         driver.restart(is_power=down.how == "power")
 
     def look_after(self, decision: Decision) -> bool:

@@ -1,9 +1,10 @@
 """The house itself: heat goes from the boiler through valves and emitters into rooms and walls, and out into the weather.
 
 One node of warmth for a room with what stands in it, one for its walls, one for its emitter; one for the boiler with
-its water, one for the tank. Steps of at most ten seconds: emitters and pipes implicit, the slow rest explicit.
+its water, one for the tank. Steps of at most twenty seconds: emitters and pipes implicit, the slow rest explicit.
 """
 
+import math
 from collections.abc import Mapping
 
 from .faults import Faults
@@ -14,7 +15,9 @@ from .weather import Weather
 
 __all__ = ["House"]
 
-STEP_S = 10.0
+STEP_S = 20.0
+_MINUTE_S = 60.0
+"""The weather and what people do are looked at once in each."""
 _PIPE_S = 60.0
 """How quickly the pipe behind a valve takes the water's temperature; without flow it takes `_PIPE_COOLS_S` to the room's."""
 _PIPE_COOLS_S = 1500.0
@@ -38,33 +41,17 @@ class House:
         self.weather = Weather(seed, utc_offset_h=plan.utc_offset_h)
         self.faults = Faults(plan)
         self.zones = (*(room.id for room in plan.rooms), plan.tank)
-        rooms = plan.rooms
-        count = len(rooms)
-        self._loops = [plan.flow_m2 * room.m2 for room in rooms]
-        self._made = [
-            (
-                plan.loss_m2 * room.m2 * room.exposed,
-                plan.emitter_share * plan.loss_m2 * room.m2 * room.exposed,
-                plan.emitter_heat_m2 * room.m2,
-                plan.to_wall_m2 * room.m2,
-                plan.to_house_m2 * room.m2,
-                plan.room_heat_m2 * room.m2,
-                plan.wall_heat_m2 * room.m2,
-                room.people_w,
-                room.window_m2,
-                room.facing,
-            )
-            for room in rooms
-        ]
-        """Of each room, all that its step needs: W/K and J/K of the whole room."""
-        self._kitchen = [room.id for room in rooms].index(plan.kitchen)
-        self.outdoor = self.weather.outdoor(utc)
+        count = len(plan.rooms)
+        self._shared_s, self._shared = 0.0, list[tuple[float, ...]]()
+        self._stats = [(room.wall_target - 0.3, room.wall_target + 0.3) for room in plan.rooms]
+        self._look_out(utc // _MINUTE_S)
         self.rooms = [19.5] * count
         self.walls = [19.2] * count
         self.emitters = list(self.rooms)
         self.tank = plan.tank_off
         self.pipes = [*self.rooms, _PLACE]
         self.valves = [0.0] * (count + 1)
+        self._aims = [0.0] * (count + 1)
         self.flow = self.back = 30.0
         self.is_firing = False
         self.is_cut_off = False
@@ -81,11 +68,12 @@ class House:
     def advance(self, dt_s: float, outputs: Mapping[str, bool]) -> None:
         """Let `dt_s` pass with these relays energised; those not named are not."""
         self._close(outputs)
-        while dt_s > 1e-9:
-            step_s = min(dt_s, STEP_S)
-            self._step(step_s)
-            self.utc += step_s
-            dt_s -= step_s
+        if dt_s <= 0:
+            return
+        count = math.ceil(dt_s / STEP_S - 1e-9)
+        for _ in range(count):
+            self._step(dt_s / count)
+            self.utc += dt_s / count
 
     def readings(self) -> dict[str, float | str]:
         """Return what each sensor says now: °C, or how it fails ("lost", "hangs", "crc", "power-on", "range", "open",
@@ -108,53 +96,82 @@ class House:
         self.is_cut_off = False
 
     def _close(self, outputs: Mapping[str, bool]) -> None:
-        get = outputs.get
-        for relay in self.relays:
-            self.relays[relay] = get(relay, False)
+        get, relays = outputs.get, self.relays
+        for relay in relays:
+            relays[relay] = get(relay, False)
         for fault in self.faults.relays.values():
-            self.relays[fault.id] = fault.kind == "welded"
+            relays[fault.id] = fault.kind == "welded"
+        self._aims = [1.0 if relays[zone] else 0.0 for zone in self.zones]
+
+    def _look_out(self, minute: float) -> None:
+        """Take the weather and what people and the sun give, W a room, as they are in that minute."""
+        plan, utc = self.plan, minute * _MINUTE_S
+        local = utc + plan.utc_offset_h * 3600
+        self._minute, self.outdoor, sun = minute, self.weather.outdoor(utc), self.weather.sun(utc)
+        hour = (local % 86_400) / 3600
+        at_home, cooking = people(local)
+        given = []
+        for room in plan.rooms:
+            shines = sun * room.window_m2 * max(0.0, 1 - abs(hour - room.facing) / 5)
+            given.append(room.people_w * at_home + shines + (cooking if room.id == plan.kitchen else 0.0))
+        self._given = given
+
+    def _share(self, dt_s: float) -> list[tuple[float, ...]]:
+        """Return of each room what its step needs: W/K and J/K of the whole room, divided by that time."""
+        plan, self._shared_s, self._shared = self.plan, dt_s, []
+        for room in plan.rooms:
+            loss = plan.loss_m2 * room.m2 * room.exposed
+            emits = plan.emitter_share * loss
+            stores = plan.emitter_heat_m2 * room.m2 / dt_s
+            self._shared.append(
+                (
+                    plan.flow_m2 * room.m2, stores, emits, stores + emits, plan.to_wall_m2 * room.m2,
+                    dt_s / (plan.wall_heat_m2 * room.m2), loss, plan.to_house_m2 * room.m2,
+                    dt_s / (plan.room_heat_m2 * room.m2),
+                )
+            )  # fmt: skip
+        return self._shared
 
     def _step(self, dt_s: float) -> None:
-        plan, local = self.plan, self.utc + self.plan.utc_offset_h * 3600
-        self.outdoor = outdoor = self.weather.outdoor(self.utc)
-        sun = self.weather.sun(self.utc)
-        self.is_pumping = self.relays["pump"] and not self.faults.is_pump_dead
+        plan, relays = self.plan, self.relays
+        minute = self.utc // _MINUTE_S
+        if minute != self._minute:
+            self._look_out(minute)
+        outdoor = self.outdoor
+        self.is_pumping = relays["pump"] and not self.faults.is_pump_dead
         self._move_valves(dt_s)
         self._burn(dt_s)
         flow_share = 1.0 if self.is_pumping else _PUMPLESS
-        hour = (local % 86_400) / 3600
-        at_home, cooking = people(local)
-        rooms, walls, emitters, pipes = self.rooms, self.walls, self.emitters, self.pipes
-        valves, flow = self.valves, self.flow
-        house = sum(rooms) / len(rooms)
+        rooms, walls, emitters, pipes, valves = self.rooms, self.walls, self.emitters, self.pipes, self.valves
+        shared = self._shared if dt_s == self._shared_s else self._share(dt_s)
+        flow, house = self.flow, sum(rooms) / len(rooms)
         to_flow, to_room = dt_s / (dt_s + _PIPE_S), dt_s / (dt_s + _PIPE_COOLS_S)
         drawn = carried = back = 0.0
-        rooms[self._kitchen] += cooking * dt_s / self._made[self._kitchen][5]
-        for i, (loss, emits, stores, to_wall, to_house, heat, wall_heat, man_w, window, facing) in enumerate(
-            self._made
+        i = -1
+        for (loop, stores, emits, both, to_wall, a_wall, loss, to_house, a_room), warm, wall, gains in zip(
+            shared, rooms, walls, self._given, strict=True
         ):
-            warm, wall, pipe = rooms[i], walls[i], pipes[i]
-            water = self._loops[i] * valves[i] * flow_share
-            stores /= dt_s
-            emitter = (stores * emitters[i] + water * flow + emits * warm) / (stores + water + emits)
-            through = to_wall * (warm - wall)
-            gains = emits * (emitter - warm) + man_w * at_home - loss * (warm - outdoor) - through
-            if sun:
-                away = abs(hour - facing)
-                if away < 5:
-                    gains += sun * window * (1 - away / 5)
-            rooms[i] = warm + (gains - to_house * (warm - house)) * dt_s / heat
-            walls[i] = wall + through * dt_s / wall_heat
-            emitters[i] = emitter
-            if water:
+            i += 1
+            pipe = pipes[i]
+            if valve := valves[i]:
+                water = loop * valve * flow_share
+                emitter = (stores * emitters[i] + water * flow + emits * warm) / (both + water)
                 drawn += water * (flow - emitter)
                 carried += water
                 back += water * emitter
-                pipe += to_flow * (flow - pipe) * min(1.0, 4 * valves[i] * flow_share)
+                pipe += to_flow * (flow - pipe) * min(1.0, 4 * valve * flow_share)
+            else:
+                emitter = (stores * emitters[i] + emits * warm) / both
             pipes[i] = pipe + to_room * (warm - pipe)
+            emitters[i] = emitter
+            through = to_wall * (warm - wall)
+            walls[i] = wall + through * a_wall
+            gains += emits * (emitter - warm) + loss * (outdoor - warm) - through + to_house * (house - warm)
+            rooms[i] = warm + gains * a_room
         tank = self.tank
         water = plan.tank_coil * valves[-1] * flow_share
         taken = water * (flow - tank)
+        local = self.utc + plan.utc_offset_h * 3600
         loses = plan.tank_loss * (tank - _PLACE) + drawn_w_per_k(self.seed, local) * (tank - COLD_WATER)
         self.tank = tank + (taken - loses) * dt_s / plan.tank_heat
         pipe = pipes[-1]
@@ -170,11 +187,12 @@ class House:
         self._senses.advance(dt_s)
 
     def _move_valves(self, dt_s: float) -> None:
-        valves, most = self.valves, dt_s / self.plan.valve_s
-        relays, faults = self.relays, self.faults.valves
+        valves, aims, faults = self.valves, self._aims, self.faults.valves
+        if valves == aims and not faults:
+            return
+        most = dt_s / self.plan.valve_s
         for i, zone in enumerate(self.zones):
-            aim = 1.0 if relays[zone] else 0.0
-            at = valves[i]
+            at, aim = valves[i], aims[i]
             if faults and (fault := faults.get(zone)) is not None:
                 if fault.kind == "stuck":
                     valves[i] = at if fault.value is None else fault.value
@@ -200,7 +218,10 @@ class House:
 
     def _call(self) -> None:
         """Let the wall thermostats and the tank's stat decide, with their own hysteresis."""
-        calls, rooms = self.calls, self.rooms
-        for i, room in enumerate(self.plan.rooms):
-            calls[i] = rooms[i] < room.wall_target + (0.3 if calls[i] else -0.3)
-        calls[-1] = self.tank < (self.plan.tank_off if calls[-1] else self.plan.tank_on)
+        plan, calls = self.plan, self.calls
+        tank = self.tank < (plan.tank_off if calls[-1] else plan.tank_on)
+        self.calls = [
+            warm < (highest if call else lowest)
+            for warm, call, (lowest, highest) in zip(self.rooms, calls, self._stats, strict=False)
+        ]
+        self.calls.append(tank)

@@ -23,10 +23,11 @@ class Senses:
         self._house = house
         rng = random.Random(f"{house.seed}/senses")
         self._rng = rng
-        self._noise = [rng.gauss(0, 0.03) for _ in range(_NOISE)]
+        self._noise = [rng.gauss(0, 0.03) for _ in range(_NOISE + len(house.plan.sensors))]
         self._at = 0
         self._felt = list(house.rooms)
         self._names = house.plan.sensors
+        self._calls = [f"call.{zone}" for zone in house.zones]
         self._wired = frozenset(self._names) - house.plan.ntc
         self._said: dict[str, float] = {}
         self._flaps: dict[str, bool] = {}
@@ -35,10 +36,10 @@ class Senses:
 
     def advance(self, dt_s: float) -> None:
         """Let the cases take the rooms' temperatures."""
-        felt, rooms = self._felt, self._house.rooms
         share = dt_s / (dt_s + _ROOM_S)
-        for i, warm in enumerate(rooms):
-            felt[i] += (warm - felt[i]) * share
+        self._felt = [
+            felt + (warm - felt) * share for felt, warm in zip(self._felt, self._house.rooms, strict=True)
+        ]
 
     def forget(self) -> None:
         """The power went: nobody remembers what a sensor said last."""
@@ -50,11 +51,11 @@ class Senses:
         house = self._house
         truth = [*self._felt, *house.pipes, house.flow, house.back, house.outdoor]
         at = self._at = (self._at + 37) % _NOISE
-        noise = self._noise
-        said: dict[str, float | str] = {}
-        for name, value in zip(self._names, truth, strict=True):
-            at += 1
-            said[name] = round((value + noise[at % _NOISE]) * 16) / 16
+        # To the nearest 1/16 K; `//` is a fraction of what a call of `round` costs.
+        said: dict[str, float | str] = {
+            name: (16 * (value + noise) + 0.5) // 1 / 16
+            for name, value, noise in zip(self._names, truth, self._noise[at : at + len(truth)], strict=True)
+        }
         faults = house.faults
         if faults.sensors:
             for name, fault in faults.sensors.items():
@@ -67,7 +68,7 @@ class Senses:
     def contacts(self) -> dict[str, bool]:
         """See `House.contacts`."""
         house = self._house
-        said = {f"call.{zone}": call for zone, call in zip(house.zones, house.calls, strict=True)}
+        said = dict(zip(self._calls, house.calls, strict=True))
         said["firing"] = house.is_firing
         for name, fault in house.faults.contacts.items():
             if fault.kind == "flaps":
