@@ -184,6 +184,11 @@ _BY_NAME: Mapping[str, FieldRule] = {
     "upto": count,
     "total": count,
     "hold_us": count,
+    "stream": _bytes_of(1, 32),
+    "number": count,
+    "entry": count,
+    "lost": count,
+    "name": name,
 }
 
 # Bodies that nobody asked for have ids below zero (see Push), so what speaks of a body may carry either.

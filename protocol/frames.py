@@ -324,7 +324,73 @@ class Received:
     hold_us: int
 
 
+# --- streams -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Batch:
+    """A piece of a live entry: `data` from `offset` of its `total` bytes. Never sent again: a number left out is lost.
+
+    `entry`: what kind of entry, a number of the wing's; `as_of_us`: the sender's UTC of what is newest in it, 0: unknown.
+    """
+
+    kind: ClassVar[int] = 48
+    stream: bytes
+    number: int
+    entry: int
+    as_of_us: int
+    offset: int
+    total: int
+    data: bytes
+
+
+@frozen
+class Fill:
+    """A piece of an archive's entry, as in a Batch. Entries come in order, each until it is durable at the peer.
+
+    `lost`: so many numbers in front of this one will never come.
+    """
+
+    kind: ClassVar[int] = 49
+    stream: bytes
+    number: int
+    entry: int
+    as_of_us: int
+    offset: int
+    total: int
+    data: bytes
+    lost: int = 0
+
+
+@frozen
+class Offer:
+    """There is an archive of that name here: from which number on is it wanted? Answered with a Filled."""
+
+    kind: ClassVar[int] = 50
+    stream: bytes
+
+
+@frozen
+class Filled:
+    """All entries of the archive below `next` are durable. With `words` no more is taken, for `retry_after_ms`."""
+
+    kind: ClassVar[int] = 51
+    stream: bytes
+    next: int
+    words: str = ""
+    retry_after_ms: int = 0
+
+
+@frozen
+class Wish:
+    """What is wanted live now; `body` belongs to the wing. The last one of a name holds."""
+
+    kind: ClassVar[int] = 52
+    name: str
+    body: bytes
+
+
 Frame = (
     Hello | Refuse | Bye | Ping | Pong | Message | Ack | Skip | Update | StateAck | Fresh | SyncRequest | SyncPart
-    | Request | Response | Error | Cancel | Push | Chunk | Credit | Received
+    | Request | Response | Error | Cancel | Push | Chunk | Credit | Received | Batch | Fill | Offer | Filled | Wish
 )  # fmt: skip

@@ -18,6 +18,7 @@ from daemons.link.peer import Peer
 from daemons.link.requests import Answer, Requester, Responder
 from daemons.link.signal import Signal
 from daemons.link.sources import FrameQueue, Pull
+from daemons.link.streamtraffic import StreamTraffic
 from daemons.link.topictraffic import TopicTraffic
 from daemons.link.transport import Transport, TransportClosed, lone
 from daemons.ops.groups import leaves
@@ -121,6 +122,7 @@ class Connection:
             for name in peer.durable.statistics()
         }
         self._responder: Responder | None = None
+        self._streams = StreamTraffic(peer, theirs, self.scheduler, self.send_control, self.send_command_lane)
         self._tamper = peer.tampering() if peer.tampering is not None else None
         self._dispatch: dict[type, Callable[..., None]] = {
             Message: peer.durable.on_message,
@@ -141,6 +143,7 @@ class Connection:
             Refuse: self._on_bye,  # what it saw in our hello
             **dict.fromkeys((Update, Fresh, SyncPart), self._topics.on_data),
             **dict.fromkeys((StateAck, SyncRequest), self._topics.on_answer),
+            **self._streams.dispatch,
         }
 
     def __repr__(self) -> str:
@@ -232,6 +235,8 @@ class Connection:
                     nursery.start_soon(self.heartbeat.run)
                     nursery.start_soon(self._look)
                     nursery.start_soon(self.peer.durable.run)
+                    if self.peer.streams_out is not None or self.peer.streams_in is not None:
+                        nursery.start_soon(self._streams.run)
                     if self._tamper is not None:
                         nursery.start_soon(self._tamper.run, self.send_control, self._act_upon)
                     self.peer.connected(self)
@@ -258,6 +263,7 @@ class Connection:
             self.end(CloseCode.INTERNAL, "internal error")
         finally:
             self.requester.close()
+            self._streams.end()
             self.peer.durable.detach(self.generation)
             self.peer.disconnected(self)
             ended = self._ended or ConnectionEnded(CloseCode.GOING_AWAY, "this side is stopping", ours=True)
@@ -298,6 +304,7 @@ class Connection:
             lambda: self.liveness.round_trips.smoothed_s / 2, peer.limiter,
         )  # fmt: skip
         self._topics.begin(self.theirs)
+        self._streams.begin()
 
     # --- reader --------------------------------------------------------------------------------------------------
 

@@ -11,10 +11,12 @@ from daemons.link.figures import LinkFigures
 from daemons.link.limiter import LinkLimiter
 from daemons.link.opening import MAJOR_MAX, MAJOR_MIN, MINOR, clock_sample
 from daemons.link.requests import Answer, Handler, PushHandler
+from daemons.link.streams import StreamsIn, StreamsOut
 from daemons.link.tampering import Tampering
 from daemons.ops.environment import Environment
 from protocol.errors import ErrorCode, RequestError
 from protocol.frames import Hello, Limits
+from protocol.streams import FEATURE as STREAMS
 from protocol.topics import Publisher, Subscriber
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ class Peer:
     """One side of a link to one peer, over all its connections.
 
     `instance` names this process (random per start), `attempt` counts its connections. `on_up` and `on_down` are
-    called when a connection has become usable and when it is gone. `tampering`: where faults are put in.
+    called when a connection has become usable and when it is gone. `streams_out`, `streams_in`: what a wing attaches its
+    streams to; with neither the peer is not sent any. `tampering`: where faults are put in.
     """
 
     role: str
@@ -41,6 +44,8 @@ class Peer:
     on_push: dict[str, PushHandler] = field(factory=dict)
     publishers: Mapping[str, Publisher] = field(factory=dict)
     subscribers: Mapping[str, Subscriber] = field(factory=dict)
+    streams_out: StreamsOut | None = None
+    streams_in: StreamsIn | None = None
     on_up: list[Callable[[], None]] = field(factory=list)
     on_down: list[Callable[[], None]] = field(factory=list)
     on_update: list[Callable[[str], None]] = field(factory=list)
@@ -75,6 +80,7 @@ class Peer:
             attempt=self.attempt,
             software=SOFTWARE,
             clock=clock_sample(self.environment),
+            features=[STREAMS] if self.streams_out is not None or self.streams_in is not None else [],
             limits=self.limits,
             out=out,
             committed=committed,

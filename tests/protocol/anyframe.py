@@ -6,18 +6,22 @@ from hypothesis import strategies as st
 
 from protocol.frames import (
     Ack,
+    Batch,
     Bye,
     Cancel,
     Chunk,
     ClockSample,
     Credit,
     Error,
+    Fill,
+    Filled,
     Frame,
     Fresh,
     Hello,
     InPosition,
     Limits,
     Message,
+    Offer,
     OutPosition,
     Ping,
     Pong,
@@ -32,6 +36,7 @@ from protocol.frames import (
     SyncRequest,
     TopicPosition,
     Update,
+    Wish,
 )
 
 counts = st.integers(0, 2**63 - 1) | st.integers(0, 300)
@@ -40,6 +45,7 @@ names = st.text(min_size=1, max_size=64) | st.sampled_from(["event", "command", 
 texts = st.text(max_size=80)
 digests = st.binary(min_size=8, max_size=8)
 bodies = st.binary(max_size=300)
+stream_ids = st.binary(min_size=1, max_size=32)
 tables = st.dictionaries(texts, bodies, max_size=4)
 free = st.dictionaries(
     texts,
@@ -108,4 +114,9 @@ frames: st.SearchStrategy[Frame] = st.one_of(
     st.builds(Cancel, signed),
     st.builds(Push, st.integers(-(2**63), -1), names, free, counts, bodies),
     st.builds(Credit, signed, counts),
+    st.builds(Batch, stream_ids, counts, counts, signed, counts, counts, bodies),
+    st.builds(Fill, stream_ids, counts, counts, signed, counts, counts, bodies, counts),
+    st.builds(Offer, stream_ids),
+    st.builds(Filled, stream_ids, counts, texts, counts),
+    st.builds(Wish, names, bodies),
 )
