@@ -4,7 +4,27 @@
 `peek(data)` reads its head. docs/columns.md describes every byte.
 """
 
+from protocol.columns.batch import Batch
+from protocol.columns.decode import decode, peek
+from protocol.columns.encode import ROWS_MAX, encode
+from protocol.columns.info import decode_info, encode_info
+from protocol.columns.snapshot import SNAPSHOT
 from protocol.columns.tiers import Wish, groups_of
-from protocol.columns.values import Batch, ColumnsError, Group, Head, Precision
+from protocol.columns.values import ColumnsError, Group, Head, Precision
 
-__all__ = ["Batch", "ColumnsError", "Group", "Head", "Precision", "Wish", "groups_of"]
+__all__ = [
+    "ROWS_MAX",
+    "SNAPSHOT",
+    "Batch",
+    "ColumnsError",
+    "Group",
+    "Head",
+    "Precision",
+    "Wish",
+    "decode",
+    "decode_info",
+    "encode",
+    "encode_info",
+    "groups_of",
+    "peek",
+]

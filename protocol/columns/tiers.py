@@ -1,11 +1,14 @@
 """Which channels travel live, how often and how exactly: by tiers, as a receiver wishes."""
 
-from attrs import field, frozen
+from collections.abc import Callable
+from typing import Any
+
+from attrs import Attribute, field, frozen
 
 from protocol import cbor
 from protocol.columns.values import ColumnsError, Group, Precision
 from protocol.errors import RemoteProtocolError
-from protocol.irsdk import COUNT_MAX, VARIABLES_MAX, Layout, Variable
+from protocol.irsdk import VARIABLES_MAX, Layout, Variable
 
 __all__ = ["EVERY_MAX", "Wish", "groups_of", "is_of_cars", "is_sub_sample"]
 
@@ -14,10 +17,10 @@ BATCH_TICKS_MAX = 600
 NAME_CHARS_MAX = 64
 
 
-def _within(least: int, most: int) -> object:
-    def check(_: object, attribute: object, value: int) -> None:
+def _within(least: int, most: int) -> Callable[[Any, "Attribute[int]", int], None]:
+    def check(_: Any, attribute: "Attribute[int]", value: int) -> None:
         if not least <= value <= most:
-            raise ColumnsError(f"{getattr(attribute, 'name', '')} of {value}: {least} to {most} can be")
+            raise ColumnsError(f"{attribute.name} of {value}: {least} to {most} can be")
 
     return check
 
@@ -99,9 +102,8 @@ def groups_of(layout: Layout, wish: Wish) -> list[Group]:
             cars.append(variable.name)
         elif named or wish.sub_samples or not is_sub_sample(variable):
             scalars.append(variable.name)
-    found = [
+    return [
         Group(tuple(names), every, wish.precision)
         for names, every in ((scalars, wish.scalars_every), (cars, wish.cars_every))
         if names
     ]
-    return found

@@ -1,17 +1,17 @@
 """What batches of columns are made of and what comes out of them."""
 
-from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
-from attrs import field, frozen
+from attrs import frozen
 from numpy.typing import NDArray
 
-__all__ = ["Batch", "ColumnsError", "Group", "Head", "Precision"]
+__all__ = ["ColumnsError", "Group", "Head", "Precision", "Rows", "Ticks"]
 
 Ticks = NDArray[np.int64]
+"""(rows,), ascending."""
 Rows = NDArray[np.uint8]
+"""(rows, row_bytes), as the simulator wrote them."""
 
 
 class ColumnsError(ValueError):
@@ -46,32 +46,3 @@ class Head:
     first_tick: int
     last_tick: int
     rows: int
-
-
-@frozen(eq=False)
-class Batch:
-    """A decoded batch. `ticks`: of its rows, ascending. `changed` and `constant`: how many values it holds of lanes
-    that changed within the batch, and of lanes that stood still (a lane is one value of a row; an array has many)."""
-
-    ticks: Ticks
-    names: tuple[str, ...]
-    groups: tuple[Group, ...]
-    changed: int
-    constant: int
-    _columns: Mapping[str, tuple[Ticks, NDArray[Any]]] = field(repr=False)
-    _rows: Rows | None = field(repr=False)
-
-    def column(self, name: str) -> tuple[Ticks, NDArray[Any]]:
-        """Return the ticks at which `name` was sampled and its values: (k,), or (k, count) for an array. Raises
-        KeyError for a channel that is not in the batch."""
-        return self._columns[name]
-
-    def rows(self) -> Rows:
-        """Return the rows as the simulator wrote them, (n, row_bytes). Raises ColumnsError unless the batch is one
-        lossless group of everything at every tick."""
-        if self._rows is None:
-            raise ColumnsError("only a batch of one lossless group of everything gives rows back")
-        return self._rows
-
-
-Groups = Sequence[Group]

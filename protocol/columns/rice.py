@@ -1,0 +1,101 @@
+"""Small numbers as few bits, many lanes at once (Rice coding, laid out so that numpy can do it).
+
+A number r of a lane with parameter k is r >> k in unary, so many zero bits and a one, and its k low bits. The unary parts
+of all numbers stand together; of the low bits, whole bytes stand in planes (byte 0 of all numbers that have one, then
+byte 1, ...) and the k % 8 bits above them in planes of bits. Numbers are in order of lanes, then of rows.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.columns.bounded import Reader, varint
+from protocol.columns.values import ColumnsError
+
+__all__ = ["best_k", "cost", "pack_bits", "pack_numbers", "read_bits", "read_numbers"]
+
+Words = NDArray[Any]
+"""Of uint32 or uint64."""
+
+
+def best_k(sums: NDArray[np.float64], counts: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """Return the parameter for lanes whose `counts` numbers have these `sums`: the best when they are spread as
+    differences are (geometrically), else some percent off."""
+    mean = sums / np.maximum(counts, 1)
+    # log2(mean * ln 2), rounded up: Kiely, "Selecting the Golomb Parameter in Rice Coding", 2004, within half a bit.
+    k: NDArray[np.float64] = np.ceil(np.log2(np.maximum(mean * 0.6931, 1.0)))
+    return np.minimum(k, bits - 1).astype(np.uint8)
+
+
+def cost(numbers: Words, k: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the bits that each lane of `numbers`, (lanes, rows), takes with its k."""
+    quotients: NDArray[np.float64] = (numbers >> k.astype(numbers.dtype)[:, None]).sum(
+        axis=1, dtype=np.float64
+    )
+    return quotients + np.float64(numbers.shape[1]) * (k + np.float64(1))
+
+
+def pack_bits(bits: NDArray[Any]) -> bytes:
+    """Return booleans as bits, the lowest of a byte first."""
+    return np.packbits(bits, bitorder="little").tobytes()
+
+
+def read_bits(reader: Reader, count: int) -> NDArray[np.bool_]:
+    """Take `count` booleans. Raises ColumnsError, also when the bits that fill the last byte are not zero."""
+    packed = np.frombuffer(reader.take((count + 7) // 8), np.uint8)
+    bits = np.unpackbits(packed, bitorder="little")
+    if bits[count:].any():
+        raise ColumnsError("bits behind the last one")
+    return bits[:count].view(np.bool_)
+
+
+def pack_numbers(numbers: Words, k: NDArray[np.uint8]) -> bytes:
+    """Pack `numbers`, (values,), each with its own `k`."""
+    if not len(numbers):
+        return b""
+    shift = k.astype(numbers.dtype)
+    ones = np.cumsum((numbers >> shift).astype(np.int64) + 1) - 1
+    unary = np.zeros(int(ones[-1]) + 1, np.uint8)
+    unary[ones] = 1
+    packed = pack_bits(unary)
+    parts = [varint(len(packed)), packed]
+    whole = k >> 3
+    for plane in range(int(whole.max())):
+        has = whole > plane
+        parts.append((numbers[has] >> numbers.dtype.type(8 * plane)).astype(np.uint8).tobytes())
+    above = (numbers >> (shift & shift.dtype.type(0xF8))).astype(np.uint8)
+    rest = k & 7
+    planes = [above[rest > bit] >> bit & 1 for bit in range(int(rest.max()))]
+    if planes:
+        parts.append(pack_bits(np.concatenate(planes)))
+    return b"".join(parts)
+
+
+def read_numbers(reader: Reader, k: NDArray[np.uint8], dtype: np.dtype[Any]) -> Words:
+    """Take as many numbers as `k` has. Raises ColumnsError."""
+    if not len(k):
+        return np.zeros(0, dtype)
+    unary = np.frombuffer(reader.take(reader.varint()), np.uint8)
+    ones = np.flatnonzero(np.unpackbits(unary, bitorder="little"))
+    if len(ones) != len(k):
+        raise ColumnsError(f"{len(ones)} numbers where {len(k)} belong")
+    if len(unary) * 8 - ones[-1] > 8:
+        raise ColumnsError("bits behind the last number")
+    quotients = ones.astype(dtype)
+    quotients[1:] -= quotients[:-1] + dtype.type(1)
+    numbers: Words = quotients << k.astype(dtype)
+    whole = k >> 3
+    for plane in range(int(whole.max())):
+        has = np.flatnonzero(whole > plane)
+        low = np.frombuffer(reader.take(len(has)), np.uint8)
+        numbers[has] |= low.astype(dtype) << dtype.type(8 * plane)
+    rest = k & 7
+    bits = [np.flatnonzero(rest > bit) for bit in range(int(rest.max()))]
+    planes = read_bits(reader, sum(map(len, bits)))
+    at = 0
+    for bit, has in enumerate(bits):
+        shift = (k[has] & 0xF8).astype(dtype) + dtype.type(bit)
+        numbers[has] |= planes[at : at + len(has)].astype(dtype) << shift
+        at += len(has)
+    return numbers

@@ -1,0 +1,205 @@
+"""A section: lanes of one width, each a value in every row, packed together.
+
+Most lanes stand still: a bitmap says which move, and of the others only the first value is kept. A lane that moves is
+sent as its differences from row to row (STEPS), as the differences of those (BENDS), as a mask of the rows in which it
+moved and the differences there (JUMPS), or as the number of another lane that is the same (COPY). docs/columns.md has
+the bytes.
+"""
+
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from protocol.columns.bounded import Reader
+from protocol.columns.rice import best_k, cost, pack_bits, pack_numbers, read_bits, read_numbers
+from protocol.columns.values import ColumnsError
+
+__all__ = ["Lanes", "pack_section", "read_section"]
+
+STEPS, BENDS, JUMPS, COPY = range(4)
+
+Words = NDArray[Any]
+"""Of uint32 or uint64; differences wrap around."""
+
+SOURCE_MAX = 0xFFFF
+
+# Odd, so that every bit of every row counts; equal sums are looked at again.
+_MIX = np.arange(1, 4097, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+_MIX = _MIX ^ _MIX >> np.uint64(29) | np.uint64(1)
+
+
+@frozen(eq=False)
+class Lanes:
+    """Read lanes. `first`: (lanes,), the value in the first row. `place`: (lanes,), where a lane is among those that move,
+    or -1. `moving`: (those that move, rows)."""
+
+    first: Words
+    place: NDArray[np.intp]
+    moving: Words
+
+    def values(self, start: int, count: int, rows: int) -> Words:
+        """Return lanes from `start` as (rows, count), C-contiguous."""
+        found = np.empty((rows, count), self.first.dtype)
+        found[:] = self.first[start : start + count]
+        place = self.place[start : start + count]
+        moves = np.flatnonzero(place >= 0)
+        if len(moves):
+            found[:, moves] = self.moving[place[moves]].T
+        return found
+
+
+def pack_section(words: Words) -> bytes:
+    """Pack `words`, (rows, lanes) of uint32 or uint64, one row at least."""
+    if not words.shape[1]:
+        return b""
+    moves = (words[1:] != words[0]).any(axis=0)
+    moving = np.ascontiguousarray(words[:, moves].T)
+    parts = [pack_bits(moves), _pack_firsts(zigzag(words[0]))]
+    if len(moving):
+        parts.append(_pack_moving(moving))
+    return b"".join(parts)
+
+
+def read_section(reader: Reader, rows: int, lanes: int, dtype: np.dtype[Any]) -> Lanes:
+    """Take a section of so many rows and lanes. Raises ColumnsError."""
+    if not lanes:
+        nothing = np.zeros(0, dtype)
+        return Lanes(nothing, np.zeros(0, np.intp), nothing.reshape(0, rows))
+    moves = read_bits(reader, lanes)
+    first = unzigzag(_read_firsts(reader, lanes, dtype))
+    place = np.cumsum(moves, dtype=np.intp) - 1
+    place[~moves] = -1
+    count = int(np.count_nonzero(moves))
+    if count and rows < 2:
+        raise ColumnsError("one row in which something moves")
+    moving = _read_moving(reader, first[moves], rows) if count else np.zeros((0, rows), dtype)
+    return Lanes(first, place, moving)
+
+
+def zigzag(words: Words) -> Words:
+    """Return words as numbers that are small when they are near zero, either sign."""
+    one = words.dtype.type(1)
+    found: Words = (words << one) ^ (
+        np.zeros_like(words) - (words >> words.dtype.type(words.itemsize * 8 - 1))
+    )
+    return found
+
+
+def unzigzag(words: Words) -> Words:
+    """Return what `zigzag` was given."""
+    one = words.dtype.type(1)
+    found: Words = (words >> one) ^ (np.zeros_like(words) - (words & one))
+    return found
+
+
+def _pack_firsts(words: Words) -> bytes:
+    size = words.itemsize
+    raw = words.astype(words.dtype.newbyteorder("<"), copy=False).view(np.uint8).reshape(-1, size)
+    lengths = np.where(raw != 0, np.arange(1, size + 1, dtype=np.uint8), np.uint8(0)).max(axis=1)
+    padded = np.zeros(len(words) + 1 & ~1, np.uint8)
+    padded[: len(words)] = lengths
+    parts = [(padded[::2] | padded[1::2] << 4).tobytes()]
+    parts += [raw[lengths > plane, plane].tobytes() for plane in range(int(lengths.max()))]
+    return b"".join(parts)
+
+
+def _read_firsts(reader: Reader, lanes: int, dtype: np.dtype[Any]) -> Words:
+    packed = np.frombuffer(reader.take((lanes + 1) // 2), np.uint8)
+    lengths = np.stack([packed & 15, packed >> 4], axis=1).ravel()
+    if lengths.max() > dtype.itemsize or lengths[lanes:].any():
+        raise ColumnsError("a first value that is longer than its lane")
+    lengths = lengths[:lanes]
+    raw = np.zeros((lanes, dtype.itemsize), np.uint8)
+    for plane in range(int(lengths.max())):
+        has = np.flatnonzero(lengths > plane)
+        raw[has, plane] = np.frombuffer(reader.take(len(has)), np.uint8)
+    return raw.view(dtype.newbyteorder("<")).ravel().astype(dtype, copy=False)
+
+
+def _pack_moving(moving: Words) -> bytes:
+    lanes, rows = moving.shape
+    bits = moving.itemsize * 8
+    source = _same(moving)
+    steps = moving[:, 1:] - moving[:, :-1]
+    bends = steps.copy()
+    bends[:, 1:] -= steps[:, :-1]
+    steps, bends = zigzag(steps), zigzag(bends)
+    still = steps == 0
+    jumps = steps - (~still).astype(steps.dtype)
+    jumped = (rows - 1) - np.count_nonzero(still, axis=1)
+    counts = np.stack([np.full(lanes, rows - 1), np.full(lanes, rows - 1), jumped])
+    ks, costs = [], []
+    for numbers, count in zip((steps, bends, jumps), counts, strict=True):
+        ks.append(best_k(numbers.sum(axis=1, dtype=np.float64), count, bits))
+        costs.append(cost(numbers, ks[-1]))
+    # Of the numbers that are zero because nothing moved, a mask needs one bit and no k.
+    costs[JUMPS] -= (rows - 1 - jumped) * (ks[JUMPS] + 1.0) - (rows - 1)
+    kind = np.argmin(np.stack(costs), axis=0)
+    kind[source >= 0] = COPY
+    k = np.choose(np.minimum(kind, JUMPS), ks)
+    k[kind == COPY] = 0
+    numbers = np.where((kind == BENDS)[:, None], bends, steps)
+    masked = kind == JUMPS
+    numbers[masked] = jumps[masked]
+    coded = ~still
+    coded[~masked] = True
+    coded[kind == COPY] = False
+    each = np.repeat(k, np.count_nonzero(coded, axis=1))
+    return b"".join(
+        [
+            (kind.astype(np.uint8) << 6 | k).tobytes(),
+            source[kind == COPY].astype("<u2").tobytes(),
+            pack_bits(~still[masked]) if masked.any() else b"",
+            pack_numbers(numbers[coded], each),
+        ]
+    )
+
+
+def _read_moving(reader: Reader, first: Words, rows: int) -> Words:
+    lanes, dtype = len(first), first.dtype
+    codes = np.frombuffer(reader.take(lanes), np.uint8)
+    kind, k = codes >> 6, codes & 63
+    if k.max() >= dtype.itemsize * 8:
+        raise ColumnsError(f"a parameter of {k.max()} for numbers of {dtype.itemsize * 8} bits")
+    copies = np.flatnonzero(kind == COPY)
+    source = np.frombuffer(reader.take(2 * len(copies)), "<u2").astype(np.intp)
+    if len(copies) and (source.max() >= lanes or (kind[source] == COPY).any()):
+        raise ColumnsError("a lane that is a copy of none")
+    coded = np.ones((lanes, rows - 1), np.bool_)
+    coded[copies] = False
+    masked = np.flatnonzero(kind == JUMPS)
+    if len(masked):
+        coded[masked] = read_bits(reader, len(masked) * (rows - 1)).reshape(-1, rows - 1)
+    counts = np.count_nonzero(coded, axis=1)
+    numbers = read_numbers(reader, np.repeat(k, counts), dtype)
+    if len(masked):
+        numbers += np.repeat(kind == JUMPS, counts)
+    moving = np.zeros((lanes, rows), dtype)
+    moving[:, 1:][coded] = unzigzag(numbers)
+    bent = np.flatnonzero(kind == BENDS)
+    if len(bent):
+        moving[bent] = np.cumsum(moving[bent], axis=1, dtype=dtype)
+    moving[:, 0] = first
+    np.cumsum(moving, axis=1, dtype=dtype, out=moving)
+    if len(copies):
+        if (first[copies] != first[source]).any():
+            raise ColumnsError("a copy that begins otherwise")
+        moving[copies] = moving[source]
+    return moving
+
+
+def _same(moving: Words) -> NDArray[np.intp]:
+    """Return for each lane the first one that is the same, or -1 where there is none before it."""
+    lanes, rows = moving.shape
+    mix = np.resize(_MIX, rows)
+    _, earliest, which = np.unique(
+        (moving * mix).sum(axis=1, dtype=np.uint64), return_index=True, return_inverse=True
+    )
+    source = earliest[which].astype(np.intp)
+    source[(source == np.arange(lanes)) | (source > SOURCE_MAX)] = -1
+    twins = np.flatnonzero(source >= 0)
+    wrong = (moving[twins] != moving[source[twins]]).any(axis=1)
+    source[twins[wrong]] = -1
+    return source
