@@ -15,7 +15,7 @@ import trio
 from attrs import define, field, frozen
 
 from daemons.telemetry.capture.memory import Memory
-from protocol.irsdk import BadLayout
+from protocol.irsdk import HEADER_BYTES, BadLayout, Header
 
 __all__ = ["Opened", "Opener"]
 
@@ -95,6 +95,11 @@ def _open(file: Path | None) -> Opened | str:
     simulator = irsdk.IRSDK()
     words, memory = "", None
     try:
+        if file is not None:
+            with file.open(
+                "rb"
+            ) as head:  # pyirsdk makes an object for each of as many buffers as a stranger's file says
+                Header.read(head.read(HEADER_BYTES))
         started = simulator.startup(test_file=None if file is None else str(file))
         if started:
             memory = Memory(simulator._shared_mem)
