@@ -99,7 +99,10 @@ class IbtFile:
         return "; ".join(said) or None
 
     def read(self, first: int, count: int) -> bytes:
-        """Return rows `first` to `first + count` as far as there are such. Blocks. Raises OSError."""
+        """Return rows `first` to `first + count` as far as there are such. Blocks. Raises OSError, ValueError for a row
+        before the first."""
+        if first < 0:
+            raise ValueError(f"row {first}: the first is 0")
         row_bytes = self.layout.row_bytes
         count = max(0, min(count, self.rows - first))
         data = _part(self._file, self._first_at + first * row_bytes, count * row_bytes)
