@@ -1,85 +1,9 @@
-// A house over the wire: its stream, read with who we are, which goes on where it was cut. It comes back by itself, for ever.
+// A house over the wire: its stream, which goes on where it was cut.
 
-import { msSince, stamp } from "/static/clock.js";
-import { asked } from "/static/heatlogin.js";
-import { eventReader } from "/static/heatsse.js";
-
-const HEAT_SILENCE_MS = 17000; // the server speaks every 5 s: longer silence is a dead connection
-const HEAT_RETRY_MS = 1500;
+import { followStream } from "/static/follow.js";
 
 // `hear` is told: house(value), state(value), commands(value), age(value), lost(), refused(status).
 export function openHeatLink(house, hear) {
-  let id = "";
-  let heardAt = stamp();
-  let stop = null;
-  let timer = 0;
-  let turn = 0;
-  let isOver = false;
-
-  async function connect() {
-    const mine = ++turn;
-    clearTimeout(timer);
-    stop?.abort();
-    const ending = new AbortController();
-    stop = ending;
-    heardAt = stamp();
-    try {
-      const path = "/api/houses/" + encodeURIComponent(house) + "/stream";
-      const answer = await asked(id ? path + "?" + new URLSearchParams({ after: id }) : path, { cache: "no-store", signal: ending.signal });
-      if (mine !== turn) return;
-      if (answer.status === 401 || answer.status === 403 || answer.status === 404) {
-        isOver = true;
-        hear.refused(answer.status);
-        return;
-      }
-      if (!answer.ok) throw new Error("the stream was answered " + answer.status);
-      const take = eventReader((kind, data, name) => {
-        if (mine !== turn) return;
-        if (name) id = name;
-        if (kind in hear) hear[kind](JSON.parse(data));
-      });
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      for (;;) {
-        const { value, done } = await reader.read();
-        if (done || mine !== turn) break;
-        heardAt = stamp();
-        take(value);
-      }
-    } catch {
-      // told below
-    }
-    if (mine === turn && !isOver) lost();
-  }
-
-  function lost() {
-    hear.lost();
-    clearTimeout(timer);
-    timer = setTimeout(connect, HEAT_RETRY_MS * (0.5 + Math.random()));
-  }
-
-  function look() {
-    if (isOver || msSince(heardAt) < HEAT_SILENCE_MS) return;
-    hear.lost();
-    connect();
-  }
-
-  function wake() {
-    if (!isOver && document.visibilityState === "visible" && msSince(heardAt) > HEAT_SILENCE_MS / 2) connect();
-  }
-
-  document.addEventListener("visibilitychange", wake);
-  window.addEventListener("online", wake);
-  const watching = setInterval(look, 1000);
-  connect();
-  return {
-    close() {
-      isOver = true;
-      turn++;
-      clearTimeout(timer);
-      clearInterval(watching);
-      document.removeEventListener("visibilitychange", wake);
-      window.removeEventListener("online", wake);
-      stop?.abort();
-    },
-  };
+  const path = "/api/houses/" + encodeURIComponent(house) + "/stream";
+  return followStream((id) => (id ? path + "?" + new URLSearchParams({ after: id }) : path), hear);
 }
