@@ -8,13 +8,13 @@ expired is a dead letter, to be asked for again under another id or to be droppe
 import json
 import uuid
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import apsw
 import trio
-from attrs import define, field
+from attrs import define, field, frozen
 
 from daemons.link.durable import DurableChannels
 from daemons.link.limiter import per_type
@@ -86,7 +86,17 @@ ATTEMPTS_LATE_S = 0.2
 """Attempts are on disk so long after they were made: a result is mostly there before, and needs no second fsync."""
 ATTEMPTS_WAITING_MAX = 4096
 
+NOTED_LATE_S = 0.1
+"""The audit's rows follow so long after the first of them: those of one command, and of several, are one commit, and none
+of it while the site's answer is awaited."""
+_ISSUED, _RESULT = 2, 1
+"""In column to_note: what the audit is yet to be told."""
+
 _IS_DEAD = "status IN ('FAILED', 'EXPIRED') AND NOT withdrawn AND NOT dropped AND replaced_by IS NULL"
+_CLOSE = (
+    "UPDATE command SET status = ?, words = ?, decided_at = ?, to_note = to_note | ? "
+    "WHERE id = ? AND site = ? AND status IS NULL RETURNING issued_at, action"
+)
 _COLUMNS = (
     "id, issuer, issued_at, expires_at, action, epoch, seq, status, words, decided_at, against, replaces, replaced_by, "
     "withdrawn"
@@ -101,11 +111,20 @@ class TooManyCommands(RequestError):
         self.retry_after_s = retry_after_s
 
 
+@frozen
+class Note:
+    """What the audit is to be told: a command as `listed` has it, that it was issued or what its result is."""
+
+    command: dict[str, Any]
+    is_result: bool
+
+
 @define(eq=False)
 class CommandDesk:
     """Issues commands to one site and takes its results.
 
-    `note` is told each result, as `listed` says it, at least once and also after a restart: `run` must be running then.
+    `note` is told what was issued for the audit, and each result, at least once and also after a restart: `run` must be
+    running then.
     """
 
     store: Store
@@ -119,10 +138,10 @@ class CommandDesk:
     issued: int = field(default=0, init=False)
     results: Counter[str] = field(factory=Counter, init=False)  # by status
     latency: Histogram = field(factory=lambda: Histogram(SLOW_S), init=False)
-    note: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+    note: Callable[[Sequence[Note]], Awaitable[None]] | None = None
     on_change: list[Callable[[], None]] = field(factory=list)
     """Called when the list of commands is another: none may block."""
-    _decided: trio.Event = field(factory=trio.Event, init=False)
+    _to_note: Signal = field(factory=Signal, init=False)
     _sent: deque[tuple[int, int, int, float]] = field(init=False)  # epoch, first, last, at: not on disk yet
     _sent_more: Signal = field(factory=Signal, init=False)
 
@@ -148,9 +167,11 @@ class CommandDesk:
         id_: str | None = None,
         against: int = 0,
         replaces: str | None = None,
+        is_to_note: bool = False,
     ) -> str:
         """Queue a command; return its id once that is durable. `id_`: of one that was admitted already; `against`: the
-        state version it was decided on, 0: any; `replaces`: the dead letter that it is asked for again.
+        state version it was decided on, 0: any; `replaces`: the dead letter that it is asked for again; `is_to_note`:
+        have `note` told of it, because nobody else has told the audit.
 
         Raises OutboxFull when too many wait for the site, KeyError for a dead letter that is none any more, and without
         an id as `admit`.
@@ -160,6 +181,7 @@ class CommandDesk:
         now = self.environment.utc_now()
         command = Command(id_, issuer, now + lifetime_s, against, action)
         row = (id_, self.site, issuer, now, now + lifetime_s, json.dumps(fields))
+        to_note = _ISSUED if is_to_note and self.note is not None else 0
 
         def work(conn: apsw.Connection) -> None:
             if replaces is not None:
@@ -171,10 +193,12 @@ class CommandDesk:
                     raise KeyError(replaces)
             epoch, seq = self.durable.append_in(conn, CHANNEL, *encode_body(command))
             conn.execute(
-                "INSERT INTO command (id, site, issuer, issued_at, expires_at, action, epoch, seq, against, replaces) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, epoch, seq, against, replaces),
+                "INSERT INTO command (id, site, issuer, issued_at, expires_at, action, epoch, seq, against, replaces, "
+                "to_note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*row, epoch, seq, against, replaces, to_note),
             )
+            if to_note:
+                self.store.after_commit(self._to_note.set)
 
         await self.store.transact(work)
         self.issued += 1
@@ -213,25 +237,25 @@ class CommandDesk:
         result = decode_body(message.type, message.version, message.body)
         if not isinstance(result, Result):
             raise ValueError(f"{message.type} is no result")
-        conn.execute(
-            "UPDATE command SET status = ?, words = ?, decided_at = ?, to_note = ? "
-            "WHERE id = ? AND site = ? AND status IS NULL",
-            (result.status, result.words, result.at, self.note is not None, result.id, self.site),
+        found = fetch(
+            conn, _CLOSE, (result.status, result.words, result.at, self._noted_as(), result.id, self.site)
         )
-        if not conn.changes():
+        if not found:
             return
-        ((issued_at,),) = conn.execute("SELECT issued_at FROM command WHERE id = ?", (result.id,))
+        issued_at, action = found[0]
         self.store.after_commit(partial(self._count, result.status, float(issued_at)))
         if result.status is ResultStatus.DONE:
-            for (action,) in conn.execute("SELECT action FROM command WHERE id = ?", (result.id,)):
-                match action_from_map(json.loads(str(action))):
-                    case Purge(prefix=prefix):
-                        self.store.after_commit(partial(self.on_purged, prefix))
+            match action_from_map(json.loads(action)):
+                case Purge(prefix=prefix):
+                    self.store.after_commit(partial(self.on_purged, prefix))
+
+    def _noted_as(self) -> int:
+        return 0 if self.note is None else _RESULT
 
     def _count(self, status: ResultStatus, issued_at: float) -> None:
         self.results[status] += 1
         self.latency.observe(self.environment.utc_now() - issued_at)
-        self._decided.set()
+        self._to_note.set()
         self._tell()
 
     def _on_sent(self, epoch: int, first: int, last: int) -> None:
@@ -243,15 +267,26 @@ class CommandDesk:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_attempts)
             if self.note is not None:
-                nursery.start_soon(self._note_results, self.note)
+                nursery.start_soon(self._note_each, self.note)
 
-    async def _note_results(self, note: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    async def _note_each(self, note: Callable[[Sequence[Note]], Awaitable[None]]) -> None:
         while True:
-            self._decided = trio.Event()
-            for command in await patiently(partial(self._select, "to_note"), "results"):
-                await patiently(partial(note, command), "an audit row")
-                await patiently(partial(self.store.transact, _noted(command["id"])), "a noted result")
-            await self._decided.wait()
+            while notes := await patiently(self._to_be_noted, "commands"):
+                await patiently(partial(note, notes), "audit rows")
+                noted = [
+                    (_RESULT if one.is_result else _ISSUED, one.command["id"], self.site) for one in notes
+                ]
+                await patiently(partial(self.store.transact, partial(_keep_noted, noted)), "noted commands")
+            await self._to_note.wait()
+            await trio.sleep(NOTED_LATE_S)
+
+    async def _to_be_noted(self) -> list[Note]:
+        """Return what the audit does not have yet, in the order in which it came about, as far as one commit takes it."""
+        notes = []
+        for bit, is_result in ((_ISSUED, False), (_RESULT, True)):
+            oldest = await self._select(f"to_note AND to_note & {bit}", order="ASC")
+            notes += [Note(command, is_result) for command in oldest]
+        return notes
 
     async def _keep_attempts(self) -> None:
         while True:
@@ -275,14 +310,14 @@ class CommandDesk:
         """Return one as it stands; None when there is none of this id."""
         return next(iter(await self._select("id = ?", id_)), None)
 
-    async def _select(self, condition: str, *bindings: str) -> list[dict[str, Any]]:
+    async def _select(self, condition: str, *bindings: str, order: str = "DESC") -> list[dict[str, Any]]:
         now = self.environment.utc_now()
         waiting = list(self._sent)
 
         def read(conn: apsw.Connection) -> list[tuple[Any, ...]]:
             rows = fetch(
                 conn,
-                f"SELECT {_COLUMNS} FROM command WHERE site = ? AND {condition} ORDER BY issued_at DESC LIMIT ?",
+                f"SELECT {_COLUMNS} FROM command WHERE site = ? AND {condition} ORDER BY issued_at {order} LIMIT ?",
                 (self.site, *bindings, LISTED_MAX),
             )
             return [(*row, _attempts(conn, row[0], row[5], row[6], waiting)) for row in rows]
@@ -330,5 +365,5 @@ def _keep_sent(sent: list[tuple[float, str, int, int, int]], conn: apsw.Connecti
     )
 
 
-def _noted(id_: str) -> Callable[[apsw.Connection], object]:
-    return lambda conn: conn.execute("UPDATE command SET to_note = 0 WHERE id = ?", (id_,)) and None
+def _keep_noted(noted: list[tuple[int, str, str]], conn: apsw.Connection) -> None:
+    conn.executemany("UPDATE command SET to_note = to_note & ~? WHERE id = ? AND site = ?", noted)

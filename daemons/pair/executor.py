@@ -9,7 +9,7 @@ commit. Its audit row follows from the row that was committed with it, at least 
 deed without a row, only one that is written a moment later.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -19,6 +19,7 @@ import trio
 from attrs import define, field
 
 from daemons.link.durable import DurableChannels
+from daemons.link.signal import Signal
 from daemons.ops.storecare import patiently
 from daemons.store import Migration, Store, fetch
 from protocol.frames import Message
@@ -32,13 +33,19 @@ from protocol.messages import (
     encode_body,
 )
 
-__all__ = ["CHANNEL", "MIGRATIONS", "RESULTS", "AtOnce", "CommandExecutor", "Deeds", "Work"]
+__all__ = ["CHANNEL", "MIGRATIONS", "RESULTS", "AtOnce", "CommandExecutor", "Deeds", "Told", "Work"]
 
 _log = structlog.stdlib.get_logger("pitlink.pair")
 
 CHANNEL = "command"
 RESULTS = "result"
 TOO_LATE = "it came too late"
+NOTED_LATE_S = 0.1
+"""The audit's rows of what was decided at once follow so long after the first of them: several are one commit, and its
+result is on its way before."""
+
+NOTED_MAX = 200
+_SEEN = "INSERT OR IGNORE INTO command_taken (id, type, version, body) VALUES (?, ?, ?, ?)"
 
 MIGRATIONS = (
     Migration(
@@ -80,6 +87,9 @@ class Deeds(Protocol):
         """
 
 
+Told = tuple[Command, ResultStatus | None, str]
+"""What the audit is told: that a command is carried out now (no status), or how it ended and in which words."""
+
 AtOnce = Callable[[Command], Work | None]
 """Says what a command does if that is nothing outside of the database; None: it is for `Deeds`. Called in the store's
 thread."""
@@ -99,9 +109,10 @@ class CommandExecutor:
     deeds: Deeds
     hub_now: Callable[[], float | None]
     utc_now: Callable[[], float]
-    note: Callable[[Command, ResultStatus | None, str], Awaitable[None]] | None = None
+    note: Callable[[Sequence[Told]], Awaitable[None]] | None = None
     at_once: AtOnce | None = None
-    _wake: trio.Event = field(factory=trio.Event, init=False)
+    _taken: Signal = field(factory=Signal, init=False)
+    _decided: Signal = field(factory=Signal, init=False)
     _hub_utc: float | None = field(
         default=None, init=False
     )  # when what comes now was taken, for the store's thread
@@ -118,26 +129,21 @@ class CommandExecutor:
         body = decode_body(message.type, message.version, message.body)
         match body:
             case Revoke(id=id_):
+                conn.execute(_SEEN, (id_, "", 0, b""))  # one that was never seen is decided for good
                 self._decide(conn, id_, ResultStatus.FAILED, "withdrawn before it ran")
             case Command():
-                taken = (body.id, message.type, message.version, message.body)
-                conn.execute(
-                    "INSERT OR IGNORE INTO command_taken (id, type, version, body) VALUES (?, ?, ?, ?)", taken
-                )
+                conn.execute(_SEEN, (body.id, message.type, message.version, message.body))
                 if conn.changes():
-                    self._decide_at_once(conn, body)
+                    is_decided = self._decide_at_once(conn, body)
+                    self.store.after_commit(self._decided.set if is_decided else self._taken.set)
             case _:
                 raise ValueError(f"{message.type} is no command")
-        self.store.after_commit(self._poke)
 
-    def _poke(self) -> None:
-        self._wake.set()
-
-    def _decide_at_once(self, conn: apsw.Connection, command: Command) -> None:
+    def _decide_at_once(self, conn: apsw.Connection, command: Command) -> bool:
         """Decide a command that was taken just now, if that can be done here and the hub's time is known."""
         work = None if self.at_once is None or self._hub_utc is None else self.at_once(command)
         if work is None or self._hub_utc is None:
-            return
+            return False
         status = ResultStatus.DONE
         if self._hub_utc > command.expires_at:
             status, words = ResultStatus.EXPIRED, TOO_LATE
@@ -147,18 +153,15 @@ class CommandExecutor:
                     words = work(conn)
             except ValueError as exc:
                 status, words = ResultStatus.FAILED, str(exc)
-        self._decide(conn, command.id, status, words)
-        if self.note is not None:
-            conn.execute("UPDATE command_taken SET to_note = 1 WHERE id = ?", (command.id,))
+        return self._decide(conn, command.id, status, words, to_note=self.note is not None)
 
-    def _decide(self, conn: apsw.Connection, id_: str, status: ResultStatus, words: str) -> bool:
-        """Give an undecided command its result, and send it. A command that was never seen is decided for good."""
+    def _decide(
+        self, conn: apsw.Connection, id_: str, status: ResultStatus, words: str, *, to_note: bool = False
+    ) -> bool:
+        """Give an undecided command its result, and send it. `to_note`: the audit is yet to be told."""
         conn.execute(
-            "INSERT OR IGNORE INTO command_taken (id, type, version, body) VALUES (?, '', 0, x'')", (id_,)
-        )
-        conn.execute(
-            "UPDATE command_taken SET status = ?, words = ? WHERE id = ? AND status IS NULL",
-            (status, words, id_),
+            "UPDATE command_taken SET status = ?, words = ?, to_note = ? WHERE id = ? AND status IS NULL",
+            (status, words, to_note, id_),
         )
         if not conn.changes():
             return False
@@ -167,26 +170,37 @@ class CommandExecutor:
 
     async def run(self) -> None:
         """Carry out commands as they come, and those first that a restart interrupted. Never returns."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._carry_out_each)
+            if self.note is not None:
+                nursery.start_soon(self._note_each, self.note)
+
+    async def _carry_out_each(self) -> None:
         while True:
-            self._wake = trio.Event()
             for id_, type_, version, body in await patiently(
                 partial(self.store.read, _undecided), "commands"
             ):
                 await self._carry_out(id_, decode_body(type_, version, body))
-            await self._note_decided()
-            await self._wake.wait()
+            await self._taken.wait()
 
-    async def _note_decided(self) -> None:
+    async def _note_each(self, note: Callable[[Sequence[Told]], Awaitable[None]]) -> None:
         """Audit what was decided at once."""
-        rows = await patiently(partial(self.store.read, _to_note), "commands")
-        for id_, type_, version, body, status, words in rows:
-            command = decode_body(type_, version, body)
-            assert isinstance(command, Command)
-            _log.info(
-                "command.decided", id=id_, action=repr(command.action), issuer=command.issuer, status=status
-            )
-            await self._note(command, ResultStatus(status), words)
-            await patiently(partial(self.store.transact, _noted(id_)), "a noted result")
+        while True:
+            while rows := await patiently(partial(self.store.read, _to_note), "commands"):
+                told = [(row[0], _told(*row[1:])) for row in rows]
+                for id_, (command, status, _) in told:
+                    _log.info(
+                        "command.decided",
+                        id=id_,
+                        action=repr(command.action),
+                        issuer=command.issuer,
+                        status=status,
+                    )
+                await patiently(partial(note, [one for _, one in told]), "audit rows")
+                noted = partial(_keep_noted, [(id_,) for id_, _ in told])
+                await patiently(partial(self.store.transact, noted), "noted results")
+            await self._decided.wait()
+            await trio.sleep(NOTED_LATE_S)
 
     async def _carry_out(self, id_: str, command: object) -> None:
         assert isinstance(command, Command)
@@ -239,7 +253,7 @@ class CommandExecutor:
 
     async def _note(self, command: Command, status: ResultStatus | None, words: str) -> None:
         if self.note is not None:
-            await patiently(partial(self.note, command, status, words), "an audit row")
+            await patiently(partial(self.note, [(command, status, words)]), "an audit row")
 
     async def act_here(self, action: Action, by: str, against: int = 0) -> str:
         """Do what an operator asks for at the site itself; return the words. Raises ValueError as a command would fail,
@@ -255,12 +269,18 @@ def _is_undecided(conn: apsw.Connection, id_: str) -> bool:
 
 
 def _to_note(conn: apsw.Connection) -> list[tuple[str, str, int, bytes, str, str]]:
-    sql = "SELECT id, type, version, body, status, words FROM command_taken WHERE to_note ORDER BY rowid"
-    return fetch(conn, sql)
+    sql = "SELECT id, type, version, body, status, words FROM command_taken WHERE to_note ORDER BY rowid LIMIT ?"
+    return fetch(conn, sql, (NOTED_MAX,))
 
 
-def _noted(id_: str) -> Callable[[apsw.Connection], object]:
-    return lambda conn: conn.execute("UPDATE command_taken SET to_note = 0 WHERE id = ?", (id_,)) and None
+def _told(type_: str, version: int, body: bytes, status: str, words: str) -> Told:
+    command = decode_body(type_, version, body)
+    assert isinstance(command, Command)
+    return command, ResultStatus(status), words
+
+
+def _keep_noted(noted: list[tuple[str]], conn: apsw.Connection) -> None:
+    conn.executemany("UPDATE command_taken SET to_note = 0 WHERE id = ?", noted)
 
 
 def _undecided(conn: apsw.Connection) -> list[tuple[str, str, int, bytes]]:

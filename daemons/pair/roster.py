@@ -31,7 +31,7 @@ from daemons.ops.limits import HubLimits, LimitTable
 from daemons.ops.tokens import Role, TokenTable
 from daemons.pair.desk import CommandDesk
 from daemons.pair.executor import CHANNEL, RESULTS
-from daemons.pair.issuing import note_result
+from daemons.pair.issuing import note_issued
 from daemons.store import StorageError, Store
 
 __all__ = ["Roster", "Seat"]
@@ -220,7 +220,7 @@ class Roster(Mapping[str, S]):
         desk = CommandDesk(
             self.store, durable, name, self.environment, rates=lambda: limits.now.commands_per_s
         )
-        desk.note = partial(note_result, self.trail, name)
+        desk.note = partial(note_issued, self.trail, name)
         await durable.open()
         return durable, desk
 

@@ -32,7 +32,7 @@ from daemons.ops.metrics import Readings
 from daemons.pair.config import SiteConfig
 from daemons.pair.daemon import PairDaemon
 from daemons.pair.executor import CHANNEL, RESULTS, AtOnce, CommandExecutor, Deeds
-from daemons.pair.issuing import note_command
+from daemons.pair.issuing import note_taken
 from daemons.pair.reachdoor import ReachDoor
 from daemons.pair.sitehealth import note_link, warn_of_bearer
 from daemons.store import Migration, StorageError, Store, open_store
@@ -120,7 +120,7 @@ class SiteDaemon(PairDaemon):
             deeds,
             self.peer.peer_utc_now,
             self.environment.utc_now,
-            partial(note_command, self.trail),
+            partial(note_taken, self.trail),
             at_once,
         )
 

@@ -1,6 +1,6 @@
 """The audit of a running daemon: rows are added beside the event loop, refused ones of one person not without end."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -68,15 +68,31 @@ class AuditTrail:
 
         Raises StorageError, and what `persist` raises: nothing of either happened then.
         """
-        entry = AuditEntry(self.utc_now(), who, action, target, before, after, outcome)
+        await self.note_all(
+            [AuditEntry(self.utc_now(), who, action, target, before, after, outcome)], persist
+        )
+
+    async def note_all(
+        self, entries: Sequence[AuditEntry], persist: Callable[[apsw.Connection], object] | None = None
+    ) -> None:
+        """Add rows, in this order and in one transaction; otherwise as `note`."""
 
         def work(conn: apsw.Connection) -> None:
             if persist is not None:
                 persist(conn)
-            audit.append(conn, entry)
+            for entry in entries:
+                audit.append(conn, entry)
 
         await self.file.write(work)
-        _log.info("audit.row", who=who, action=action, target=target, outcome=outcome)
+        for entry in entries:
+            _log.info(
+                "audit.row", who=entry.who, action=entry.action, target=entry.target, outcome=entry.outcome
+            )
+
+    def check(self) -> None:
+        """Raise StorageError while rows cannot be added, as far as is known: for what is noted right behind its deed."""
+        if self.file.fault is not None:
+            raise self.file.fault.copy()
 
     async def note_refused(self, who: str, action: str, target: str, words: str) -> None:
         """Add a row for what was not allowed, unless the same one causes too many. Never raises StorageError."""
