@@ -114,7 +114,8 @@ class DriverState:
     `taken_us`: when it was taken there. `clock_error_s`: the most that the two clocks may differ by beside what is known.
     `ticks`, `lost`: of the last minute's live ticks, those that came and those known missing. `waiting`: ticks on the
     driver's disk that have not been back-filled yet. `degree`: 0: everything that is wished; `degree_words`: what is thinned
-    and why, "" at 0. `values`: the newest of each single-valued channel of the live tiers.
+    and why, "" at 0. `values`: the newest of each single-valued channel of the live tiers. `sectors`: track positions at which
+    sectors begin, the first 0; () when not known.
     """
 
     driver: str
@@ -129,6 +130,7 @@ class DriverState:
     car_number: str = ""
     team: str = ""
     car_index: int | None = None
+    sectors: tuple[float, ...] = ()
     lap_estimate_s: float | None = None
     cars: tuple[CarEntry, ...] = ()
     heard_us: int | None = None

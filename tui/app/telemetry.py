@@ -64,6 +64,9 @@ class TelemetryPage(ServiceView[TelemetryView]):
     def known(self) -> Mapping[tuple[str, str], TelemetryView]:
         return self.desk.model.services.telemetry
 
+    def looks_at(self) -> frozenset[tuple[str, str]]:
+        return frozenset() if self.key is None else frozenset([self.key])
+
     def panes(self) -> Sequence[Widget]:
         return [self.table, self.query_one(Traces), self.query_one(TrackMap)]
 
@@ -79,6 +82,7 @@ class TelemetryPage(ServiceView[TelemetryView]):
         return self._rows
 
     def paint_shown(self, shown: TelemetryView) -> None:
+        self.desk.look_at(self.looks_at())  # another driver is shown, or the first is known now
         now, samples = self.desk.now(), shown.samples
         chart = self.query_one(TrackMap)
         self.query_one(Traces).show(samples, samples.hz, values_of(shown))

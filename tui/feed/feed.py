@@ -6,7 +6,8 @@ feed
 ├── audit         when the status says that there are more rows
 ├── looked at     commands, dead letters and allowlists of the sites that somebody looks at
 ├── chaos         faults and drills, while somebody looks at them or there are any
-└── trace         the lines of a wish that somebody looks for
+├── trace         the lines of a wish that somebody looks for
+└── car           the samples of a driver whose car somebody looks at
 """
 
 import math
@@ -21,6 +22,7 @@ from attrs import define, field
 
 from daemons.ops.client import AdminClient, AdminError, Unreachable
 from daemons.ops.groups import leaves
+from tui.feed.carlook import CarLook
 from tui.feed.chaoslook import ChaosLook
 from tui.feed.sources import Source
 from tui.feed.tracelook import TraceLook
@@ -80,6 +82,7 @@ class Feed:
     _look: trio.Event = field(factory=trio.Event, init=False)
     _chaos: ChaosLook = field(init=False)
     _trace: TraceLook = field(init=False)
+    _car: CarLook = field(init=False)
     _audited: trio.Event = field(factory=trio.Event, init=False)
     _stood: trio.Event = field(factory=trio.Event, init=False)
     _retry: trio.Event = field(factory=trio.Event, init=False)
@@ -87,6 +90,7 @@ class Feed:
     def __attrs_post_init__(self) -> None:
         self._chaos = ChaosLook(self.name, self.model, self.now)
         self._trace = TraceLook(self.name, self.model)
+        self._car = CarLook(self.name, self.model, self.now)
 
     # --- for whoever shows ---------------------------------------------------------------------------------------
 
@@ -96,6 +100,7 @@ class Feed:
         if wanted != self._looked_at:
             self._looked_at = wanted
             self._look.set()
+            self._car.want(wanted)
 
     def look_again(self) -> None:
         """Look at once: something was done. And when the daemon is gone, try it at once."""
@@ -172,6 +177,7 @@ class Feed:
             nursery.start_soon(self._keep_weeks, client)
             nursery.start_soon(self._chaos.run, client)
             nursery.start_soon(self._trace.run, client)
+            nursery.start_soon(self._car.run, client)
 
     # --- its tasks -----------------------------------------------------------------------------------------------
 

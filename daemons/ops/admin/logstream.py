@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from daemons.ops.logring import LogPage, LogRing
 
-__all__ = ["LINES_HEADERS", "LogStream", "watch_reader"]
+__all__ = ["LINES_HEADERS", "SILENCE_S", "LogStream", "watch_reader"]
 
 LINES_A_PIECE = 200
 SILENCE_S = 15.0
