@@ -22,6 +22,7 @@ UNITS = (
     "pitlink-pits@.service",
     "pitlink-cloud.service",
     "pitlink-nas.service",
+    "pitlink-backend.service",
     BOILER,
 )
 SCORE_MAX = 2.0

@@ -15,7 +15,7 @@ _DAEMONS = {"site": "pits", "hub": "cloud"}
 
 
 def doctor(
-    daemon: Literal["pits", "cloud", "boiler", "nas", "site", "hub"],
+    daemon: Literal["pits", "cloud", "boiler", "nas", "relay", "backend", "site", "hub"],
     /,
     *,
     config: Annotated[Path | None, Parameter(name=["--config", "-c"], help="The daemon's TOML file.")] = None,
@@ -23,14 +23,15 @@ def doctor(
         Path | None, Parameter(help="The daemon's state folder, where the file does not say.")
     ] = None,
     url: Annotated[
-        str, Parameter(help="cloud, nas: its address from outside, such as https://cloud.example.org.")
+        str,
+        Parameter(help="cloud, nas, backend: its address from outside, such as https://cloud.example.org."),
     ] = "",
     quick: Annotated[
         bool, Parameter(negative="", help="Leave out what takes half a minute: uplink rate, idle timeout.")
     ] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="", help="A JSON object a line.")] = False,
 ) -> int:
-    """Look at everything a site (pits, boiler) or a hub (cloud, nas) needs, and say what is wrong and what to do.
+    """Look at everything a site (pits, boiler, relay) or a hub (cloud, nas, backend) needs, and say what is wrong and what to do.
 
     Run it on the daemon's machine, as root or as the daemon's user. Exit code 1: something is BAD.
     """
@@ -83,6 +84,10 @@ def _examiner(name: Daemon) -> Any:
         from daemons.heating.doctor import examine_boiler, examine_nas
 
         return examine_boiler if name == "boiler" else examine_nas
+    if name in ("relay", "backend"):
+        from daemons.telemetry.doctor import examine_backend, examine_relay
+
+        return examine_relay if name == "relay" else examine_backend
     from daemons.race.doctor import examine_cloud, examine_pits
 
     return examine_pits if name == "pits" else examine_cloud

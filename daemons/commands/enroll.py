@@ -83,7 +83,9 @@ def enroll(
     print(
         f"\nStart it with:\n  pitlink pits --site {key.site} --cloud-url {url} --state-dir {state_dir}"
         f"\na house with:\n  pitlink boiler --site {key.site} --nas-url {url} --state-dir {state_dir}"
-        "\nor put site, cloud_url (nas_url) and state_dir into its configuration. One that runs takes a new key by itself."
+        f"\na driver's PC with:\n  pitlink relay --site {key.site} --backend-url {url} --state-dir {state_dir}"
+        "\nor put site, cloud_url (nas_url, backend_url) and state_dir into its configuration. One that runs takes a new key"
+        " by itself."
     )
     return 0
 

@@ -33,7 +33,7 @@ TokenFile = Annotated[
 ]
 CaFile = Annotated[Path | None, Parameter(help="Certificates (PEM) to trust for it, of a private CA.")]
 
-_USUAL = ("pits-state", "cloud-state", "boiler-state", "nas-state")
+_USUAL = ("pits-state", "cloud-state", "boiler-state", "nas-state", "relay-state", "backend-state")
 _SYSTEM = Path("/var/lib")
 
 

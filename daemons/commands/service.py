@@ -11,7 +11,7 @@ __all__ = ["install_service"]
 
 
 def install_service(
-    daemon: Literal["pits", "cloud", "boiler", "nas"],
+    daemon: Literal["pits", "cloud", "boiler", "nas", "backend"],
     /,
     *,
     instance: Annotated[str, Parameter(help="One of several sites on this machine: its name.")] = "",
@@ -68,7 +68,7 @@ def _next_steps(daemon: str, instance: str, program: str) -> list[str]:
     unit = f"pitlink-{daemon}@{instance}" if instance else f"pitlink-{daemon}"
     state, config = f"/var/lib/pitlink-{daemon}{suffix}", f"/etc/pitlink/{daemon}{suffix}.toml"
     as_user = f"runuser -u pitlink-{daemon} -- {program}"
-    if daemon in ("cloud", "nas"):
+    if daemon in ("cloud", "nas", "backend"):
         first = [f"{as_user} keys init --state-dir {state}", f"{as_user} site add NAME --state-dir {state}"]
         note = "site add prints the code that the site enrols with."
     elif daemon == "boiler":

@@ -209,7 +209,7 @@ class Operator:
     since_utc: float
 
 
-_HUBS = frozenset({"cloud", "nas"})
+_HUBS = frozenset({"cloud", "nas", "backend"})
 
 
 @frozen(kw_only=True)
