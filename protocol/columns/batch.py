@@ -85,6 +85,11 @@ class Batch:
     _parts: tuple[Part, ...] = field(repr=False)
     _where: Mapping[str, Part] = field(repr=False)
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What its groups hold, lane by lane: for who looks at all values at once."""
+        return self._parts
+
     def column(self, name: str) -> tuple[Ticks, NDArray[Any]]:
         """Return the ticks at which `name` was sampled and its values: (k,), or (k, count) for an array. Raises
         KeyError for a channel that is not in the batch."""

@@ -44,15 +44,13 @@ def decode(layout: Layout, data: bytes, *, rows_max: int, bytes_max: int) -> Bat
         raise ColumnsError(f"{count} groups; {GROUPS_MAX} can be")
     parts: list[Part] = []
     where: dict[str, Part] = {}
-    changed = every = 0
+    changed = every = taken = 0
     for _ in range(count):
-        part, size = _part(body, layout, ticks, bytes_max)
+        part, size, mask = _part(body, layout, ticks, bytes_max, taken)
         bytes_max -= size
+        taken |= mask
         parts.append(part)
-        names = part.plan.by_name
-        if not where.keys().isdisjoint(names):
-            raise ColumnsError("a channel in two groups")
-        where.update(dict.fromkeys(names, part))
+        where.update(dict.fromkeys(part.plan.by_name, part))
         rows = len(part.ticks)
         changed += rows * (len(part.words.moving) + len(part.doubles.moving))
         every += rows * (len(part.words.first) + len(part.doubles.first))
@@ -77,7 +75,10 @@ def _head(reader: Reader) -> Head:
 def _body(reader: Reader, bytes_max: int) -> bytes | memoryview:
     form = reader.byte()
     if form == PLAIN:
-        return reader.rest()
+        body = reader.rest()
+        if len(body) > bytes_max:
+            raise ColumnsError(f"a body of {len(body)} bytes; {bytes_max} are allowed")
+        return body
     if form != ZSTD:
         raise ColumnsError(f"a body of form {form}, known are {PLAIN} and {ZSTD}")
     size = reader.varint()
@@ -85,12 +86,12 @@ def _body(reader: Reader, bytes_max: int) -> bytes | memoryview:
         raise ColumnsError(f"a body of {size} bytes; {bytes_max} are allowed")
     decompressor = ZstdDecompressor(options={int(DecompressionParameter.window_log_max): WINDOW_LOG_MAX})
     try:
-        body = decompressor.decompress(reader.rest(), size + 1)
+        opened = decompressor.decompress(reader.rest(), size + 1)
     except ZstdError:
         raise ColumnsError("a body that is not zstd") from None
-    if len(body) != size or not decompressor.eof or decompressor.unused_data:
+    if len(opened) != size or not decompressor.eof or decompressor.unused_data:
         raise ColumnsError("a body that is not as long as it says")
-    return body
+    return opened
 
 
 def _ticks(body: Reader, head: Head) -> Ticks:
@@ -102,7 +103,8 @@ def _ticks(body: Reader, head: Head) -> Ticks:
     return ticks
 
 
-def _part(body: Reader, layout: Layout, ticks: Ticks, bytes_max: int) -> tuple[Part, int]:
+def _part(body: Reader, layout: Layout, ticks: Ticks, bytes_max: int, taken: int) -> tuple[Part, int, int]:
+    """Return a group, the bytes of its values, and its channels as bits; `taken`: those of the groups before."""
     flags = body.byte()
     if flags >> 4 or flags & 3 not in tuple(Precision):
         raise ColumnsError(f"a group with flags {flags}")
@@ -113,8 +115,9 @@ def _part(body: Reader, layout: Layout, ticks: Ticks, bytes_max: int) -> tuple[P
     sampled = ticks if every == 1 else ticks[ticks % every == 0]
     channels = len(layout.variables)
     chosen = b"" if flags & ALL else bytes(body.take((channels + 7) // 8))
-    if chosen and int.from_bytes(chosen, "little") >> channels:
-        raise ColumnsError("a group with channels that the layout does not have")
+    mask = int.from_bytes(chosen, "little") if chosen else (1 << channels) - 1
+    if mask >> channels or mask & taken:
+        raise ColumnsError("a group with channels that the layout does not have, or that another group has")
     plan = plan_of(layout, chosen, precision)
     rows = len(sampled)
     narrow = plan.words.count + plan.floats.count
@@ -131,4 +134,4 @@ def _part(body: Reader, layout: Layout, ticks: Ticks, bytes_max: int) -> tuple[P
         words = read_section(body, 0, 0, _WORD)
         doubles = read_section(body, 0, 0, _DOUBLE)
     names = () if flags & ALL else tuple(plan.by_name)
-    return Part(Group(names, every, precision), plan, sampled, words, doubles, exact), size
+    return Part(Group(names, every, precision), plan, sampled, words, doubles, exact), size, mask

@@ -15,6 +15,9 @@ from protocol.columns.values import ColumnsError
 
 __all__ = ["best_k", "cost", "pack_bits", "pack_numbers", "read_bits", "read_numbers"]
 
+UNARY_BITS_MAX = 4
+"""For each number of a section, on the average; `best_k` needs two and a half at most, whatever the numbers are."""
+
 Words = NDArray[Any]
 """Of uint32 or uint64."""
 
@@ -76,25 +79,28 @@ def read_numbers(reader: Reader, k: NDArray[np.uint8], dtype: np.dtype[Any]) -> 
     """Take as many numbers as `k` has. Raises ColumnsError."""
     if not len(k):
         return np.zeros(0, dtype)
-    unary = np.frombuffer(reader.take(reader.varint()), np.uint8)
-    ones = np.flatnonzero(np.unpackbits(unary, bitorder="little"))
+    size = reader.varint()
+    if size > (UNARY_BITS_MAX * len(k) + 7) // 8:
+        raise ColumnsError(f"{size} bytes in unary for {len(k)} numbers")
+    unary = np.unpackbits(np.frombuffer(reader.take(size), np.uint8), bitorder="little")
+    ones = unary.nonzero()[0]
     if len(ones) != len(k):
         raise ColumnsError(f"{len(ones)} numbers where {len(k)} belong")
-    if len(unary) * 8 - ones[-1] > 8:
+    if len(unary) - ones[-1] > 8:
         raise ColumnsError("bits behind the last number")
     quotients = ones.astype(dtype)
     quotients[1:] -= quotients[:-1] + dtype.type(1)
     numbers: Words = quotients << k.astype(dtype)
     whole = k >> 3
     for plane in range(int(whole.max())):
-        has = np.flatnonzero(whole > plane)
+        has = (whole > plane).nonzero()[0]
         low = np.frombuffer(reader.take(len(has)), np.uint8)
         numbers[has] |= low.astype(dtype) << dtype.type(8 * plane)
     rest = k & 7
-    bits = [np.flatnonzero(rest > bit) for bit in range(int(rest.max()))]
-    planes = read_bits(reader, sum(map(len, bits)))
+    planes = read_bits(reader, int(rest.sum(dtype=np.int64)))
     at = 0
-    for bit, has in enumerate(bits):
+    for bit in range(int(rest.max())):
+        has = (rest > bit).nonzero()[0]
         shift = (k[has] & 0xF8).astype(dtype) + dtype.type(bit)
         numbers[has] |= planes[at : at + len(has)].astype(dtype) << shift
         at += len(has)

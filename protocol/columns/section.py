@@ -44,7 +44,7 @@ class Lanes:
         found = np.empty((rows, count), self.first.dtype)
         found[:] = self.first[start : start + count]
         place = self.place[start : start + count]
-        moves = np.flatnonzero(place >= 0)
+        moves = (place >= 0).nonzero()[0]
         if len(moves):
             found[:, moves] = self.moving[place[moves]].T
         return found
@@ -113,7 +113,7 @@ def _read_firsts(reader: Reader, lanes: int, dtype: np.dtype[Any]) -> Words:
     lengths = lengths[:lanes]
     raw = np.zeros((lanes, dtype.itemsize), np.uint8)
     for plane in range(int(lengths.max())):
-        has = np.flatnonzero(lengths > plane)
+        has = (lengths > plane).nonzero()[0]
         raw[has, plane] = np.frombuffer(reader.take(len(has)), np.uint8)
     return raw.view(dtype.newbyteorder("<")).ravel().astype(dtype, copy=False)
 
@@ -163,13 +163,13 @@ def _read_moving(reader: Reader, first: Words, rows: int) -> Words:
     kind, k = codes >> 6, codes & 63
     if k.max() >= dtype.itemsize * 8:
         raise ColumnsError(f"a parameter of {k.max()} for numbers of {dtype.itemsize * 8} bits")
-    copies = np.flatnonzero(kind == COPY)
+    copies = (kind == COPY).nonzero()[0]
     source = np.frombuffer(reader.take(2 * len(copies)), "<u2").astype(np.intp)
     if len(copies) and (source.max() >= lanes or (kind[source] == COPY).any()):
         raise ColumnsError("a lane that is a copy of none")
     coded = np.ones((lanes, rows - 1), np.bool_)
     coded[copies] = False
-    masked = np.flatnonzero(kind == JUMPS)
+    masked = (kind == JUMPS).nonzero()[0]
     if len(masked):
         coded[masked] = read_bits(reader, len(masked) * (rows - 1)).reshape(-1, rows - 1)
     counts = np.count_nonzero(coded, axis=1)
@@ -178,7 +178,7 @@ def _read_moving(reader: Reader, first: Words, rows: int) -> Words:
         numbers += np.repeat(kind == JUMPS, counts)
     moving = np.zeros((lanes, rows), dtype)
     moving[:, 1:][coded] = unzigzag(numbers)
-    bent = np.flatnonzero(kind == BENDS)
+    bent = (kind == BENDS).nonzero()[0]
     if len(bent):
         moving[bent] = np.cumsum(moving[bent], axis=1, dtype=dtype)
     moving[:, 0] = first
@@ -199,7 +199,7 @@ def _same(moving: Words) -> NDArray[np.intp]:
     )
     source = earliest[which].astype(np.intp)
     source[(source == np.arange(lanes)) | (source > SOURCE_MAX)] = -1
-    twins = np.flatnonzero(source >= 0)
+    twins = (source >= 0).nonzero()[0]
     wrong = (moving[twins] != moving[source[twins]]).any(axis=1)
     source[twins[wrong]] = -1
     return source

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -23,6 +23,7 @@ def bits(column: NDArray[Any]) -> bytes:
     return np.ascontiguousarray(column).tobytes()
 
 
+@settings(max_examples=40)
 @given(BATCHES)
 def test_a_lossless_batch_of_everything_gives_every_byte_back(case: Case) -> None:
     layout, rows, ticks = case
@@ -43,6 +44,7 @@ def test_a_lossless_batch_of_everything_gives_every_byte_back(case: Case) -> Non
     )  # fmt: skip
 
 
+@settings(max_examples=40)
 @given(BATCHES)
 def test_what_moved_and_what_stood_still_are_counted_apart(case: Case) -> None:
     layout, rows, ticks = case
@@ -62,6 +64,7 @@ def test_what_moved_and_what_stood_still_are_counted_apart(case: Case) -> None:
     assert batch.changed + batch.constant == (free + int(outside.sum())) * len(rows)
 
 
+@settings(max_examples=40)
 @given(BATCHES, st.sampled_from([Precision.FINE, Precision.COARSE]), st.integers(1, 7))
 def test_a_quantised_batch_is_within_half_a_step(case: Case, precision: Precision, every: int) -> None:
     layout, rows, ticks = case
@@ -85,6 +88,7 @@ def test_a_quantised_batch_is_within_half_a_step(case: Case, precision: Precisio
             assert (np.abs(column[close].astype(float) - truth[close].astype(float)) <= slack).all()
 
 
+@settings(max_examples=40)
 @given(BATCHES, st.data())
 def test_groups_are_sampled_by_their_own_ticks(case: Case, data: st.DataObject) -> None:
     layout, rows, ticks = case
