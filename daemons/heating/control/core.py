@@ -33,6 +33,8 @@ __all__ = ["Control"]
 
 _STEP_S = 2.0
 """A wall clock that is this much elsewhere was set: what is dated is dated anew."""
+_BLIND_S = 300.0
+"""Where a room is on frost duty without a reading, how far its hour has come is kept so often."""
 
 
 class Control:
@@ -64,6 +66,8 @@ class Control:
         self.uncalled_since: float | None = None
         self.moves = 0
         self.must_remember = True
+        self.remembered_at = 0.0
+        self._is_blind = False
         self.scene: Scene
         self._events: list[HeatEvent] = []
         self._last: Instant | None = None
@@ -207,6 +211,7 @@ class Control:
             for run in self.runs:
                 if run.reset(settings.unlocked.get(run.plan.id, 0)):
                     self.must_remember = True
+        self._is_blind = False
         for run in self.runs:
             call = run.plan.call
             run.call = contacts.get(call) if call is not None else None
@@ -214,6 +219,7 @@ class Control:
             if run.track(scene.mono):
                 self.must_remember = True
             want(run, scene)
+            self._is_blind = self._is_blind or run.key[0] in ("blind-share", "hold")
             run.shed = sheds and self._may_shed(run)
             if locked:
                 run.heat = run.is_frost = False
@@ -307,8 +313,10 @@ class Control:
             self._explain(run)
         state = self.shown.state(now, settings)
         memory = None
+        if self._is_blind and now.mono - self.remembered_at >= _BLIND_S:
+            self.must_remember = True
         if self.must_remember or self.book.changed:
-            memory = remember(self, now)
+            memory, self.remembered_at = remember(self, now), now.mono
             self.must_remember = self.book.changed = False
         return Decision(outputs=self._outputs(), state=state, events=tuple(self._events), memory=memory)
 

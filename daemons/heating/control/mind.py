@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from daemons.heating.control.burner import Lock
 from daemons.heating.control.past import VERSION, anchor
+from daemons.heating.plant import OnLoss
 from daemons.heating.state import Instant
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def remember(control: Control, now: Instant) -> dict[str, object]:
         run.plan.id: {
             "on": run.is_on, "since": run.since, "moved": run.moved_at, "rest": run.resting, "lost": run.lost_since,
             "held": run.held, "welded": run.welded, "stuck": run.stuck, "tries": run.tries,
+            "gave": run.gave_up_at,
         }
         for run in control.runs
     }  # fmt: skip
@@ -52,10 +54,17 @@ def recall(control: Control, now: Instant) -> list[str]:
         run.since = now.mono if old["on"] else past.moved(old["since"], now)
         run.moved_at = past.moved(old["moved"], now)
         run.resting, run.welded, run.stuck, run.tries = old["rest"], old["welded"], old["stuck"], old["tries"]
+        run.gave_up_at = past.moved(old.get("gave", now.mono), now)
         if old["lost"] is not None:
-            run.lost_since = past.moved(old["lost"], now)
-            # Nobody knows how long it has been held: it is over.
-            run.held = old["held"] and past.known(old["lost"], now) is not None
+            known = past.known(old["lost"], now)
+            if known is None:
+                # Nobody knows how long it has been held: that is over.
+                policy = run.plan.on_loss
+                least = policy.hold_s if policy.kind is OnLoss.HOLD else 0.0
+                run.held, known = False, now.mono - max(past.age(old["lost"]), least)
+            else:
+                run.held = old["held"]
+            run.lost_since = known
         if old["on"]:
             stopped.append(run.plan.id)
     burner, old = control.burner, kept["burner"]

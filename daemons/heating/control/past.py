@@ -44,6 +44,11 @@ class Past:
             return now.mono - max(0.0, ago)
         return None
 
+    def age(self, then: float) -> float:
+        """Return how long ago a moment of then was when it was kept."""
+        mono: float = self.kept["at"]["mono"]
+        return max(0.0, mono - then)
+
     def moved(self, then: float, now: Instant) -> float:
         """Return a moment of then on the clock of now; now itself where nobody knows."""
         known = self.known(then, now)

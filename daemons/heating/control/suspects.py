@@ -18,6 +18,8 @@ _SHUT_S = 1800.0
 _OPEN_S = 300.0
 """An open valve's pipe has this long to become warm, beyond the time that the valve takes."""
 _SURE_S = 600.0
+_AGAIN_S = 2 * 3600.0
+"""A valve that stayed stuck is tried once more: it may have been the pump."""
 _ABOVE_K = 15.0
 _ROOM = 20.0
 """What stands for a room that is not known, for no more than how warm its pipe is."""
@@ -35,54 +37,76 @@ class Suspects:
     _lowest: float | None = None
     _highest: float = 0.0
     _rising_since: float | None = None
+    is_dry: bool = False
+    """Nothing flows though the pump turns: of several open valves every pipe is cold."""
+    _dry_for: float = 0.0
 
     def step(self, mono: float, *, pump_on: bool, moves: int, firing: bool | None) -> bool:
         """Judge; return whether any verdict changed. `moves` changes with each valve that is moved."""
         passed = 0.0 if self._mono is None else min(60.0, mono - self._mono)
         self._mono = mono
         changed = self._burner(mono, pump_on, moves, firing)
+        for run in self.runs:
+            if run.stuck and run.tries >= TRIES and mono - run.gave_up_at >= _AGAIN_S:
+                run.tries, run.cycling, run.gave_up_at, changed = TRIES - 1, run.is_on, mono, True
         if not pump_on:
             return changed
+        opened: list[tuple[ZoneRun, float]] = []
         for run in self.runs:
             if run.supply is None or (pipe := run.supply.celsius) is None:
                 continue
             hot = self.burner.flow.celsius if self.burner.flow is not None else self._hottest(run, mono)
             base = _ROOM if run.celsius is None else run.celsius
             if hot is not None and hot - base >= _ABOVE_K:
-                before = (run.welded, run.stuck, run.tries, run.cycling)
-                self._zone(run, mono, passed, (pipe - base) / (hot - base))
-                changed = changed or before != (run.welded, run.stuck, run.tries, run.cycling)
+                share, for_s = (pipe - base) / (hot - base), mono - run.since  # 0 as the room, 1 as the water
+                if run.is_on:
+                    run.welded_for = 0.0
+                    if for_s >= run.plan.valve_s + _OPEN_S:
+                        opened.append((run, share))
+                else:
+                    run.stuck_for = 0.0
+                    if for_s >= _SHUT_S:
+                        changed = self._shut(run, share, passed) or changed
+        self._pump(opened, passed)
+        if self._dry_for == 0:
+            for run, share in opened:
+                changed = self._open(run, share, mono, passed) or changed
         return changed
 
-    def _zone(self, run: ZoneRun, mono: float, passed: float, share: float) -> None:
-        """`share`: how far its pipe is from the room's temperature to that of the water."""
-        for_s = mono - run.since
-        if run.is_on:
-            run.welded_for = 0.0
-            if for_s >= run.plan.valve_s + _OPEN_S:
-                self._open(run, share, passed)
-        else:
-            run.stuck_for = 0.0
-            if for_s >= _SHUT_S:
-                self._shut(run, share, passed)
+    def _pump(self, opened: Sequence[tuple[ZoneRun, float]], passed: float) -> None:
+        """Where all pipes are cold it is the pump, and no valve is blamed for it."""
+        if not opened:
+            return
+        if len(opened) > 1 and all(share < 0.25 for _, share in opened):
+            self._dry_for += passed
+            self.is_dry = self.is_dry or self._dry_for >= _SURE_S
+        elif any(share >= 0.5 for _, share in opened):
+            self.is_dry, self._dry_for = False, 0.0
+        elif not self.is_dry:
+            self._dry_for = 0.0
 
-    def _open(self, run: ZoneRun, share: float, passed: float) -> None:
+    def _open(self, run: ZoneRun, share: float, mono: float, passed: float) -> bool:
+        before = (run.stuck, run.tries)
         if share >= 0.5:
             run.stuck, run.stuck_for, run.tries = False, 0.0, 0
         elif share < 0.25:
             run.stuck_for += passed
             if run.stuck_for >= _SURE_S:
                 run.stuck, run.stuck_for = True, 0.0
+                run.gave_up_at = mono
                 if run.tries < TRIES:
                     run.tries += 1
                     run.cycling = True
+        return before != (run.stuck, run.tries)
 
-    def _shut(self, run: ZoneRun, share: float, passed: float) -> None:
+    def _shut(self, run: ZoneRun, share: float, passed: float) -> bool:
+        before = run.welded
         if share < 0.4:
             run.welded, run.welded_for = False, 0.0
         elif share >= 0.6 and not run.welded:
             run.welded_for += passed
             run.welded = run.welded_for >= _SURE_S
+        return before is not run.welded
 
     def _hottest(self, run: ZoneRun, mono: float) -> float | None:
         """Return how warm the water is that goes out where no flow is measured: as the warmest pipe of another open zone."""

@@ -54,7 +54,7 @@ def _unknown(run: ZoneRun, scene: Scene) -> tuple[bool, Key]:
     """Return what the zone's policy for an unknown room says."""
     policy, room = run.plan.on_loss, run.room
     fault = "has no sensor" if room is None else room.words
-    elapsed = scene.mono - (run.lost_since or 0.0)
+    elapsed = scene.mono - (scene.mono if run.lost_since is None else run.lost_since)
     if room is not None:
         blind = scene.mono - room.good_at
         if blind < room.plan.grace_s:

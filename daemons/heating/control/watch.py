@@ -98,6 +98,9 @@ def _burner(control: Control) -> None:
     if burner.welded:
         _up(control, "welded", "burner", _SAFETY,
             "the burner fires though it is switched off: its relay may be welded; the heat is spread")  # fmt: skip
+    if control.suspects.is_dry:
+        _up(control, "no-flow", "pump", _SAFETY,
+            "valves are open, the pump is on, and every pipe stays cold: it may not turn")  # fmt: skip
     if burner.resting:
         _up(
             control,

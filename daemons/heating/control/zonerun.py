@@ -4,7 +4,7 @@ from attrs import define, field
 
 from daemons.heating.control.senses import Sensor
 from daemons.heating.control.targets import Wish, Wishes
-from daemons.heating.plant import ZonePlan
+from daemons.heating.plant import ZoneKind, ZonePlan
 
 __all__ = ["TRIES", "Key", "ZoneRun"]
 
@@ -36,7 +36,9 @@ class ZoneRun:
     resting: bool = False
 
     lost_since: float | None = None
-    """Since when its room is not known; a reading now and then does not end it, ten minutes of them do."""
+    """Since when its room is not known; a reading now and then does not end it, ten minutes of them do. Over a restart
+    behind which nobody knows how long ago that was, it goes on where it was: frost duty's share of an hour does not begin
+    anew with each boot."""
     well_since: float | None = None
     held: bool = False
     frosting: bool = False
@@ -61,6 +63,8 @@ class ZoneRun:
     stuck: bool = False
     stuck_for: float = 0.0
     tries: int = 0
+    gave_up_at: float = 0.0
+    """When it was last found stuck."""
     cycling: bool = False
     unlocked: int | None = None
     """How often somebody has reset it by hand, as of the last step; None: before the first."""
@@ -68,7 +72,8 @@ class ZoneRun:
     @property
     def asks(self) -> bool:
         """Does it ask the boiler for heat? Not through a valve that stayed stuck, however often it was moved: but for frost
-        that one is served with others only. Hot water with nowhere to go would lock the boiler for the whole house."""
+        that one is served with others only, and tried again every two hours. Hot water with nowhere to go would lock the
+        boiler for the whole house."""
         return self.is_on and self.heat and (self.is_frost or not self.stuck or self.tries < TRIES)
 
     def is_ready(self, mono: float) -> bool:
@@ -86,13 +91,14 @@ class ZoneRun:
         return True
 
     def track(self, mono: float) -> bool:
-        """Note since when the room is not known; return whether that is news."""
-        if self.room is None:
+        """Note since when nothing tells how warm the room is, nor, where it has no sensor, whether it calls; return whether
+        that is news."""
+        if self.plan.kind is ZoneKind.DHW:
             return False
-        if self.celsius is None:
+        if self.celsius is None and (self.room is not None or self.call is None):
             self.well_since = None
             if self.lost_since is None:
-                self.lost_since = self.room.good_at
+                self.lost_since = mono if self.room is None else self.room.good_at
                 self.held = self.is_on and self.heat
                 return True
         elif self.lost_since is not None:

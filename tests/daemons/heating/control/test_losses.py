@@ -189,3 +189,16 @@ def test_its_wall_thermostat_knows_without_our_sensor() -> None:
     made.contacts["call"] = None  # then nobody knows
     made.run(10)
     assert not made.is_on()
+
+
+@pytest.mark.parametrize("has_sensor", [True, False])
+def test_the_share_of_an_hour_goes_on_over_boots_that_do_not_know_the_time(has_sensor: bool) -> None:
+    made = rig(OnLoss.FROST, call="call", room="living-room" if has_sensor else None)
+    made.temps["living-room"] = Fault.LOST
+    made.contacts["call"] = None
+    on = 0
+    for boot in range(18):  # twenty minutes each
+        made.restart(off_s=5.0, boot=f"boot-{boot}", is_sure=False)
+        on += shares(made, 1200)
+    # Within a boot's last five minutes nothing of its hour is kept: so much of each is lived again.
+    assert 6 * 720 * 0.7 <= on <= 6 * 720 * 1.3
