@@ -111,7 +111,7 @@ class Reading:
     def tell(self, info: bytes) -> None:
         """Take a session info."""
         self.info = info
-        self.about = about_of(info)
+        self.about = about_of(info, self.about)
         self.finder.facts = self.about.facts
         self.is_told_anew = True
 
