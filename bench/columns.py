@@ -82,7 +82,7 @@ def _load(path: Path) -> tuple[Layout, Rows]:
     return layout, np.stack([np.frombuffer(data, np.uint8, header.row_bytes, each.offset) for each in held])
 
 
-def _dashboard(layout: Layout, rows: Rows) -> Rows:
+def dashboard(layout: Layout, rows: Rows) -> Rows:
     """The seed's seventeen values of a recording, in its units and signs."""
     told = rows.view(layout.dtype)[:, 0]
     shown = np.zeros(len(rows), SNAPSHOT.dtype)
@@ -149,10 +149,7 @@ def _others(case: Case, count: int) -> Iterator[Row]:
         _, unzip_s = _timed(lambda packed=packed: [zlib.decompress(each) for each in packed])  # type: ignore[misc]
         yield _row(case, f"{name} + zlib, each alone", packed, pack_s + zip_s, unpack_s + unzip_s)
         packed, zip_s = _timed(lambda messages=messages: list(_with_context(messages)))  # type: ignore[misc]
-        opener = zlib.decompressobj(-15)
-        _, unzip_s = _timed(
-            lambda packed=packed: [opener.decompress(each + b"\0\0\xff\xff") for each in packed]
-        )  # type: ignore[misc]
+        _, unzip_s = _timed(lambda packed=packed: list(_opened(packed)))  # type: ignore[misc]
         yield _row(case, f"{name} + deflate with a context", packed, pack_s + zip_s, unpack_s + unzip_s)
 
 
@@ -218,7 +215,7 @@ def measure(folder: Path, seconds: int) -> tuple[list[Row], list[tuple[str, floa
     """Return the table's lines, and the dashboard's errors."""
     layout, rows = _load(folder / RACE)
     ticks = rows.view(layout.dtype)[:, 0]["SessionTick"].astype(np.int64)
-    dashboard = Case("17 values", SNAPSHOT, _dashboard(layout, rows), ticks)
+    dashboard = Case("17 values", SNAPSHOT, dashboard(layout, rows), ticks)
     whole = Case(f"{len(layout.variables)} channels", layout, rows, ticks)
     found: list[Row] = []
     for batch in (6, 15, HZ, 5 * HZ):
