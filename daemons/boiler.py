@@ -275,11 +275,11 @@ async def open_boiler(
         ground.authority.write_now(lambda conn: make_hub_id(conn, environment.urandom))
         with ExitStack() as stack:
             try:
-                hardware = stack.enter_context(open_hardware(wiring, config))
+                hardware = stack.enter_context(open_hardware(wiring, ground.config))
             except (HardwareError, OSError) as exc:
                 raise RefusedToStart(f"the house cannot be controlled: {exc}") from exc
             boiler = Boiler(
-                config=config, environment=environment, store=ground.store, authority=ground.authority,
+                config=ground.config, environment=environment, store=ground.store, authority=ground.authority,
                 inline=inline, hazards=hazards, plant=plant, hardware=hardware,
             )  # fmt: skip
             boiler.health.warn("begun-anew", "; ".join(ground.words))

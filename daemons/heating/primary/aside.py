@@ -1,7 +1,11 @@
-"""What a boiler does at its start with a database that is broken: it is put aside, and a new one begun. A house whose card
-has lost a block is heated all the same; what people wished is taken from the newest backup that has it.
+"""What a boiler does at its start when its state folder is not as it should be. A house is heated all the same.
+
+A database that is broken is put aside, and a new one begun; what people wished is taken from the newest backup that has it. A
+folder that cannot be written (a full card, one that has turned read-only) is copied into memory, and lived in there.
 """
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -10,11 +14,11 @@ from pathlib import Path
 
 import apsw
 import structlog
-from attrs import define, field
+from attrs import define, evolve, field
 
+from daemons.heating.config import BoilerConfig
 from daemons.heating.primary.kept import read_settings, write_settings
 from daemons.ops.authority.file import AuthorityFile
-from daemons.pair.config import SiteConfig
 from daemons.pair.site import open_site
 from daemons.store import Migration, StorageError, StorageFault, Store
 from daemons.store.archive import backups_in
@@ -25,12 +29,15 @@ __all__ = ["Ground", "open_ground"]
 _log = structlog.stdlib.get_logger("pitlink.heating")
 
 _PARTS = ("", "-wal", "-shm")
+_NOT_WRITTEN = (StorageFault.DISK_FULL, StorageFault.UNWRITABLE, StorageFault.FAILED)
+_MEMORY = Path("/dev/shm")
 
 
 @define
 class Ground:
-    """What a boiler stands on. `words`: what was put aside, "" for nothing."""
+    """What a boiler stands on. `config`: with the state folder that is lived in; `words`: what was put aside, [] for nothing."""
 
+    config: BoilerConfig
     store: Store
     authority: AuthorityFile
     words: list[str] = field(factory=list)
@@ -38,18 +45,20 @@ class Ground:
 
 @asynccontextmanager
 async def open_ground(
-    config: SiteConfig,
+    config: BoilerConfig,
     kind: str,
     migrations: Sequence[Migration],
     utc_now: Callable[[], float],
     *,
     inline: bool,
 ) -> AsyncIterator[Ground]:
-    """Open the state folder of a boiler, as `open_site`; what is corrupt there is renamed, and begun anew.
+    """Open the state folder of a boiler, as `open_site`; what is corrupt there is renamed, and begun anew. One that cannot be
+    written is left, for a copy in memory that lasts as long as the block.
 
     Raises StorageError for everything else: a folder that is held by another daemon, a key that does not fit.
     """
     aside: list[Path] = []
+    left = ""
     async with AsyncExitStack() as stack:
         while True:
             try:
@@ -57,13 +66,18 @@ async def open_ground(
                     open_site(config, kind, migrations, inline=inline)
                 )
             except StorageError as exc:
-                if exc.fault is not StorageFault.CORRUPT or exc.path in aside:
+                if exc.fault in _NOT_WRITTEN and not left:
+                    left = _left(exc)
+                    memory = stack.enter_context(_memory_folder(exc))
+                    config = evolve(config, state_dir=_copied(config.state_dir, Path(memory)))
+                elif exc.fault is StorageFault.CORRUPT and exc.path not in aside:
+                    _put_aside(exc, utc_now())
+                    aside.append(exc.path)
+                else:
                     raise
-                _put_aside(exc, utc_now())
-                aside.append(exc.path)
             else:
                 break
-        ground = Ground(store, authority)
+        ground = Ground(config, store, authority, [left] if left else [])
         if store.path in aside:
             since = await _recall(config, store, utc_now())
             ground.words.append(
@@ -79,6 +93,42 @@ async def open_ground(
         yield ground
 
 
+def _left(exc: StorageError) -> str:
+    """Say that a folder is left, and why."""
+    _log.error("store.left", path=str(exc.path), why=exc.detail)
+    return f"{exc}. Until then the house is heated from memory, and what is changed now is forgotten at the next start"
+
+
+def _memory_folder(exc: StorageError) -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that needs no disk, where there is one. Raises `exc` when there is no folder at all."""
+    try:
+        return tempfile.TemporaryDirectory(
+            prefix="pitlink-boiler-", dir=_MEMORY if _MEMORY.is_dir() else None, ignore_cleanup_errors=True
+        )
+    except OSError as error:
+        raise exc from error
+
+
+def _copied(state: Path, into: Path) -> Path:
+    """Copy what can be read of a state folder, but its backups, as long as half of the room there is left; return `into`."""
+    try:
+        files = [path for path in sorted(state.iterdir()) if path.is_file()]
+        room = shutil.disk_usage(into).free // 2
+    except OSError as error:
+        _log.warning("store.not_copied", path=str(state), why=str(error))
+        return into
+    for path in files:
+        try:
+            room -= path.stat().st_size
+            if room < 0:
+                raise OSError("too large for memory")
+            shutil.copy2(path, into / path.name)
+        except OSError as error:
+            _log.warning("store.not_copied", path=str(path), why=str(error))
+            (into / path.name).unlink(missing_ok=True)
+    return into
+
+
 def _put_aside(exc: StorageError, utc: float) -> None:
     """Rename a broken database and its log. Raises StorageError when even that cannot be done."""
     stamp = datetime.fromtimestamp(utc, UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -92,7 +142,7 @@ def _put_aside(exc: StorageError, utc: float) -> None:
         raise exc from error
 
 
-async def _recall(config: SiteConfig, store: Store, utc: float) -> str:
+async def _recall(config: BoilerConfig, store: Store, utc: float) -> str:
     """Take the settings out of the newest backup that has them; return when that was made, "" for none."""
     for backup in sorted(
         backups_in(config.backup.into(config.state_dir)), key=lambda one: one.at, reverse=True

@@ -1,5 +1,9 @@
 """A broken database at the start: put aside and begun anew; what is merely held or locked is not."""
 
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -85,3 +89,49 @@ async def test_what_is_held_by_another_is_left_alone(tmp_path: Path) -> None:
                 pass
     assert caught.value.fault is not StorageFault.CORRUPT
     assert not list(tmp_path.glob("*.broken-*"))
+
+
+@contextmanager
+def read_only(state: Path) -> Iterator[None]:
+    """Have nobody write to the files of a folder, as on a card that turned read-only: for root a mode alone is nothing."""
+    files = [str(path) for path in state.iterdir()]
+    if os.geteuid():
+        state.chmod(0o500)
+        (state / "lock").chmod(0o400)
+    elif subprocess.run(["chattr", "+i", str(state), *files], capture_output=True, check=False).returncode:
+        pytest.skip("this file system cannot make files immutable")
+    try:
+        yield
+    finally:
+        if os.geteuid():
+            state.chmod(0o700)
+        else:
+            subprocess.run(["chattr", "-i", str(state), *files], check=True)
+
+
+async def test_a_folder_that_cannot_be_written_is_lived_in_from_memory(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    await lived_in(state)
+    before = {path.name: path.read_bytes() for path in state.iterdir()}
+    with read_only(state), capture_logs() as logs:
+        async with open_ground(config(state), "boiler", MIGRATIONS, lambda: START, inline=True) as ground:
+            lived = ground.config.state_dir
+            assert lived != state
+            assert await kept(ground) == SETTINGS
+            await ground.store.transact(lambda conn: write_settings(conn, Settings(version=8), START))
+            assert (await kept(ground)).version == 8
+    assert ["heated from memory" in words for words in ground.words] == [True]
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["store.left"]
+    assert not lived.exists()
+    assert {path.name: path.read_bytes() for path in state.iterdir()} == before
+
+
+async def test_a_folder_that_cannot_be_made_is_begun_anew_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "card").write_bytes(b"")
+    state = tmp_path / "card" / "state"  # below a file: no folder can be there
+    with capture_logs() as logs:
+        async with open_ground(config(state), "boiler", MIGRATIONS, lambda: START, inline=True) as ground:
+            assert await kept(ground) == Settings()
+    assert ["heated from memory" in words for words in ground.words] == [True]
+    assert "store.left" in [log["event"] for log in logs]
