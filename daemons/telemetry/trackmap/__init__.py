@@ -1,0 +1,1 @@
+"""Where on earth a position on the track is: learned, for the simulator's live memory does not tell."""
