@@ -215,21 +215,21 @@ def measure(folder: Path, seconds: int) -> tuple[list[Row], list[tuple[str, floa
     """Return the table's lines, and the dashboard's errors."""
     layout, rows = _load(folder / RACE)
     ticks = rows.view(layout.dtype)[:, 0]["SessionTick"].astype(np.int64)
-    dashboard = Case("17 values", SNAPSHOT, dashboard(layout, rows), ticks)
+    seventeen = Case("17 values", SNAPSHOT, dashboard(layout, rows), ticks)
     whole = Case(f"{len(layout.variables)} channels", layout, rows, ticks)
     found: list[Row] = []
     for batch in (6, 15, HZ, 5 * HZ):
         length = f"{batch / HZ:g} s"
-        found.append(_ours(dashboard, f"quantised, {length}", [Group(precision=Precision.FINE)], batch))
-        found.append(_ours(dashboard, f"lossless, {length}", [Group()], batch))
+        found.append(_ours(seventeen, f"quantised, {length}", [Group(precision=Precision.FINE)], batch))
+        found.append(_ours(seventeen, f"lossless, {length}", [Group()], batch))
         found.append(_ours(whole, f"lossless, {length}", [Group()], batch))
-    found += _others(dashboard, len(rows))
+    found += _others(seventeen, len(rows))
     found += _others(whole, 600)
     live, held = _load(next(iter(sorted(folder.glob(DUMPS)))))
     found += _live("live", live, stream(live, held[-1], layout, rows[: seconds * HZ]), 6000)
     race = Race(seed=7, cars=40)
     found += _live("double", race.layout, race.rows(6000, seconds * HZ), 6000)
-    return found, _errors(dashboard)
+    return found, _errors(seventeen)
 
 
 def main() -> int:

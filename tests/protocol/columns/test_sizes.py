@@ -20,7 +20,7 @@ def test_seventeen_values(samples: Path, precision: Precision, batch: int, bytes
     for name, layout, rows, ticks in recorded(samples):
         if "Lat" not in layout or not name.startswith("race"):
             continue
-        shown = dashboard(layout, rows[:1200])
+        shown = dashboard(layout, rows[:600])
         sizes = [
             len(
                 encode(SNAPSHOT, shown[at : at + batch], ticks[at : at + batch], [Group(precision=precision)])
