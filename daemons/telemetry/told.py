@@ -278,9 +278,9 @@ def follow(
 
 
 async def _told(telling: _Telling, back_s: float) -> Told:
-    yield telling.begin()
-    chunks = telling.look.subscribe(telling.driver, CHANNELS, HZ, back_s=back_s)
     with suppress(NotKept):  # put out in the middle: the stream ends
+        yield telling.begin()
+        chunks = telling.look.subscribe(telling.driver, CHANNELS, HZ, back_s=back_s)
         async with aclosing(chunks) as coming:
             async for chunk in coming:
                 for told in telling.of(chunk, trio.current_time()):
