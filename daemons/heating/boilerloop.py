@@ -105,6 +105,8 @@ class ControlLoop:
                 await trio.sleep(POKED_S)
                 with trio.move_on_at(began + self.clock.real_s(self.control_s)):
                     await self._poked.wait()
+                    # Not in the same turn: the answer to who changed something is on its way before a round is made.
+                    await trio.lowlevel.checkpoint()
         finally:
             self._off()
 

@@ -72,29 +72,22 @@ class SettingsWriter:
     def text(self, settings: Settings) -> bytes:
         """Return the settings as JSON."""
         told = to_json(evolve(settings, zones={}, presets={}))
-        parts = {name: _text(value) for name, value in told.items()}
-        parts["zones"] = _object(self._parts(self._zones, settings.zones, _zone_to))
-        parts["presets"] = _object(self._parts(self._presets, settings.presets, _preset_to))
-        return _object(parts).encode()
+        del told["zones"], told["presets"]
+        zones = self._told(self._zones, settings.zones, _zone_to)
+        presets = self._told(self._presets, settings.presets, _preset_to)
+        return f'{_text(told)[:-1]},"zones":{{{zones}}},"presets":{{{presets}}}}}'.encode()
 
     @staticmethod
-    def _parts(
-        known: dict[str, tuple[T, str]], values: Mapping[str, T], tell: Callable[[T], object]
-    ) -> dict[str, str]:
+    def _told(known: dict[str, tuple[T, str]], values: Mapping[str, T], tell: Callable[[T], object]) -> str:
         for name in known.keys() - values.keys():
             del known[name]
         for name, value in values.items():
             if name not in known or known[name][0] is not value:
-                known[name] = value, _text(tell(value))
-        return {name: known[name][1] for name in values}
+                known[name] = value, f"{_text(name)}:{_text(tell(value))}"
+        return ",".join([known[name][1] for name in values])
 
 
-def _text(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
-def _object(parts: Mapping[str, str]) -> str:
-    return "{" + ",".join([f"{_text(name)}:{text}" for name, text in parts.items()]) + "}"
+_text = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def _preset_to(weeks: Mapping[str, Week]) -> dict[str, Any]:
