@@ -23,7 +23,7 @@ from attrs import evolve, frozen
 
 from chaos.doubles.house import Weather
 from tests.sim.house_loop import run_in_loop
-from tests.sim.house_storm import DECK
+from tests.sim.house_storm import DECK, HOWS
 from tests.sim.house_world import ControlAlone, HouseRun, HouseWorld
 
 __all__ = [
@@ -128,8 +128,8 @@ def run_jobs(jobs: Iterable[Job], processes: int | None = None) -> Iterator[Outc
 
 
 def require_weeks(runs: Iterable[Outcome]) -> None:
-    """Print the weeks of at least two seeds. Raises AssertionError for every run that failed, and when something that is
-    to go wrong never came about."""
+    """Print the four weeks of a seed, or of more. Raises AssertionError for every run that failed, and when something that
+    is to go wrong never came about."""
     befell: Counter[str] = Counter()
     judged, failures = 0, []
     for run in runs:
@@ -140,9 +140,9 @@ def require_weeks(runs: Iterable[Outcome]) -> None:
         befell += run.happened
         judged += run.judged
     assert not failures, "\n\n".join(failures)
-    assert judged > 200_000  # minutes at which a room had to be where somebody wanted it
+    assert judged > 30_000  # minutes at which a room had to be where somebody wanted it
     missing = {f"{what.split('.')[0].split(' ')[0]} {kind}" for what, kind, _, _ in DECK} - set(befell)
-    missing |= {f"down {how}" for how in ("stop", "kill", "hang", "power")} - set(befell)
+    missing |= {f"down {how}" for how in HOWS} - set(befell)
     assert not missing, f"never happened: {sorted(missing)}"
 
 

@@ -4,6 +4,7 @@ from attrs import define, field
 
 from chaos.doubles.house import Fault
 from daemons.heating.plant import Plant
+from daemons.heating.state import Alarm
 from tests.sim.house_step import Broken, Step, broken_rule
 
 __all__ = ["Alarms"]
@@ -15,8 +16,14 @@ _SLOW_S = 1300.0
 _FROZEN_S = 7.5 * 3600
 _PIPE_S = 780.0
 _BURNER_S = 420.0
-_AFTERWARDS_S = 12 * 3600.0
-"""A verdict may outlive its fault so long: a valve is proved good only when it is next used."""
+_AFTERWARDS_S = 3600.0
+"""An alarm may outlive its fault so long; but "starts", of which there are so many a day, and a lock-out that somebody
+has to reset."""
+_KEPT_S = 150.0
+"""After a restart alarms of before stand for two minutes, whatever they are."""
+_STARTS_S = 12 * 3600.0
+_PROVED_S = 180.0
+"""A verdict on a valve or the pump stands until they were used, and did as they are told, for so long."""
 
 
 @define(eq=False)
@@ -42,6 +49,10 @@ class Alarms:
     _cases: dict[tuple[str, str], _Case] = field(factory=dict)
     _names: dict[str, float] = field(factory=dict)
     """What an alarm may be of, until when."""
+    _proved: dict[str, float] = field(factory=dict)
+    """For how long a valve has been seen to do as it is told since something of it was broken."""
+    _begun_at: float = 0.0
+    """When this life of the program began."""
     _last_at: float = 0.0
     _changed: dict[str, tuple[bool, float]] = field(factory=dict)
     _ran: dict[str, float] = field(factory=dict)
@@ -50,6 +61,8 @@ class Alarms:
     def step(self, step: Step) -> None:
         """Judge. Raises BrokenRule."""
         at = step.at_s
+        if step.is_first:
+            self._begun_at = at
         passed, self._last_at = min(60.0, at - self._last_at), at
         for relay, is_on in step.decision.outputs.items():
             if relay not in self._changed or self._changed[relay][0] is not is_on:
@@ -69,29 +82,71 @@ class Alarms:
                 case = self._cases[key] = _Case(fault, at, stand)
             names = self._names_of(fault)
             for name in names:
-                self._names[name] = at + _AFTERWARDS_S
+                self._names[name] = at
+                self._proved[name] = 0.0
             if case.told_after_s is None:
                 self._judge(case, names, stand, step, passed)
         for alarm in alarms:
-            if alarm.code == "max-run" and self._ran_long(alarm.of, step):
-                continue
             if (
-                self._names.get(alarm.of, 0.0) < at
+                alarm.of not in ("clock", "house")
                 and step.now.is_sure
-                and alarm.of not in ("clock", "house")
+                and not self._may_stand(alarm, step, passed)
             ):
                 raise broken_rule(step, f"alarm {alarm.code} of {alarm.of}, which is whole: {alarm.words!r}")
 
-    def excuse(self, names: tuple[str, ...], until: float) -> None:
-        """Let alarms of these be, until then."""
-        for name in names:
-            self._names[name] = max(until, self._names.get(name, 0.0))
+    def _may_stand(self, alarm: Alarm, step: Step, passed: float) -> bool:
+        """Is it so, or was it until lately, or can nobody know yet that it is not any more?"""
+        zone, code, house = alarm.of, alarm.code, step.house
+        if step.at_s - self._begun_at < _KEPT_S:
+            return True
+        if code == "max-run" and self._ran_long(zone, step):
+            return True
+        if code in ("too-hot", "frost"):
+            plan = self.plant.zone(zone)
+            warm = house.rooms[house.zones.index(zone)]
+            if warm > plan.highest + 0.5 if code == "too-hot" else warm < plan.frost - 0.2:
+                return True  # by the sun, or with the power gone: it is so, whatever is broken
+        broken_at = self._names.get(zone)
+        if broken_at is None:
+            return False
+        if code in ("stuck", "welded", "no-flow") and zone != "burner":
+            return self._unproved(code, zone, step, passed)
+        if code == "overheat":
+            return True
+        return step.at_s - broken_at <= (_STARTS_S if code == "starts" else _AFTERWARDS_S)
+
+    def _unproved(self, code: str, zone: str, step: Step, passed: float) -> bool:
+        """Has the valve (for the pump: none of those that are open) not been seen yet to do as it is told?"""
+        house, room = step.house, 20.0
+        zones = [zone] if code != "no-flow" else [one.id for one in self.plant.zones]
+        for one in zones:
+            is_told, since = self._changed[one]
+            i = house.zones.index(one)
+            room = house.rooms[i] if i < len(house.rooms) else 20.0
+            blind = house.faults.are_sensors_gone or house.faults.sensors.keys() & {
+                "flow",
+                f"pipe.{one}",
+                f"room.{one}",
+            }
+            if blind or not house.is_pumping or house.flow < room + 17 or is_told is (code == "welded"):
+                continue
+            share = (house.pipes[i] - room) / (house.flow - room)
+            if step.at_s - since > (1810 if code == "welded" else 370) and (
+                share < 0.33 if code == "welded" else share > 0.6
+            ):
+                self._proved[zone] += passed
+                break
+        return self._proved[zone] < _PROVED_S
 
     def _ran_long(self, zone: str, step: Step) -> bool:
         """Has it just been on for as long as it may, in truth? Then saying so calls nothing broken."""
         is_on, since = self._changed[zone]
         for_s = step.at_s - since
-        return for_s > 5 * 3600 if is_on else for_s < 4000 and self._ran.get(zone, 0.0) > 5 * 3600
+        if is_on:
+            return for_s > 5 * 3600
+        # Who does not know for how long it has rested has it rest anew.
+        rests = for_s < 4000 or step.at_s - self._begun_at < 2000
+        return rests and self._ran.get(zone, 0.0) > 5 * 3600
 
     def _judge(
         self, case: _Case, names: set[str], stand: set[tuple[str, str]], step: Step, passed: float
@@ -155,7 +210,7 @@ class Alarms:
         if house.faults.are_sensors_gone or sensors.keys() & {"flow", f"pipe.{zone}", f"room.{zone}"}:
             case.evidence_s = 0.0
             return
-        if is_told is not is_shut:
+        if is_told is not is_shut or step.is_first:  # who has just begun begins his ten minutes anew
             case.evidence_s = 0.0
             return
         room = house.rooms[i] if i < len(house.rooms) else 20.0

@@ -1,5 +1,7 @@
 """People are neither cold nor roasted, as the rooms truly are: frost never, and within half a kelvin of what they want."""
 
+from collections.abc import Mapping
+
 from attrs import define, field
 
 from daemons.heating.plant import Plant, ZoneKind
@@ -15,6 +17,8 @@ _REACHED = 0.25
 _WARMS_K_PER_H = 0.25
 """A room that is to be warmer gets so by this much an hour, after the first hour, in any weather."""
 _COOLS_S = 900.0
+_WATER_S = 2.5 * 3600
+"""A tank that is to be warm, and says that it is not, has that long to become so."""
 
 
 @define(eq=False)
@@ -39,7 +43,10 @@ class Comfort:
     judged: int = 0
     excused: int = 0
     coldest: float = 99.0
+    tank_s: float = 0.0
+    """How long the tank was not warm at the most."""
     _rooms: list[_Room] = field(init=False)
+    _tank_since: float | None = None
 
     def __attrs_post_init__(self) -> None:
         self._rooms = [
@@ -53,6 +60,7 @@ class Comfort:
         all_excused = (
             at < self.broken.house or bool(step.decision.state.boiler.locked_out) or house.is_cut_off
         )
+        self._water(step, targets, all_excused)
         # Whoever ran for as long as he may has to rest; that he did, the judge of alarms sees to.
         rests = {alarm.of for alarm in step.decision.state.alarms if alarm.code == "max-run"}
         all_excused = all_excused or "burner" in rests
@@ -82,6 +90,22 @@ class Comfort:
                 if warm < target - BAND:
                     raise broken_rule(step, f"{room.id} is at {warm:.2f} °C, wanted are {target:.1f}")
             self._roast(step, room, warm, target, excused)
+
+    def _water(self, step: Step, targets: Mapping[str, float | bool | None], excused: bool) -> None:
+        """The tank is to be warm when somebody wants it."""
+        tank, at = self.plant.zones[-1], step.at_s
+        excused = excused or at < self.broken.zones.get(tank.id, 0.0)
+        if excused or targets[tank.id] is not True or not step.house.calls[-1]:
+            self._tank_since = None
+        elif self._tank_since is None:
+            self._tank_since = at
+        else:
+            self.tank_s = max(self.tank_s, at - self._tank_since)
+            if at - self._tank_since > _WATER_S:
+                raise broken_rule(
+                    step,
+                    f"the tank is at {step.house.tank:.1f} °C and has called for {at - self._tank_since:.0f} s",
+                )
 
     def _roast(self, step: Step, room: _Room, warm: float, target: float, excused: bool) -> None:
         """The sun may warm a room beyond what is wanted; water that is let in may not."""

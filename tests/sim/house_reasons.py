@@ -156,9 +156,9 @@ class Reasons:
         fault = step.house.faults.sensors.get(plan.room or "")
         kind = "" if fault is None else fault.kind
         truth = step.house.rooms[zone.index]
-        if kind == "spikes" or kind == "slow":
+        if kind in ("spikes", "slow"):
             said = truth - 0.2  # what it says is not to be acted upon; where the room is, control may know
-        if isinstance(said, str) or kind in ("slow", "spikes", "frozen"):
+        if isinstance(said, str) or kind in ("slow", "frozen"):
             if zone.blind_since is None:
                 zone.blind_since, zone.was_on_then = at, zone.is_on
             zone.whole_since = at

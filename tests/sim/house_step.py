@@ -103,28 +103,39 @@ class Wanted:
         return last.target.celsius if is_room else last.target.is_on
 
 
+_KNOWN_S = 900.0
+"""A sensor that answers again is believed after ten minutes."""
+_TRIED_S = 2 * 3600 + 900.0
+"""A valve that stayed stuck, or seemed to with a pump that did not turn, is tried again within two hours."""
+_EVERYWHERE = ("burner", "pump")
+
+
 @define(eq=False)
 class Broken:
     """What is broken in truth, and was until lately: what excuses a zone, and what the whole house.
 
-    A fault excuses for a while after it was mended: control may still hold on to its verdict.
+    Each fault excuses what it reaches, until it is mended and for as long as control says that it takes to notice.
     """
 
     plant: Plant
     zones: dict[str, float] = field(factory=dict)
     """Until when (`at_s`) each is excused."""
     house: float = 0.0
-    _lasts_s: float = 3 * 3600.0
 
     def step(self, step: Step) -> None:
         """Look at what is broken now."""
         for fault in step.house.faults:
-            until = step.at_s + self._lasts_s
+            if fault.of == "contact" and not fault.id.startswith("call."):
+                continue  # whether the boiler says that it fires makes no room cold
+            if fault.of == "sensor" and fault.id.startswith("pipe."):
+                continue  # neither does a pipe
+            tries = fault.of in ("valve", "pump") or (fault.of == "relay" and fault.kind == "dead")
+            until = step.at_s + (_TRIED_S if tries else _KNOWN_S)
             zone = self.zone_of(fault)
             if zone is None:
-                self.house = until
+                self.house = max(self.house, until)
             elif zone:
-                self.zones[zone] = until
+                self.zones[zone] = max(until, self.zones.get(zone, 0.0))
 
     def excuse_all(self, until: float) -> None:
         """Something befell the whole house: no power, nobody who controls."""
@@ -133,7 +144,7 @@ class Broken:
     @staticmethod
     def zone_of(fault: Fault) -> str | None:
         """Return the zone that a fault is of; None: of the whole house, "": of nothing that comfort hangs on."""
-        if fault.of == "valve" or (fault.of == "relay" and fault.id not in ("burner", "pump")):
+        if fault.of == "valve" or (fault.of == "relay" and fault.id not in _EVERYWHERE):
             return fault.id
         if fault.of == "sensor":
             kind, _, zone = fault.id.partition(".")

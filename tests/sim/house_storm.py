@@ -7,7 +7,7 @@ from attrs import frozen
 
 from chaos.doubles.house import HousePlan
 
-__all__ = ["DECK", "Befalls", "Down", "Fault", "storm"]
+__all__ = ["DECK", "HOWS", "Befalls", "Down", "Fault", "storm"]
 
 HOUR_S = 3600.0
 _CALM_S = 12 * HOUR_S
@@ -44,6 +44,10 @@ DECK: tuple[tuple[str, str, float | None, float], ...] = (
     ("contact call.water", "stuck", 1.0, 8),
 )
 """What breaks, how, with what value, for how many hours at most. `*`: some room's. All of it within four weeks."""
+
+
+HOWS = ("stop", "kill", "hang", "power")
+"""How the program ends."""
 
 
 @frozen(kw_only=True)
@@ -88,7 +92,7 @@ def storm(
     None: each week has as much of it as comes. `is_away`: nobody is there most of the time."""
     rng = random.Random(f"{seed}/storm/{name}")
     whole_s = days * 24 * HOUR_S
-    downs = tuple(_downs(rng, whole_s))
+    downs = tuple(_downs(rng, whole_s, quarter))
     return Befalls(
         faults=tuple(sorted(_faults(rng, seed, whole_s, plan, quarter, downs), key=lambda fault: fault.at)),
         downs=downs,
@@ -104,12 +108,16 @@ def _times(rng: random.Random, whole_s: float, begin_s: float, wait: Callable[[]
     return times
 
 
-def _downs(rng: random.Random, whole_s: float) -> list[Down]:
+def _downs(rng: random.Random, whole_s: float, quarter: int | None) -> list[Down]:
     downs: list[Down] = []
+    hands = [] if quarter is None else [HOWS[quarter]]  # so that four runs have all of them
     for at in _times(rng, whole_s - 8 * HOUR_S, 2 * HOUR_S, lambda: rng.expovariate(1 / (26 * HOUR_S))):
         if downs and at < downs[-1].until + HOUR_S:
             continue
-        how = rng.choice(("stop", "kill", "hang", "power", "stop"))
+        if not hands:
+            hands = [*HOWS, "stop"]
+            rng.shuffle(hands)
+        how = hands.pop()
         if how == "power":
             down_s = rng.choice((20.0, 120.0, 900.0, rng.uniform(1, 4) * HOUR_S))
             lost_s = rng.choice((0.0, down_s + rng.uniform(0, HOUR_S), rng.uniform(1, 9) * 7 * 86_400))

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from tests.sim.house import Job
 from tests.sim.house_mutants import MUTANTS
+from tests.sim.house_scenes import SCENES, run_scene
 from tests.sim.house_world import ControlAlone, HouseRun
 
 ROOT = Path(__file__).parents[2]
@@ -32,10 +33,15 @@ def test_a_mutant_is_found() -> None:
     assert "and no valve is open that has a reason" in done.stdout
 
 
+@pytest.mark.parametrize("name", SCENES)
+def test_scenes_in_which_a_broken_control_cannot_hide_break_no_rule_with_ours(name: str) -> None:
+    run_scene(name)
+
+
 def test_one_seed_is_one_run() -> None:
     def run() -> HouseRun:
         world = Job(5, "any").world()
-        world.days = 1.0
+        world.days = 0.6
         return world.run(ControlAlone(world.plant))
 
     first, again = run(), run()
