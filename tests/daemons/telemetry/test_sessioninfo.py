@@ -4,7 +4,7 @@ from pathlib import Path
 
 import irsdk
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemons.telemetry.capture.ibtfile import IbtFile
@@ -143,6 +143,7 @@ _LINE = st.builds(
 )
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(

@@ -6,7 +6,7 @@ from pathlib import Path
 import irsdk
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemons.telemetry.capture.folder import Progress, import_folder
@@ -113,6 +113,7 @@ def test_what_is_no_recording_is_refused_in_words(tmp_path: Path, data: bytes, w
         IbtFile.open(written(tmp_path / "a.ibt", data))
 
 
+@settings(max_examples=50)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaos.doubles.iracing.memory import BUFFERS_AT, MEMORY_BYTES, SimMemory
@@ -136,6 +136,7 @@ def test_what_is_written_while_it_is_copied_is_whole_or_read_again(
         assert memory.missed + len(first) + (1 if published > 1 else 2) + 1 >= tick - 100
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=40), st.booleans())
 def test_rows_are_whole_in_order_and_all_accounted_for(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]], new: bool
