@@ -9,7 +9,16 @@ from protocol.irsdk import Layout, Variable
 
 from .channels import SUB_SAMPLES, Channel, channels
 
-__all__ = ["CARS", "CARS_BEFORE", "CARS_SINCE", "Car", "disk_layout", "live_layout"]
+__all__ = [
+    "CARS",
+    "CARS_BEFORE",
+    "CARS_SINCE",
+    "Car",
+    "disk_layout",
+    "full_layout",
+    "layout_of",
+    "live_layout",
+]
 
 CARS_SINCE: Final = 72
 """Entries of a car array since mid-2026; `CARS_BEFORE` until then."""
@@ -67,16 +76,27 @@ CARS: Final = {
 """By kind. 335, 336 and 334 live channels, as three real cars had."""
 
 
-@cache
 def live_layout(car: Car, cars: int = CARS_SINCE) -> Layout:
     """Return what live memory holds while somebody drives this car; arrays of `cars` entries."""
-    return _packed([channel for channel in channels(car.extras) if channel.live], cars)
+    return layout_of(car.extras, cars)
+
+
+@cache
+def layout_of(extras: frozenset[str], cars: int = CARS_SINCE) -> Layout:
+    """Return the live layout of a car that has these extras."""
+    return _packed([channel for channel in channels(extras) if channel.live], cars)
 
 
 @cache
 def disk_layout(car: Car) -> Layout:
     """Return what a file of this car holds."""
     return _packed([channel for channel in channels(car.extras) if channel.disk], 1)
+
+
+@cache
+def full_layout(car: Car) -> Layout:
+    """Return all that there is of this car, in memory and in files, in one row."""
+    return _packed(list(channels(car.extras)), CARS_SINCE)
 
 
 def _packed(chosen: list[Channel], cars: int) -> Layout:

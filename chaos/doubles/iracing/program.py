@@ -30,6 +30,7 @@ from typing import Any, Final
 
 from .layouts import CARS
 from .memory import SimMemory
+from .playback import open_recording
 from .publisher import Publisher
 from .race import Race
 from .source import Rows
@@ -160,7 +161,9 @@ class Program:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until the rows end, `quit`, SIGTERM or SIGINT. Prints {"memory", ...} when it can be read."""
     options = _parser().parse_args(arguments)
-    rows: Rows = _race(options, options.car)
+    rows: Rows = (
+        open_recording(options.play, loop=options.loop) if options.play else _race(options, options.car)
+    )
     asked = [False]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.__setitem__(0, True))
@@ -221,6 +224,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--race", action="store_true", help="a made-up race (this is what happens without --play)"
     )
+    parser.add_argument("--play", type=Path, help="an .ibt file or a dump of the memory, instead of a race")
+    parser.add_argument("--loop", action="store_true", help="play it again and again")
     parser.add_argument("--cars", type=int, default=40, help="in the race, 1 to 71 (63 with --old)")
     parser.add_argument("--seed", type=int, default=7, help="of track, people and everything that happens")
     parser.add_argument("--lap-s", type=float, default=90.0, help="a lap's nominal time, 10 or more")

@@ -18,7 +18,8 @@ from protocol.irsdk import Layout
 
 from .channels import SUB_SAMPLES
 from .field import Field
-from .layouts import CARS, CARS_BEFORE, CARS_SINCE, live_layout
+from .fitting import fit
+from .layouts import CARS, CARS_BEFORE, CARS_SINCE, disk_layout, full_layout, live_layout
 from .player import Player, Ride
 from .schedule import Entry, Route, Timetable
 from .sessioninfo import SessionInfo
@@ -76,7 +77,7 @@ class Race:
         )
         self.truth = Truth(self)
         self._info = SessionInfo(self, since_2026=since_2026)
-        self._template = constants(self)
+        self._template = constants(self, self.layout)
         self._blocks: OrderedDict[int, npt.NDArray[np.uint8]] = OrderedDict()
         self._timetable: tuple[int, Timetable] | None = None
 
@@ -101,6 +102,21 @@ class Race:
         """Return the values of channels, by name, for `count` ticks."""
         table = self.rows(first, count).view(self.layout.dtype)[:, 0]
         return {name: table[name] for name in names}
+
+    @property
+    def disk_layout(self) -> Layout:
+        """What a file of this race has."""
+        return disk_layout(self.car)
+
+    def disk_rows(self, first: int, count: int) -> npt.NDArray[np.uint8]:
+        """Return the rows of `count` ticks as a file has them: with latitude and longitude, without the other cars."""
+        full = full_layout(self.car)
+        template = constants(self, full)
+        parts = [
+            fit(self._made(number, template), full, self.disk_layout)
+            for number in range(first // TICKS, (first + count - 1) // TICKS + 1)
+        ]
+        return np.concatenate(parts)[first % TICKS :][:count]
 
     def session_info(self, tick: int) -> bytes:
         """Return the session info as it stands at a tick."""
@@ -178,17 +194,17 @@ class Race:
             raise ValueError("ticks begin with 0")
         found = self._blocks.get(number)
         if found is None:
-            found = self._blocks[number] = self._made(number)
+            found = self._blocks[number] = self._made(number, self._template)
             while len(self._blocks) > _KEPT:
                 self._blocks.popitem(last=False)
         return found
 
-    def _made(self, number: int) -> npt.NDArray[np.uint8]:
+    def _made(self, number: int, template: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
         ticks = np.arange(number * TICKS, (number + 1) * TICKS)
         moments = ticks / TICKS
         timetable = self._timetable_of(number)
         everyone = timetable.at(moments)
-        rows = np.repeat(self._template, TICKS)
+        rows = np.repeat(template, TICKS)
         standing = self.field.standing(everyone.place[:, 0])
         self.field.write(rows, moments, everyone, standing)
         fine = (
@@ -199,7 +215,7 @@ class Race:
         fuel = self.stints.fuel(moments, everyone.place[self.player_index])
         self.player.write(rows, Ride(moments, own, fuel, driving))
         write_session(self, rows, ticks, everyone, standing, driving)
-        return rows.view(np.uint8).reshape(TICKS, self.layout.row_bytes)
+        return rows.view(np.uint8).reshape(TICKS, -1)
 
     def _driving(self, moments: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         last = float(moments[-1])

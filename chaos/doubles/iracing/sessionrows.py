@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from protocol.irsdk import Layout
+
 from .field import APPROACHING, ASPHALT, GRASS, IN_STALL, OFF_TRACK, SERVICIBLE, Standing
+from .fitting import empty
 from .schedule import PITS, Motion
 from .stints import WHEELS
 from .track import at
@@ -30,23 +33,14 @@ _FIXED: Final[dict[str, float]] = {
     "SteeringWheelMaxForceNm": 24.0, "SteeringWheelPeakForceNm": -1, "SteeringWheelUseLinear": 1, "ReplayPlaySpeed": 1,
     "ReplaySessionNum": -1, "WaterLevel": 18.6, "FuelPress": 5.7, "OilLevel": 9.2, "FastRepairAvailable": 1,
 }  # fmt: skip
-_ABSENT: Final = {
-    "CarIdxOnPitRoad": 0, "CarIdxEstTime": 0, "CarIdxF2Time": -1, "CarIdxSessionFlags": 0, "CarIdxPaceFlags": 0, "CarIdxSteer": 0,
-    "CarIdxQualTireCompoundLocked": 0, "CarIdxFastRepairsUsed": 0, "CarIdxP2P_Status": 0,
-}  # fmt: skip
-"""What car arrays hold where there is no car; the others hold -1."""
-
 Floats = npt.NDArray[np.float64]
 
 
-def constants(race: "Race") -> npt.NDArray[np.void]:
+def constants(race: "Race", layout: Layout) -> npt.NDArray[np.void]:
     """Return one row with all that stays as it is."""
-    layout, car = race.layout, race.car
-    row = np.zeros(1, layout.dtype)
+    car, row = race.car, empty(layout)
     for name in layout.dtype.names or ():
-        if name.startswith("CarIdx"):
-            row[name] = _ABSENT.get(name, -1)
-        elif name.endswith(("TiresAvailable", "SetsAvailable")):
+        if name.endswith(("TiresAvailable", "SetsAvailable")):
             row[name] = 255
     for name, value in _FIXED.items():
         if name in layout:
@@ -78,6 +72,7 @@ def write_session(
     _computer(rows, ticks, moments)
     _scoring(race, rows, moments, everyone, standing, driving)
     _service(race, rows, moments, everyone)
+    _tyres(race, rows, moments, everyone.place[race.player_index], driving)
 
 
 def _session(race: "Race", rows: Any, ticks: npt.NDArray[np.int64], moments: Floats) -> None:
@@ -143,7 +138,7 @@ def _frozen(place: Floats, driving: npt.NDArray[np.bool_], race: "Race", now_s: 
     """Return the player's places, standing still at the stall where it was left to a team-mate (or never taken over)."""
     if driving.all():
         return place
-    return np.where(driving, place, race.stints.left_at(now_s, race.seat))
+    return np.where(driving, place, race.stints.left(now_s, race.seat)[1])
 
 
 def _deltas(rows: Any, current: Floats, part: Floats, driving: npt.NDArray[np.bool_]) -> None:
@@ -192,19 +187,24 @@ def _service(race: "Race", rows: Any, moments: Floats, everyone: Motion) -> None
     for side in ("Left", "Right", "Front", "Rear", ""):
         rows[f"{side}TireSetsUsed"] = served + 1
     rows["DCDriversSoFar"] = min(race.drivers, 1 + len(stints.swapped(float(moments[-1]))))
-    _tyres(race, rows, moments, everyone.place[me])
 
 
-def _tyres(race: "Race", rows: Any, moments: Floats, place: Floats) -> None:
+def _tyres(race: "Race", rows: Any, moments: Floats, place: Floats, driving: npt.NDArray[np.bool_]) -> None:
+    """Write what the tyres tell; where a team-mate drives, what they told when the player left."""
+    stints = race.stints
+    left_s, left_at = (0.0, 0.0) if driving.all() else stints.left(float(moments[-1]), race.seat)
     first = 0
     while first < len(moments):
-        tyres, until = race.stints.tyres_from(float(moments[first]))
-        end = max(first + 1, int(np.searchsorted(moments, until, "left")))
+        now_s = float(moments[first])
+        tyres, until = stints.tyres_from(now_s if driving[first] else left_s)
+        end = max(first + 1, int(np.searchsorted(moments, until, "left"))) if driving[first] else len(moments)
+        turns = np.flatnonzero(driving[first:end] != driving[first])
+        end = first + int(turns[0]) if len(turns) else end
         for number, wheel in enumerate(WHEELS):
             for side, name in enumerate(("L", "M", "R")):
                 rows[f"{wheel}tempC{name}"][first:end] = tyres.carcass[number, side]
                 rows[f"{wheel}wear{name}"][first:end] = tyres.tread[number, side]
         first = end
-    metres = (place - race.stints.tyres_since(float(moments[0]))) * race.track.length
+    metres = (np.where(driving, place, left_at) - stints.tyres_since(float(moments[0]))) * race.track.length
     for wheel in WHEELS:
         rows[f"{wheel}odometer"] = np.maximum(np.floor(metres / 100) * 100, 0)

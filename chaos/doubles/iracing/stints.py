@@ -102,12 +102,13 @@ class Stints:
         stints = [self.stint(number + 1) for number in range(len(self.stops(until_s)))]
         return [each.swapped_s for each in stints if each.driver != each.before and each.swapped_s <= until_s]
 
-    def left_at(self, now_s: float, driver: int) -> float:
-        """Return where a driver last left the car, laps: at the stall; before the start where it was never driven."""
+    def left(self, now_s: float, driver: int) -> tuple[float, float]:
+        """Return when and where (laps) a driver last left the car; at 0, before the start, where it was never driven."""
         for number in range(len(self.stops(now_s)), 0, -1):
-            if self.stint(number).before == driver != self.stint(number).driver:
-                return self.stint(number).began_at
-        return self._track.pits.stall - 1
+            stint = self.stint(number)
+            if stint.before == driver != stint.driver and stint.swapped_s <= now_s:
+                return stint.swapped_s, stint.began_at
+        return 0.0, self._track.pits.stall - 1
 
     def tyres_since(self, now_s: float) -> float:
         """Return where the tyres that are on the car were put on, laps."""

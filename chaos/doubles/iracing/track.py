@@ -115,7 +115,7 @@ def lay_track(seed: int, car: Car, lap_s: float, sectors: int = 3) -> Track:
     phases = rng.uniform(0, 2 * np.pi, len(orders))
     clockwise = bool(rng.random() < 0.5)
     low, high = 0.02 * lap_s, 20.0 * lap_s
-    for _ in range(26):
+    for _ in range(14):
         scale = (low * high) ** 0.5
         line = _line(sizes, phases, scale, clockwise, _COARSE)
         low, high = (scale, high) if _lap_time(car, line) < lap_s else (low, scale)
