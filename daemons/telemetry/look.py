@@ -186,7 +186,8 @@ class Gap:
 @frozen(kw_only=True)
 class Session:
     """A session that was kept: of one car, of whoever drove it. `recordings`: those it is made of, in order.
-    `sector_starts`: where the track's sectors begin, 0 to 1, the first at 0; () where that is not known."""
+    `sector_starts`: where the track's sectors begin, 0 to 1, the first at 0; () where that is not known. `cars`,
+    `car_index`, `lap_estimate_s`: as in a DriverState, for a replay's map and gaps."""
 
     id: str
     drivers: tuple[str, ...]
@@ -199,6 +200,9 @@ class Session:
     laps: int
     best_s: float | None = None
     sector_starts: tuple[float, ...] = ()
+    cars: tuple[CarEntry, ...] = ()
+    car_index: int | None = None
+    lap_estimate_s: float | None = None
     stints: tuple[Stint, ...] = ()
     gaps: tuple[Gap, ...] = ()
 
