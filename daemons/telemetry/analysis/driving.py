@@ -27,9 +27,9 @@ THROTTLE_FULL: Final = 0.98
 class Driven:
     """A corner as it was driven. Speeds in m/s, pedals 0 to 1, `time_s` for the corner's stretch of the lap.
 
-    `brake_at`: where the brake came on, of the braking that was hardest before the slowest point (None when the lap begins with it); `brake_peak`: its highest
-    pressure; `brake_off_at`: where it was off again. `throttle_at`: where the throttle came back (before the slowest point
-    too); None when it was never off. `full_at`: where it was full from then on.
+    `brake_at`: where the brake came on, of the braking that was hardest before the slowest point (None when the lap begins
+    with it); `brake_peak`: its highest pressure; `brake_off_at`: where it was off again. `throttle_at`: where the throttle
+    came back (before the slowest point too); None when it was never off. `full_at`: where it was full from then on.
     """
 
     corner: int
