@@ -27,17 +27,35 @@ import apsw
 
 from bench.peers import Missing, free_port
 
-__all__ = ["LEFT_OUT", "http_post", "mosquitto", "sync_alone", "three_commits"]
+__all__ = ["FULL_LOG", "LEFT_OUT", "http_post", "mosquitto", "sync_alone", "three_commits"]
 
 LEFT_OUT = 20
 _START_S = 30.0
 
 
+def _fill(conn: apsw.Connection) -> None:
+    conn.execute("CREATE TABLE filling (value BLOB)")
+    conn.executemany("INSERT INTO filling VALUES (?)", [(bytes(8000),)] * 2100)
+
+
+def _empty(conn: apsw.Connection) -> None:
+    conn.execute("DROP TABLE filling")
+
+
+FULL_LOG = (_fill, _empty)
+"""Two transactions, after which the log has the length that it keeps, and is written from its beginning again."""
+
+
 def _open(file: Path) -> apsw.Connection:
     conn = apsw.Connection(str(file))
+    conn.pragma("page_size", 8192)
     conn.pragma("journal_mode", "wal")
     conn.pragma("synchronous", "full")
     conn.execute("CREATE TABLE IF NOT EXISTS c (id INTEGER PRIMARY KEY, body TEXT, status TEXT)")
+    conn.pragma("wal_autocheckpoint", 2000)
+    for work in FULL_LOG:
+        with conn:
+            work(conn)
     return conn
 
 
