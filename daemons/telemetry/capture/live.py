@@ -118,7 +118,8 @@ class LiveSource:
         self._opened += 1
         memory.skip()
         pace, info = self.pace(opened), _Info(memory)
-        since_us, new = self.clock_us(), 0
+        since_us = at_us = self.clock_us()
+        new = 0
         while True:
             missed = memory.missed
             try:
@@ -130,8 +131,10 @@ class LiveSource:
             now_us = self.clock_us()
             if (text := info.news(now_us)) is not None:
                 recorder.info(text)
-            for row in rows:
-                recorder.row(row.data, now_us, memory.missed - missed)
+            for age, row in zip(range(len(rows) - 1, -1, -1), rows, strict=True):
+                # read together, not written together
+                at_us = max(at_us, now_us - age * 1_000_000 // memory.layout.tick_rate)
+                recorder.row(row.data, at_us, memory.missed - missed)
                 missed = memory.missed
             if rows:
                 since_us = now_us
