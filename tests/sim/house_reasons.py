@@ -16,6 +16,8 @@ from tests.sim.house_step import Step, Wanted, broken_rule
 __all__ = ["Reasons"]
 
 _QUANTUM = 0.07
+_JUMPS_S = 15.0
+"""With the time between two readings before it, a sensor that jumps for so long is not known any more."""
 _MOSTLY_BLIND = ("lost", "hangs", "crc", "power-on", "range", "open", "short")
 
 
@@ -33,6 +35,8 @@ class _Zone:
     """When it was last so cold that it may begin."""
     other_at: float = -1e9
     """When another reason held last: frost, contact, policy."""
+    jumps_since: float | None = None
+    """Since when what its sensor says is far off."""
     blind_since: float | None = None
     whole_since: float = 0.0
     was_on_then: bool = False
@@ -156,9 +160,15 @@ class Reasons:
         fault = step.house.faults.sensors.get(plan.room or "")
         kind = "" if fault is None else fault.kind
         truth = step.house.rooms[zone.index]
-        if kind in ("spikes", "slow"):
+        jumps = kind == "spikes" and isinstance(said, float) and abs(said - truth) > 1
+        zone.jumps_since = None if not jumps else at if zone.jumps_since is None else zone.jumps_since
+        if kind in ("spikes", "slow") and not isinstance(said, str):
             said = truth - 0.2  # what it says is not to be acted upon; where the room is, control may know
-        if isinstance(said, str) or kind in ("slow", "frozen"):
+        if (
+            isinstance(said, str)
+            or kind in ("slow", "frozen")
+            or (zone.jumps_since is not None and at - zone.jumps_since >= _JUMPS_S)
+        ):
             if zone.blind_since is None:
                 zone.blind_since, zone.was_on_then = at, zone.is_on
             zone.whole_since = at

@@ -4,7 +4,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from attrs import define, evolve, field, frozen
@@ -23,6 +23,7 @@ from tests.sim.house_storm import Befalls, Down, Fault, storm
 
 __all__ = ["ControlAlone", "HouseRun", "HouseWorld", "Pi", "inputs_of"]
 
+_TELL_S = 10 * 86_400.0
 _SAID = {
     "lost": Said.LOST,
     "hangs": Said.LOST,
@@ -128,6 +129,8 @@ class HouseWorld:
     read_s: float = 0.0
     is_away: bool = False
     befalls: Befalls | None = None
+    tell: Callable[["HouseWorld"], None] | None = None
+    """Called every ten days of a long run."""
     house: House = field(init=False)
     plant: Plant = field(init=False)
     settings: Settings = field(init=False)
@@ -164,7 +167,11 @@ class HouseWorld:
         assert self.befalls is not None
         downs, people = list(reversed(self.befalls.downs)), list(reversed(self.befalls.people))
         is_first, steps = True, 0
+        tell_at = _TELL_S
         while self.at < self.days * 86_400:
+            if self.at >= tell_at and self.tell is not None:
+                tell_at += _TELL_S
+                self.tell(self)
             self.befall(self.at)
             while people and people[-1] <= self.at:
                 people.pop()
