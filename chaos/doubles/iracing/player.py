@@ -22,6 +22,12 @@ __all__ = ["GRAVITY", "Player", "Ride"]
 
 GRAVITY: Final = 9.80665
 _SUB_HZ: Final = 360.0
+_SHAKES: Final = {
+    "VelocityZ": 0.002, "YawRate": 0.001, "PitchRate": 0.002, "RollRate": 0.003, "VertAccel": 0.12, "LatAccel": 0.08,
+    "LongAccel": 0.06, "SteeringWheelTorque": 0.08, "shockDefl": 1.5e-5, "shockVel": 0.004,
+}  # fmt: skip
+"""How much each channel shakes, in its own unit: makes a recording as hard to compress as the real ones are."""
+
 _FRONT, _LEFT = (1, 1, -1, -1), (1, -1, 1, -1)
 
 Floats = npt.NDArray[np.float64]
@@ -47,6 +53,7 @@ class Player:
     ) -> None:
         self.track, self.car = track, car
         self.north_offset, self.lat, self.lon = north_offset, lat, lon
+        self._seed = seed
         rng = np.random.default_rng((seed, 3))
         step = track.length / POINTS
         slope = np.gradient(track.slip, step)
@@ -122,8 +129,10 @@ class Player:
             fine[f"{wheel}shockDefl"] = deflection
             fine[f"{wheel}shockVel"] = np.gradient(deflection) * _SUB_HZ
         out: dict[str, Floats] = {}
-        for name, values in fine.items():
-            six = values[1:-1].reshape(-1, SUB_SAMPLES)
+        shaking = self._shaking(ride, len(speed))
+        for number, (name, values) in enumerate(fine.items()):
+            size = _SHAKES.get(name[2:] if "shock" in name else name, 0.0)
+            six = (values + size * shaking[number])[1:-1].reshape(-1, SUB_SAMPLES)
             out[f"{name}_ST"], out[name] = six, six[:, -1]
         self._wheels(out)
         angle = (yaw[SUB_SAMPLES::SUB_SAMPLES] + np.pi) % (2 * np.pi) - np.pi
@@ -131,6 +140,11 @@ class Player:
         out["YawNorth"] = (self.north_offset - angle + np.pi) % (2 * np.pi) - np.pi
         out["Pitch"], out["Roll"] = pitch[SUB_SAMPLES::SUB_SAMPLES], roll[SUB_SAMPLES::SUB_SAMPLES]
         return out | self._where(within[SUB_SAMPLES::SUB_SAMPLES])
+
+    def _shaking(self, ride: Ride, count: int) -> Floats:
+        """Return what engine and road shake, (channels, count): it depends on when, not on what was asked for before."""
+        rng = np.random.Generator(np.random.Philox(key=[self._seed, round(float(ride.moments[0]) * 60)]))
+        return rng.standard_normal((18, count)) * np.minimum(ride.motion.speed[0] / 8, 1)
 
     def _wheels(self, out: dict[str, Floats]) -> None:
         share = np.clip(out["SteeringWheelTorque"] / 20.0, -1, 1)

@@ -88,7 +88,7 @@ class Program:
             self._torn, self.due, self._torn_s = True, now + self._torn_s, 0.0
             return
         publisher.step()
-        self.due += self._period
+        self.due = max(self.due + self._period, now + self._period / 2)  # what is late is made up for, but not at once
         publisher.prepare()
 
     def order(self, line: str, now: float) -> Answer:

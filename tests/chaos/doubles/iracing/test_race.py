@@ -6,7 +6,7 @@ import pytest
 
 from chaos.doubles.iracing import CARS, Race, live_layout
 
-MINUTES = 4
+MINUTES = 3
 TICKS = MINUTES * 3600
 
 
@@ -43,9 +43,9 @@ def driven(race: Race, rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
 
 def test_a_tick_is_the_same_however_it_is_asked_for(race: Race, rows: npt.NDArray[np.void]) -> None:
     other = make()
-    for tick in (12_345, 59, 0, 60, 7_199):
+    for tick in (10_345, 59, 0, 60, 7_199):
         assert other.row(tick) == race.row(tick)
-    assert rows["SessionTick"][12_345] == 12_345
+    assert rows["SessionTick"][10_345] == 10_345
     assert make(seed=8).row(600) != race.row(600)
     assert other.session_info(9_000) == race.session_info(9_000)
 
@@ -103,7 +103,7 @@ def test_signs_are_the_simulators(rows: npt.NDArray[np.void], driven: npt.NDArra
 def test_laps_are_as_long_as_the_truth_says(race: Race, rows: npt.NDArray[np.void]) -> None:
     for car in (0, race.player_index):
         laps = race.truth.laps(car, MINUTES * 60 - 1)
-        assert len(laps) > 8
+        assert len(laps) > 6
         for lap in laps:
             assert sum(lap.sectors) == pytest.approx(lap.time_s) and len(lap.sectors) == 5
             tick = int(np.ceil(lap.ends_s * 60))
