@@ -83,8 +83,8 @@ class Ingest:
     now: Callable[[], float] = trio.current_time
     limits: Limits = field(factory=Limits)
     pool: WorkPool = field(factory=WorkPool)
-    on_found: Callable[[str, bytes], None] = lambda driver, recording: None
-    """Called when something new is in the catalogue about a recording."""
+    on_laps: Callable[[str, Sequence[FoundLap]], None] = lambda driver, laps: None
+    """Called with laps of a driver that are in the catalogue now."""
     _open: dict[bytes, _Open] = field(factory=dict, init=False)
     _counts: Counter[str] = field(factory=Counter, init=False)
     _odd: Counter[str] = field(factory=Counter, init=False)
@@ -142,6 +142,11 @@ class Ingest:
             odd=counts["odd"], refused=counts["refused"], laps=counts["laps"], waiting=self.pool.waiting,
             odd_by_name=dict(self._odd),
         )  # fmt: skip
+
+    def driving(self, recording: bytes) -> FoundLap | None:
+        """Return the lap of a recording that is being driven; None: nothing comes of it now."""
+        one = self._open.get(recording)
+        return one.reading.finder.open_lap() if one is not None and one.reading is not None else None
 
     # --- one recording ---------------------------------------------------------------------------------------------
 
@@ -226,11 +231,13 @@ class Ingest:
     async def _save(self, one: _Open, reading: Reading) -> None:
         taken = snapshot(reading)
         await self.store.transact_batched(save, taken)
-        self._counts["laps"] += sum(isinstance(found, FoundLap) for found in taken.found)
+        laps = [found for found in taken.found if isinstance(found, FoundLap)]
+        self._counts["laps"] += len(laps)
         del reading.found[: len(taken.found)]
         reading.is_told_anew = False
         one.saved = reading.fed
-        self.on_found(reading.recording.driver, reading.recording.id)
+        if laps:
+            self.on_laps(reading.recording.driver, laps)
 
     async def _put_aside(self, reading: Reading, read: Read) -> None:
         driver, recording = reading.recording.driver, reading.recording.id

@@ -81,6 +81,12 @@ class Finder:
         """Return the stint that goes on."""
         return self._stint
 
+    def open_lap(self) -> FoundLap | None:
+        """Return the lap that is being driven, as far as it is: without a time, and "not finished"."""
+        if self._lap is None or self._lap.last_tick < 0:
+            return None
+        return self._lap.end(None, len(self.facts.sectors), is_whole=False)
+
     def pack(self) -> dict[str, Any]:
         """Return where it is, as CBOR holds it; `resume` goes on from there."""
         return {
