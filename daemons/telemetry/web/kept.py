@@ -138,9 +138,9 @@ class Kept:
         driver = query.text("driver", "")
         asked = Asked((driver,) if driver else (), query.channels(), query.number("hz", 60, 1, 60))
         stream = ReplayStream(
-            self.look, asked, self.utc_now, self.listeners, session=session.id,
+            self.look, asked, self.utc_now, self.listeners, session=session,
             from_us=round(query.number("from", session.started_us / 1000, 0, 1e15) * 1000),
-            speed=query.number("speed", 1.0, *SPEEDS), track=session.track,
+            speed=query.number("speed", 1.0, *SPEEDS),
         )  # fmt: skip
         return self.access.holding_all(request, session.drivers, stream)
 

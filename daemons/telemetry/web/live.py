@@ -1,8 +1,8 @@
 """The stream of drivers as they drive, and of what was kept as it is replayed (server-sent events, WHATWG HTML §9.2).
 
 Events: `states` {now, drivers}: how it stands with each, when that has changed, every 0.5 s at most and every 5 s at least ·
-`entries` {driver, cars}: who is in the session · `track`: the shape of a driver's track · `chunk`: some ticks of a driver,
-as they come · `end` {words}: a replay is through, or cannot go on.
+`entries` {driver, cars}: who is in the session (driver "" in a replay) · `track`: the shape of a driver's track · `chunk`:
+some ticks of a driver, as they come · `end` {words}: a replay is through, or cannot go on.
 
 A chunk: {driver, recording, rate, first, last, at, now, lost, skipped, parts, field}. `at`: when its last tick was taken,
 `now`: when it was sent, both on the server's clock. Nothing is queued here: while a listener's connection takes no more,
@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 from starlette.types import Send
 
 from daemons.store.errors import StorageError
-from daemons.telemetry.look import Chunk, Chunks, NotKept, TelemetryLook
+from daemons.telemetry.look import Chunk, Chunks, NotKept, Session, TelemetryLook
 from daemons.telemetry.web.channels import CARS, CHANNELS, parts_of
 from daemons.telemetry.web.field import field_of
 from daemons.telemetry.web.views import entries_json, ms, shape_json, state_json
@@ -206,16 +206,14 @@ class ReplayStream(_Stream):
         utc_now: Callable[[], float],
         listeners: Listeners,
         *,
-        session: str,
+        session: Session,
         from_us: int,
         speed: float,
-        track: str,
     ) -> None:
         super().__init__(look, asked, utc_now, listeners)
         self._session = session
         self._from_us = from_us
         self._speed = speed
-        self._track = track
 
     async def _run(self, send: Send) -> None:
         async with trio.open_nursery() as nursery:
@@ -223,18 +221,22 @@ class ReplayStream(_Stream):
             nursery.start_soon(self._alive, send)
 
     async def _replay(self, send: Send, scope: trio.CancelScope) -> None:
-        shape = self._look.track(self._track)
+        session = self._session
+        shape = self._look.track(session.track)
         if shape is not None:
-            await self._tell(send, "track", shape_json(self._track, shape))
+            await self._tell(send, "track", shape_json(session.track, shape))
+        await self._tell(send, "entries", {"driver": "", "cars": entries_json(session.cars)})
         asked, words = self._asked, "the end of the session"
         driver = asked.drivers[0] if asked.drivers else ""
         chunks = self._look.replay(
-            self._session, driver, asked.sources(), asked.hz, from_us=self._from_us, speed=self._speed
+            session.id, driver, asked.sources(), asked.hz, from_us=self._from_us, speed=self._speed
         )
         async with aclosing(chunks):
             try:
                 while (chunk := await self._next(chunks)) is not None:
-                    told = chunk_json(chunk, asked, self._utc_now(), None, None)
+                    told = chunk_json(
+                        chunk, asked, self._utc_now(), session.car_index, session.lap_estimate_s
+                    )
                     await self._tell(send, "chunk", told)
             except NotKept as exc:
                 words = str(exc)

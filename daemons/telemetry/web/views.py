@@ -134,6 +134,8 @@ def session_json(session: Session) -> dict[str, Any]:
         "laps": session.laps,
         "best_s": session.best_s,
         "sector_starts": list(session.sector_starts),
+        "car_index": session.car_index,
+        "lap_estimate_s": session.lap_estimate_s,
         "stints": [_stint(stint) for stint in session.stints],
         "gaps": [_gap(gap) for gap in session.gaps],
     }

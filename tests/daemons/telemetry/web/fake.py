@@ -141,7 +141,8 @@ def laps_of(session: str, started_us: int) -> list[Lap]:
 def a_session(id_: str, started_us: int, drivers: tuple[str, ...] = ("anna", "ben")) -> Session:
     return Session(
         id=id_, drivers=drivers, kind="Race", track="Sebring", car="Cadillac V-Series.R", started_us=started_us,
-        ended_us=started_us + 200_000_000, recordings=(b"r" * 16,), laps=6, best_s=30.0, sector_starts=(0.0, 0.33, 0.66),
+        ended_us=started_us + 200_000_000, recordings=(b"r" * 16,), laps=6, best_s=30.0,
+        sector_starts=(0.0, 0.33, 0.66), cars=CARS, car_index=OWN, lap_estimate_s=LAP_S,
         stints=tuple(
             Stint(id=f"{id_}-{name}", driver=name, name=name.title(), started_us=started_us + n * 90_000_000,
                   ended_us=started_us + (n + 1) * 90_000_000, laps=3)
