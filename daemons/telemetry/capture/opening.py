@@ -5,7 +5,6 @@ simulator loads it opens an event at each try and forgets it. Its `is_connected`
 used: see `memory.py`.
 """
 
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -119,8 +118,8 @@ def _open(file: Path | None) -> Opened | str:
 
     def close() -> None:
         simulator.shutdown()
-        if event is not None:
-            _close_handle(event)
+        if event is not None:  # pyirsdk forgets it
+            irsdk.ctypes.windll.kernel32.CloseHandle(event)
 
     if memory is None:
         close()
@@ -138,10 +137,3 @@ def _hushed(irsdk: Any) -> list[str]:
     irsdk.print = lambda *words, **_: _SAID.lines.append(" ".join(map(str, words)))
     lines: list[str] = _SAID.lines
     return lines
-
-
-def _close_handle(handle: int) -> None:
-    if sys.platform == "win32":
-        import ctypes
-
-        ctypes.windll.kernel32.CloseHandle(handle)

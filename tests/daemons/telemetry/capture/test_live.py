@@ -1,6 +1,6 @@
 """A simulator that comes, drives, changes cars, stands still and goes."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import trio.lowlevel
 from attrs import define, field
 
 from chaos.doubles.iracing.memory import SimMemory
+from chaos.doubles.iracing.shim import SimStatus, live_path
 from daemons.telemetry.capture import live
 from daemons.telemetry.capture.live import LiveSource
 from daemons.telemetry.capture.opening import Opened
@@ -179,32 +180,38 @@ async def publish_until(sim: SimMemory, done: Callable[[], bool]) -> None:
 
 
 async def test_on_windows_the_event_is_awaited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one call of Trio's that is there on Windows only, played by a channel that the simulator's event fills."""
-    told = Told()
-    handles: list[int] = []
-    set_event, event = trio.open_memory_channel[None](10)
+    """All of the live path: pyirsdk's, with its stand-ins, and of Trio's one call that is there on Windows only a stand-in
+    that asks the same kernel32 in a thread, as Trio's does."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    told, handles = Told(), list[int]()
+    with (
+        started(tmp_path / "memory") as sim,
+        SimStatus() as status,
+        live_path(sim.path, status.url) as kernel,
+    ):
 
-    async def wait_for_single_object(handle: int) -> None:
-        handles.append(handle)
-        await event.receive()
+        def pace(opened: Opened) -> EventPace:
+            handle = opened.event
+            assert handle is not None
 
-    def pace(opened: Opened) -> EventPace:
-        wait: Callable[[], Awaitable[None]] = lambda: wait_for_single_object(42)  # noqa: E731
-        return EventPace(wait)
+            async def wait_for_single_object() -> None:
+                handles.append(handle)
+                await trio.to_thread.run_sync(kernel.WaitForSingleObject, handle, 50, abandon_on_cancel=True)
 
-    with started(tmp_path / "memory") as sim:
-        source = LiveSource("anna", sim.path, pace=pace)
+            return EventPace(wait_for_single_object)
+
+        source = LiveSource("anna", pace=pace)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(source.run, told)
+            await publish_until(sim, lambda: len(told.rows) >= 20)
+            sim.exit()
+            status.running = False
             with trio.fail_after(20):
-                while not handles:
-                    await trio.sleep(0.001)
-            for tick in range(1, 51):
-                sim.publish(row(tick))
-                set_event.send_nowait(None)
-                with trio.fail_after(20):
-                    while not told.ticks or told.ticks[0][-1] != tick:
-                        await trio.lowlevel.checkpoint()
+                while not told.ends:
+                    await trio.sleep(0.005)
             nursery.cancel_scope.cancel()
-    assert told.ticks == [list(range(1, 51))]
-    assert set(handles) == {42}
+    assert told.ends == ["the simulator ended"]
+    assert told.recordings[0].source == "the simulator"
+    assert len(handles) >= 10
+    assert len(set(handles)) == 1
+    assert source.statistics().torn == 0

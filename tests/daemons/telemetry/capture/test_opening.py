@@ -1,20 +1,21 @@
 """pyirsdk's startup, the real one: what it does to who calls it, and what is made of it."""
 
-import mmap
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import irsdk
 import pytest
 import trio
+from attrs import define
 
+from chaos.doubles.iracing.shim import SimStatus, live_path
+from daemons.telemetry.capture.memory import Changed, Memory
 from daemons.telemetry.capture.opening import Opened, Opener
-from tests.daemons.telemetry.capture.sim import row, started
+from tests.daemons.telemetry.capture.sim import INFO, layout, row, started
 
 
 @pytest.fixture
@@ -125,44 +126,76 @@ async def test_it_prints_nothing_and_needs_no_standard_output(
     assert capfd.readouterr().out == ""
 
 
-def _answer(listener: socket.socket) -> None:
-    peer = listener.accept()[0]
-    peer.recv(4096)
-    peer.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\nrunning:1")
-    peer.close()
-
-
-async def test_the_path_that_windows_takes(
-    status_page: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Three stand-ins (status page, kernel32, mapping by name), the rest is pyirsdk's own code for the real thing."""
-    sim = started(tmp_path / "memory")
-    signalled = [0]
-    kernel = SimpleNamespace(
-        OpenEventW=lambda access, inherit, name: 42 if name == irsdk.DATAVALIDEVENTNAME else 0,
-        WaitForSingleObject=lambda handle, ms: signalled[0],
-    )
-
-    def by_name(fileno: int, size: int, name: str, access: int) -> mmap.mmap:
-        assert name == irsdk.MEMMAPFILE
-        with sim.path.open("rb") as file:
-            return mmap.mmap(file.fileno(), size, access=access)
-
-    shim = SimpleNamespace(mmap=by_name, ACCESS_READ=mmap.ACCESS_READ)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.to_thread.run_sync, _answer, status_page)
+async def test_the_path_that_windows_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyirsdk's own code for the real thing, with three stand-ins below it (chaos/doubles/iracing/shim.py)."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with SimStatus() as status:
+        monkeypatch.setattr(irsdk, "SIM_STATUS_URL", status.url)
         told = await Opener().open()
         assert isinstance(told, str)
-        assert "Windows only" in told  # the simulator seems to run, but here is no Windows
-        monkeypatch.setattr(irsdk, "ctypes", SimpleNamespace(windll=SimpleNamespace(kernel32=kernel)))
-        monkeypatch.setattr(irsdk, "mmap", shim)
-        nursery.start_soon(trio.to_thread.run_sync, _answer, status_page)
+        assert "Windows only" in told  # the simulator runs, but here is no Windows
+    with (
+        started(tmp_path / "memory") as sim,
+        SimStatus() as status,
+        live_path(sim.path, status.url) as kernel,
+    ):
+        waits, closed = Calls(kernel.WaitForSingleObject), Calls(kernel.CloseHandle)
+        monkeypatch.setattr(kernel, "WaitForSingleObject", waits)
+        monkeypatch.setattr(kernel, "CloseHandle", closed)
         found = await opened(Opener())
-        assert found.event == 42
-        with sim:
-            sim.publish(row(100))
-            assert [new.data for new in found.memory.new_rows()] == [row(100)]
+        for tick in range(1, 4):
+            sim.publish(row(tick))
+            assert [new.data for new in found.memory.new_rows()] == [row(tick)]
+        assert waits.times == 1  # at the opening: its frozen reads would block for 32 ms each
         found.close()
-        signalled[0] = 258  # the event is there and nothing sets it: the simulator still loads
-        nursery.start_soon(trio.to_thread.run_sync, _answer, status_page)
-        assert isinstance(await Opener().open(), str)
+        assert closed.times == 1
+        told = await Opener().open()
+        assert isinstance(told, Opened)
+        told.close()
+        assert (
+            await Opener().open() == "iRacing does not run"
+        )  # its event is there and nothing sets it: it loads
+        status.running = False
+        assert await Opener().open() == "iRacing does not run"
+
+
+@define
+class Calls:
+    """A function that counts how often it is called."""
+
+    call: Callable[..., int]
+    times: int = 0
+
+    def __call__(self, *args: Any) -> int:
+        self.times += 1
+        return self.call(*args)
+
+
+def test_what_pyirsdk_itself_would_say(tmp_path: Path) -> None:
+    """Why rows, layout and connection are read by ourselves."""
+    theirs = irsdk.IRSDK()
+    with started(tmp_path / "memory") as sim:
+        assert theirs.startup(test_file=str(sim.path))
+        ours = Memory(theirs._shared_mem)
+        for tick in (1, 2, 3):
+            sim.publish(row(tick))
+        assert theirs["SessionTick"] == 2  # the second newest
+        assert int.from_bytes(ours.new_rows()[-1].data[8:12], "little") == 3
+        sim.tear(row(4), 12)  # tick 4 for twelve bytes, tick 3 behind them
+        theirs.freeze_var_buffer_latest()
+        assert (theirs["SessionTick"], theirs["Speed"]) == (
+            4,
+            3.0,
+        )  # half of one, half of the other, no error
+        theirs.unfreeze_var_buffer_latest()
+        assert ours.new_rows() == []
+        sim.change(layout("Throttle"), INFO)
+        for tick in (5, 6):
+            sim.publish(row(tick))
+        assert theirs["Speed"] == 5.0  # there is no Speed any longer: these are the throttle's bytes
+        with pytest.raises(Changed):
+            ours.new_rows()
+        sim.exit()
+        assert theirs.is_connected
+        assert not ours.connected
+    theirs.shutdown()
