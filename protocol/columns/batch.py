@@ -1,6 +1,5 @@
 """What comes out of a batch: ticks, columns, and rows where everything is in it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ class Part:
     words: Lanes
     doubles: Lanes
     exact: NDArray[np.bool_]
+    has_exact: bool
 
     def column(self, name: str) -> NDArray[Any]:
         """Return the values of a channel: (rows,), or (rows, count) for an array."""
@@ -49,9 +49,11 @@ class Part:
         place = kind.place[name]
         lane = place if is_float else plan.floats.count + place
         exact = self.exact[lane : lane + count]
-        before = int(np.count_nonzero(self.exact[:lane]))
-        exact_floats = int(np.count_nonzero(self.exact[: plan.floats.count]))
-        if not exact.any():
+        before = exact_floats = 0
+        if self.has_exact:
+            before = int(np.count_nonzero(self.exact[:lane]))
+            exact_floats = int(np.count_nonzero(self.exact[: plan.floats.count]))
+        if not (self.has_exact and exact.any()):
             start = plan.words.count + exact_floats + lane - before
             whole = self.words.values(start, count, rows).view(np.int32)
             return (whole * steps[place : place + count]).astype(dtype)
@@ -81,27 +83,24 @@ class Batch:
     groups: tuple[Group, ...]
     changed: int
     constant: int
+    parts: tuple[Part, ...] = field(repr=False)
+    """What its groups hold, lane by lane: for who looks at all values at once."""
     _layout: Layout = field(repr=False)
-    _parts: tuple[Part, ...] = field(repr=False)
-    _where: Mapping[str, Part] = field(repr=False)
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """What its groups hold, lane by lane: for who looks at all values at once."""
-        return self._parts
 
     def column(self, name: str) -> tuple[Ticks, NDArray[Any]]:
         """Return the ticks at which `name` was sampled and its values: (k,), or (k, count) for an array. Raises
         KeyError for a channel that is not in the batch."""
-        part = self._where[name]
-        return part.ticks, part.column(name)
+        for part in self.parts:
+            if name in part.plan.by_name:
+                return part.ticks, part.column(name)
+        raise KeyError(name)
 
     def rows(self) -> Rows:
         """Return the rows as the simulator wrote them, (n, row_bytes). Raises ColumnsError unless the batch is one
         lossless group of everything at every tick."""
         if self.groups != (Group(),):
             raise ColumnsError("only a batch of one lossless group of everything gives rows back")
-        part, plan = self._parts[0], self._parts[0].plan
+        part, plan = self.parts[0], self.parts[0].plan
         rows = np.empty((len(self.ticks), self._layout.row_bytes), np.uint8)
         for kind, lanes in ((plan.words, part.words), (plan.doubles, part.doubles)):
             for run in kind.runs:

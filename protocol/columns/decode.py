@@ -1,5 +1,7 @@
 """A batch to columns and rows; what a stranger may have sent is bounded before anything is made of it."""
 
+from itertools import chain
+
 import numpy as np
 
 from protocol.columns.batch import Batch, Part
@@ -43,20 +45,23 @@ def decode(layout: Layout, data: bytes, *, rows_max: int, bytes_max: int) -> Bat
     if count > GROUPS_MAX:
         raise ColumnsError(f"{count} groups; {GROUPS_MAX} can be")
     parts: list[Part] = []
-    where: dict[str, Part] = {}
     changed = every = taken = 0
     for _ in range(count):
-        part, size, mask = _part(body, layout, ticks, bytes_max, taken)
+        part, size = _part(body, layout, ticks, bytes_max, taken)
         bytes_max -= size
-        taken |= mask
+        taken |= part.plan.mask
         parts.append(part)
-        where.update(dict.fromkeys(part.plan.by_name, part))
         rows = len(part.ticks)
         changed += rows * (len(part.words.moving) + len(part.doubles.moving))
         every += rows * (len(part.words.first) + len(part.doubles.first))
     body.end()
     groups = tuple(part.group for part in parts)
-    return Batch(ticks, tuple(where), groups, changed, every - changed, layout, tuple(parts), where)
+    names = (
+        parts[0].plan.names
+        if len(parts) == 1
+        else tuple(chain.from_iterable(part.plan.names for part in parts))
+    )
+    return Batch(ticks, names, groups, changed, every - changed, tuple(parts), layout)
 
 
 def _head(reader: Reader) -> Head:
@@ -103,8 +108,8 @@ def _ticks(body: Reader, head: Head) -> Ticks:
     return ticks
 
 
-def _part(body: Reader, layout: Layout, ticks: Ticks, bytes_max: int, taken: int) -> tuple[Part, int, int]:
-    """Return a group, the bytes of its values, and its channels as bits; `taken`: those of the groups before."""
+def _part(body: Reader, layout: Layout, ticks: Ticks, bytes_max: int, taken: int) -> tuple[Part, int]:
+    """Return a group and the bytes of its values; `taken`: the channels of the groups before, as bits."""
     flags = body.byte()
     if flags >> 4 or flags & 3 not in tuple(Precision):
         raise ColumnsError(f"a group with flags {flags}")
@@ -133,5 +138,5 @@ def _part(body: Reader, layout: Layout, ticks: Ticks, bytes_max: int, taken: int
     else:
         words = read_section(body, 0, 0, _WORD)
         doubles = read_section(body, 0, 0, _DOUBLE)
-    names = () if flags & ALL else tuple(plan.by_name)
-    return Part(Group(names, every, precision), plan, sampled, words, doubles, exact), size, mask
+    group = Group(() if flags & ALL else plan.names, every, precision)
+    return Part(group, plan, sampled, words, doubles, exact, bool(flags & HAS_EXACT)), size

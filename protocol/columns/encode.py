@@ -25,6 +25,11 @@ STEPS_LIMIT = 1 << 30
 """A value of so many steps, or one that is not finite, is kept exactly, with its lane."""
 
 ALL, HAS_EXACT = 4, 8
+
+_CHOICES_MAX = 256
+_choices: dict[tuple[bytes, tuple[str, ...]], bytes] = {}
+"""The bits of the groups that were last asked for: the same few, batch after batch."""
+
 PLAIN, ZSTD = 0, 1
 
 
@@ -40,14 +45,14 @@ def encode(layout: Layout, rows: Rows, ticks: Ticks, groups: Sequence[Group], *,
     )
     parts = [] if last - first == len(rows) - 1 else [pack_section(ticks.view(np.uint64)[:, None])]
     parts.append(varint(len(groups)))
-    taken: set[str] = set()
+    taken = 0
     for group in groups:
         chosen = _chosen(layout, group)
         plan = plan_of(layout, chosen, group.precision)
-        twice = taken & plan.by_name.keys()
-        if twice:
-            raise ColumnsError(f"in two groups: {', '.join(sorted(twice))}")
-        taken |= plan.by_name.keys()
+        if taken & plan.mask:
+            twice = [each.name for bit, each in enumerate(layout.variables) if taken & plan.mask & 1 << bit]
+            raise ColumnsError(f"in two groups: {', '.join(twice)}")
+        taken |= plan.mask
         parts += _group(plan, chosen, rows if group.every == 1 else rows[ticks % group.every == 0], group)
     body = b"".join(parts)
     packed = ZstdCompressor(level).compress(body, ZstdCompressor.FLUSH_FRAME)
@@ -113,6 +118,16 @@ def _chosen(layout: Layout, group: Group) -> bytes:
         raise ColumnsError(f"a group of every {group.every} ticks")
     if not group.names:
         return b""
+    key = (layout.digest, group.names)
+    chosen = _choices.get(key)
+    if chosen is None:
+        if len(_choices) >= _CHOICES_MAX:
+            _choices.clear()
+        chosen = _choices[key] = _bits_of(layout, group)
+    return chosen
+
+
+def _bits_of(layout: Layout, group: Group) -> bytes:
     names = set(group.names)
     bits = np.array([variable.name in names for variable in layout.variables], np.bool_)
     if int(np.count_nonzero(bits)) != len(names):

@@ -59,6 +59,9 @@ class Plan:
     fine_steps: NDArray[np.float64] = field(repr=False)
     bare: NDArray[np.intp] = field(repr=False)
     by_name: dict[str, Variable] = field(repr=False)
+    names: tuple[str, ...] = field(repr=False)
+    mask: int = field(repr=False)
+    """Its channels as bits, the layout's first the lowest."""
 
 
 def plan_of(layout: Layout, chosen: bytes, precision: Precision) -> Plan:
@@ -99,9 +102,11 @@ def _plan(layout: Layout, chosen: bytes, precision: Precision) -> Plan:
         for variable in variables:
             free[variable.offset : variable.offset + variable.size] = False
         bare = np.flatnonzero(free)
+    by_name = {variable.name: variable for variable in variables}
     return Plan(
-        variables, _kind(words, bare), _kind(doubles), _kind(floats), _kind(fines),
-        np.array(float_steps), np.array(fine_steps), bare, {variable.name: variable for variable in variables},
+        variables, _kind(words, bare), _kind(doubles), _kind(floats), _kind(fines), np.array(float_steps),
+        np.array(fine_steps), bare, by_name, tuple(by_name),
+        int.from_bytes(chosen, "little") if chosen else (1 << len(layout.variables)) - 1,
     )  # fmt: skip
 
 

@@ -40,7 +40,11 @@ class Lanes:
     moving: Words
 
     def values(self, start: int, count: int, rows: int) -> Words:
-        """Return lanes from `start` as (rows, count), C-contiguous."""
+        """Return lanes from `start` as (rows, count), C-contiguous, of their own."""
+        if count == 1:
+            at = self.place[start]
+            one = np.full(rows, self.first[start]) if at < 0 else self.moving[at].copy()
+            return one[:, None]
         found = np.empty((rows, count), self.first.dtype)
         found[:] = self.first[start : start + count]
         place = self.place[start : start + count]
