@@ -95,7 +95,7 @@ class Cloud(HubDaemon):
             self.figures.readings,
             [
                 *ActiveOffice(self.members).actions(),
-                *HubOffice(self.members, self.cache, self.members.set_draining).actions(),
+                *HubOffice(self.members, self.cache).actions(),
             ],
         )
 

@@ -74,7 +74,7 @@ class Nas(HubDaemon):
             self.figures.status,
             self.figures.readings,
             [
-                *NasOffice(self.houses, self.houses.set_draining).actions(),
+                *NasOffice(self.houses).actions(),
                 *HouseOffice(self.houses.looks, by_site=True).actions(),
             ],
         )

@@ -14,11 +14,9 @@ from attrs import frozen
 from daemons.heating.look import HouseLook, lifetime_of
 from daemons.heating.moments import read_moment
 from daemons.heating.settingscodec import to_json
-from daemons.link.outbox import OutboxFull
 from daemons.ops.admin.actions import Action, ActionRefused, Param
 from daemons.ops.authority.identity import Identity, Role
-from daemons.pair.desk import TooManyCommands
-from protocol.errors import RequestError
+from daemons.pair.hubactions import refused_in_words
 from protocol.heating import HeatAction
 from protocol.messages import action_from_map
 
@@ -112,19 +110,13 @@ class HouseOffice:
         lifetime_s = params["lifetime_s"]
         if lifetime_s is not None and not 1 <= lifetime_s <= LIFETIME_S_MAX:
             raise ActionRefused(f"lifetime_s is 1 to {LIFETIME_S_MAX:g}", 400)
-        try:
+        with refused_in_words():
             command = await look.command(
                 action,
                 identity,
                 lifetime_s=lifetime_of(action, look.switch_s) if lifetime_s is None else lifetime_s,
                 against=params["against"],
             )
-        except TooManyCommands as exc:
-            raise ActionRefused(exc.words, 429, retry_after_s=exc.retry_after_s) from exc
-        except RequestError as exc:
-            raise ActionRefused(exc.words) from exc
-        except OutboxFull as exc:
-            raise ActionRefused(str(exc), 503) from exc
         return await _decided(look, command, params["wait_s"])
 
     async def _settings(self, params: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
@@ -137,14 +129,8 @@ class HouseOffice:
         return await self._look(params).commands()
 
     async def _withdraw(self, params: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
-        try:
+        with refused_in_words(params["id"]):
             return await self._look(params).withdraw(params["id"], identity)
-        except KeyError:
-            raise ActionRefused(f"there is no command {params['id'][:64]!r}", 404) from None
-        except RequestError as exc:
-            raise ActionRefused(exc.words) from exc
-        except OutboxFull as exc:
-            raise ActionRefused(str(exc), 503) from exc
 
 
 def _read(name: str, params: Mapping[str, Any], look: HouseLook) -> HeatAction:

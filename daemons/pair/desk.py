@@ -310,6 +310,15 @@ class CommandDesk:
         """Return one as it stands; None when there is none of this id."""
         return next(iter(await self._select("id = ?", id_)), None)
 
+    async def undecided(self, id_: str) -> dict[str, Any]:
+        """Return one that may still be withdrawn. Raises KeyError for an unknown id, RequestError when it is decided."""
+        found = await self.find(id_)
+        if found is None:
+            raise KeyError(id_)
+        if found["decided_at"] is not None:
+            raise RequestError(ErrorCode.BAD_REQUEST, f"it is {found['status']} already")
+        return found
+
     async def _select(self, condition: str, *bindings: str, order: str = "DESC") -> list[dict[str, Any]]:
         now = self.environment.utc_now()
         waiting = list(self._sent)

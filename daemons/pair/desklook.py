@@ -38,11 +38,7 @@ class DeskLook:
 
     async def withdraw(self, id_: str, identity: Identity) -> dict[str, Any]:
         """Ask that a command be not run any more. Raises KeyError, RequestError when it is decided, OutboxFull."""
-        known = await self.desk.find(id_)
-        if known is None:
-            raise KeyError(id_)
-        if known["decided_at"] is not None:
-            raise RequestError(ErrorCode.BAD_REQUEST, f"it is {known['status']} already")
+        await self.desk.undecided(id_)
         await self.trail.note(
             identity.who, "command.withdraw", self.desk.site, after={"id": id_}, outcome="begun"
         )

@@ -1,22 +1,19 @@
 """What an operator can have a hub do: with its own copies, its links, and by commands with its sites."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import trio
 from attrs import asdict, frozen
 
-from daemons.link.deadactions import dead_letter_actions
-from daemons.link.durable import DurableChannels
-from daemons.link.ledger import ledger_action
-from daemons.link.listen import SiteListener
-from daemons.link.outbox import OutboxFull
 from daemons.ops.admin.actions import Action, ActionRefused, Done, Param
 from daemons.ops.authority.identity import Identity
-from daemons.pair.desk import CommandDesk, TooManyCommands
+from daemons.pair.desk import CommandDesk
+from daemons.pair.hubactions import DeskOffice, refused_in_words
 from daemons.pair.hubstatus import peer_status
 from daemons.race.cache import SqliteCache
 from daemons.race.hub import HubSite
+from daemons.race.members import Member, Members
 from daemons.race.record import count_events
 from daemons.race.watchrows import Row
 from protocol import messages
@@ -32,26 +29,12 @@ WAIT_S_MAX = 50.0
 LOOK_S = 0.1
 
 
-class Member(Protocol):
-    """What the office needs of one site."""
-
-    @property
-    def site(self) -> HubSite: ...
-
-    @property
-    def desk(self) -> CommandDesk: ...
-
-    @property
-    def listener(self) -> SiteListener: ...
-
-
 @frozen
 class HubOffice:
-    """The actions of a hub. `set_draining` makes it unready and refuses links, or takes that back."""
+    """The actions of a hub."""
 
-    members: Mapping[str, Member]
+    members: Members
     cache: SqliteCache
-    set_draining: Callable[[bool], Any]
 
     def actions(self) -> list[Action]:
         """Return them all."""
@@ -76,32 +59,22 @@ class HubOffice:
                 "site.allowlist.switch", self.switch, "Switch an entry of a site's own allowlist on or off.",
                 params=(site, Param("pattern"), Param("enabled", "flag"), wait), site="site",
             ),
-            Action("site.commands", self.commands, "List the commands to a site.", params=(site,), site="site", changes=False),
             Action(
                 "cache.count", self.count, "Count the hub's copies of a site that a purge would hit.",
                 params=(site, prefix), site="site", changes=False,
             ),
-            Action(
-                "site.withdraw", self.withdraw, "Have a site not run a command that it has not run yet.",
-                params=(site, Param("id", help="as site.commands says it")), site="site",
-            ),
             Action("cache.statistics", self.statistics, "Show how the cache of all sites does.", changes=False),
             Action("cache.purge", self.purge_cache, "Forget the hub's copies of a site.", params=(site, prefix), site="site"),
-            Action(
-                "drain", self.drain, "Be unready, and send the sites away until this is taken back.",
-                params=(Param("enabled", "flag", "false takes it back", required=False, default=True),),
-            ),
-            *dead_letter_actions(self._channels, by_site=True),
-            ledger_action(self._channels, by_site=True, effects=count_events),
+            *self._desks.actions(),
         ]  # fmt: skip
 
-    def _member(self, params: Mapping[str, Any]) -> Member:
-        if params["site"] not in self.members:
-            raise ActionRefused(f"there is no site {params['site'][:64]!r} here", 404)
-        return self.members[params["site"]]
+    @property
+    def _desks(self) -> DeskOffice:
+        return DeskOffice(self.members, count_events)
 
-    def _channels(self, site: str) -> DurableChannels | None:
-        return self.members[site].site.peer.durable if site in self.members else None
+    def _member(self, params: Mapping[str, Any]) -> Member:
+        member: Member = self._desks.seat(params)
+        return member
 
     # --- commands to a site --------------------------------------------------------------------------------------
 
@@ -126,16 +99,12 @@ class HubOffice:
 
     def _command(self, params: Mapping[str, Any], identity: Identity, action: messages.Action) -> Done:
         desk = self._member(params).desk
-        try:
+        with refused_in_words():
             id_ = desk.admit(action)
-        except TooManyCommands as exc:
-            raise ActionRefused(exc.words, 429, retry_after_s=exc.retry_after_s) from exc
 
         async def apply() -> dict[str, Any]:
-            try:
+            with refused_in_words():
                 await desk.issue(action, identity.who, id_=id_)
-            except OutboxFull as exc:
-                raise ActionRefused(str(exc), 503) from exc
             return await _result(desk, id_, params["wait_s"])
 
         return Done(after={**messages.action_to_map(action), "id": id_}, apply=apply, outcome="begun")
@@ -149,27 +118,6 @@ class HubOffice:
         except trio.TooSlowError:
             raise ActionRefused(f"{params['site']} did not answer in {ASK_S:g} s", 504) from None
         return answer.result.get("rules", [])
-
-    async def commands(self, params: Mapping[str, Any], identity: Identity) -> Any:
-        return await self._member(params).desk.listed()
-
-    async def withdraw(self, params: Mapping[str, Any], identity: Identity) -> Done:
-        desk, id_ = self._member(params).desk, params["id"]
-        found = next((row for row in await desk.listed() if row["id"] == id_), None)
-        if found is None:
-            raise ActionRefused(f"there is no command {id_[:64]!r} to {params['site']}", 404)
-        if found["decided_at"] is not None:
-            raise ActionRefused(f"it is {found['status']} already")
-        words = "the site is asked not to run it; that is so when it says that it failed"
-
-        async def apply() -> dict[str, Any]:
-            try:
-                await desk.revoke(id_)
-            except OutboxFull as exc:
-                raise ActionRefused(str(exc), 503) from exc
-            return {"words": words}
-
-        return Done(before=found["status"], after={"id": id_}, apply=apply)
 
     # --- the hub's own -------------------------------------------------------------------------------------------
 
@@ -187,10 +135,6 @@ class HubOffice:
         after = {"prefix": params["prefix"]}
         return Done(after, after=after, apply=lambda: member.site.purge(params["prefix"]))
 
-    async def drain(self, params: Mapping[str, Any], identity: Identity) -> Done:
-        enabled = params["enabled"]
-        return Done({"draining": enabled}, after=enabled, apply=lambda: self.set_draining(enabled))
-
 
 async def _result(desk: CommandDesk, id_: str, wait_s: float) -> dict[str, Any]:
     """Return a command as it stands, after waiting for the site's word on it."""
@@ -203,7 +147,7 @@ async def _result(desk: CommandDesk, id_: str, wait_s: float) -> dict[str, Any]:
 
 
 async def _find(desk: CommandDesk, id_: str) -> dict[str, Any]:
-    return next((row for row in await desk.listed() if row["id"] == id_), {"id": id_, "status": "UNKNOWN"})
+    return await desk.find(id_) or {"id": id_, "status": "UNKNOWN"}
 
 
 def _pause(site: HubSite, now: float) -> dict[str, object]:
