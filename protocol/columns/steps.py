@@ -11,7 +11,7 @@ from typing import Final
 from protocol.columns.values import Precision
 from protocol.irsdk import Type, Variable
 
-__all__ = ["COARSER", "step_of"]
+__all__ = ["BY_UNIT", "COARSER", "step_of"]
 
 COARSER: Final = 5
 """A COARSE step is this many FINE ones."""
@@ -29,7 +29,7 @@ _BY_NAME: Final = (
     (re.compile(r"Velocity[YZ](_ST)?"), 1e-2),
 )
 
-_BY_UNIT: Final = {
+BY_UNIT: Final = {
     "km/h": 0.1, "percent": 0.1, "lap": 1e-5, "%": 1e-3, "deg": 0.1,
     "m/s": 0.1 / 3.6, "m/s at 360 Hz": 0.1 / 3.6, "m/s^2": 0.05, "m": 0.1,
     "rad": 0.1 * _DEGREE, "rad/s": 0.1 * _DEGREE, "revs/min": 1.0, "RPM": 1.0,
@@ -43,5 +43,5 @@ def step_of(variable: Variable, precision: Precision) -> float | None:
     if precision == Precision.LOSSLESS or variable.type not in (Type.FLOAT, Type.DOUBLE):
         return None
     by_name = (step for pattern, step in _BY_NAME if pattern.fullmatch(variable.name))
-    step = next(by_name, _BY_UNIT.get(variable.unit))
+    step = next(by_name, BY_UNIT.get(variable.unit))
     return None if step is None else step * COARSER if precision == Precision.COARSE else step
