@@ -33,9 +33,9 @@ export function openTeamCar() {
   const tyreAge = make("p", "sub");
   const fact = (label, cell) => make("div", "", make("dt", "", label), cell);
   const node = make(
-    "article", "team-car", make("h3", "", title), who,
-    make("dl", "car-figures", fact("Fuel", litres), fact("A lap", perLap), fact("Laps left", left)), fuelAge,
-    make("dl", "car-figures wheels", ...WHEELS_SHOWN.map(([key, label]) => fact(label, wheels.get(key)))), tyreAge,
+    "article", "team-car", make("div", "team-who", make("h3", "", title), who),
+    make("div", "", make("dl", "car-figures", fact("Fuel", litres), fact("A lap", perLap), fact("Laps left", left)), fuelAge),
+    make("div", "", make("dl", "car-figures wheels", ...WHEELS_SHOWN.map(([key, label]) => fact(label, wheels.get(key)))), tyreAge),
   );
   return {
     node,
