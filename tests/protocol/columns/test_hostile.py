@@ -1,6 +1,8 @@
 """What is no batch is refused in words, whatever it is; nothing else is raised, and little is taken for it."""
 
+import random
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from protocol.columns.decode import _body, _head
 from protocol.columns.encode import FORMAT, ZSTD
 from protocol.irsdk import Layout, Type
 from protocol.zstd import ZstdCompressor
-from tests.protocol.columns.rowsof import BATCHES, layout_of
+from tests.protocol.columns.rowsof import BATCHES, layout_of, recorded
 
 Case = tuple[Layout, NDArray[np.uint8], NDArray[np.int64]]
 LAYOUT = layout_of(
@@ -24,10 +26,10 @@ LAYOUT = layout_of(
 BYTES_MAX = 1 << 16
 
 
-def read_all(layout: Layout, data: bytes) -> bool:
+def read_all(layout: Layout, data: bytes, bytes_max: int = BYTES_MAX) -> bool:
     """Decode and look at everything. Returns whether it was a batch; lets through nothing but ColumnsError."""
     try:
-        batch = decode(layout, data, rows_max=64, bytes_max=BYTES_MAX)
+        batch = decode(layout, data, rows_max=64, bytes_max=bytes_max)
     except ColumnsError:
         return False
     assert 1 <= len(batch.ticks) <= 64 and (np.diff(batch.ticks) > 0).all()
@@ -36,7 +38,7 @@ def read_all(layout: Layout, data: bytes) -> bool:
         ticks, column = batch.column(name)
         assert len(ticks) == len(column)
         total += column.nbytes
-    assert total <= BYTES_MAX
+    assert total <= bytes_max
     if batch.groups == (Group(),):
         assert batch.rows().shape == (len(batch.ticks), layout.row_bytes)
     return True
@@ -87,6 +89,27 @@ def test_a_batch_that_ends_early_or_goes_on(case: Case, precision: Precision, da
     for bytes_ in (whole, _plain(whole)):
         assert not read_all(layout, bytes_[: data.draw(st.integers(0, len(bytes_) - 1))])
         assert not read_all(layout, bytes_ + b"\0")
+
+
+def test_batches_of_recordings_with_some_bytes_changed(samples: Path) -> None:
+    """Beneath the compression: flipped, cut, and put together of two."""
+    chance = random.Random(5)
+    for _, layout, rows, ticks in recorded(samples):
+        kept = [
+            encode(layout, rows[:20], ticks[:20], [Group(precision=precision)]) for precision in Precision
+        ]
+        plain = [_plain(data) for data in kept]
+        for _ in range(30):
+            body, other = bytearray(chance.choice(plain)), chance.choice(plain)
+            at = chance.randrange(len(body))
+            match chance.randrange(3):
+                case 0:
+                    body[at] ^= 1 << chance.randrange(8)
+                case 1:
+                    del body[at : at + chance.randrange(1, 9)]
+                case _:
+                    body[at:] = other[chance.randrange(len(other)) :]
+            read_all(layout, bytes(body), bytes_max=1 << 20)
 
 
 def _plain(data: bytes) -> bytes:
