@@ -1,51 +1,24 @@
 """What `pitlink doctor` looks at for a boiler and for a nas, beside what any site and any hub needs."""
 
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 import trio
 
-from daemons.heating.config import BoilerConfig, NasConfig
+from daemons.heating.config import BoilerConfig
 from daemons.heating.hardware.strict import strict_words
 from daemons.heating.hardware.wiring import Wiring
 from daemons.heating.housefile import read_house
-from daemons.link.doctor.way import Way
 from daemons.ops.doctor.finding import Finding, bad, good, warning
 from daemons.ops.errors import ConfigError
-from daemons.pair.doctor import Tell, examine_hub, examine_site
+from daemons.pair.doctor import Health, examine_hub, examine_site, nothing_more
 
 __all__ = ["examine_boiler", "examine_nas"]
 
 
-async def examine_boiler(
-    config: BoilerConfig, tell: Tell, *, user: str | None = None, thorough: bool = True
-) -> None:
-    """Examine the boiler's machine, as `examine_site`: its house file, its kernel, its sensors. No pin is touched."""
-
-    async def own(health: dict[str, Any] | None) -> list[Finding]:
-        return await trio.to_thread.run_sync(lambda: list(_house(config)))
-
-    alone = "no nas_url is set: the house is heated alone, or a nas dials it"
-    await examine_site(config, "boiler", tell, own, alone=alone, user=user, thorough=thorough)
-
-
-async def examine_nas(
-    config: NasConfig,
-    tell: Tell,
-    *,
-    url: str = "",
-    has_tokens: bool = False,
-    user: str | None = None,
-    thorough: bool = True,
-) -> None:
-    """Examine a hub of houses, as `examine_hub`."""
-
-    async def outside(way: Way) -> list[Finding]:
-        return []
-
-    await examine_hub(
-        config, "nas", tell, outside, url=url, has_tokens=has_tokens, user=user, thorough=thorough
-    )
+async def _own(config: BoilerConfig, health: Health) -> list[Finding]:
+    """Look at the house file, the kernel, the sensors. No pin is touched."""
+    return await trio.to_thread.run_sync(lambda: list(_house(config)))
 
 
 def _house(config: BoilerConfig) -> Iterator[Finding]:
@@ -72,3 +45,9 @@ def _bus(wiring: Wiring) -> Finding:
     remedy = "dtoverlay=w1-gpio in config.txt, wires, and the serial numbers in the house file"
     some = ", ".join(lost[:8]) + (f" and {len(lost) - 8} more" if len(lost) > 8 else "")
     return bad("sensors", f"not on the 1-wire bus ({wiring.w1_folder}): {some}", remedy)
+
+
+examine_boiler = partial(
+    examine_site, "boiler", _own, "no nas_url is set: the house is heated alone, or a nas dials it"
+)
+examine_nas = partial(examine_hub, "nas", nothing_more)

@@ -5,7 +5,7 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
@@ -30,7 +30,7 @@ from daemons.pair.config import HubConfig, SiteConfig
 from daemons.store.connect import DatabaseKey
 from daemons.store.errors import StorageError
 
-__all__ = ["Tell", "examine_hub", "examine_site"]
+__all__ = ["Health", "Tell", "examine_hub", "examine_site", "nothing_more"]
 
 Tell = Callable[[Finding], None]
 """Hears each finding as soon as it is known."""
@@ -38,24 +38,26 @@ Tell = Callable[[Finding], None]
 Health = dict[str, Any] | None
 """What the daemon says at /healthz; None: it does not run."""
 
+S = TypeVar("S", bound=SiteConfig)
+
 SOCKET_S = 5.0
 _LOOKED_AT = ("origin", "link", "gpio")
 
 
 async def examine_site(
-    config: SiteConfig,
     name: str,
-    tell: Tell,
-    own: Callable[[Health], Awaitable[Iterable[Finding]]],
-    *,
+    own: Callable[[S, Health], Awaitable[Iterable[Finding]]],
     alone: str,
+    config: S,
+    tell: Tell,
+    *,
     user: str | None = None,
     thorough: bool = True,
 ) -> None:
     """Examine a site, whether its daemon runs or not. `own`: what is special to it; `alone`: what to say of one that
-    dials no hub; `thorough`: also what takes half a minute."""
+    dials no hub; `thorough`: also what takes half a minute. A wing binds the first three."""
     _machine(config.state_dir, tell, user)
-    for finding in await own(await _daemon(config, name, tell, is_tls=False)):
+    for finding in await own(config, await _daemon(config, name, tell, is_tls=False)):
         tell(finding)
     if (config.state_dir / KEY_FILE).exists():
         tell(private_file("key file", config.state_dir / KEY_FILE))
@@ -86,11 +88,16 @@ async def examine_site(
         tell(await idle_time(way))
 
 
+async def nothing_more(way: Way) -> list[Finding]:
+    """Stand for what is special to a hub, of one that has nothing special."""
+    return []
+
+
 async def examine_hub(
-    config: HubConfig,
     name: str,
-    tell: Tell,
     outside: Callable[[Way], Awaitable[Iterable[Finding]]],
+    config: HubConfig,
+    tell: Tell,
     *,
     url: str = "",
     has_tokens: bool = False,
@@ -98,7 +105,7 @@ async def examine_hub(
     thorough: bool = True,
 ) -> None:
     """Examine a hub, whether its daemon runs or not. `url`: as the world reaches it; then from outside as well, and
-    `outside` is what is special to it there."""
+    `outside` is what is special to it there. A wing binds the first two."""
     _machine(config.state_dir, tell, user)
     tell(_authority(config.state_dir, config.storage.database_key, has_tokens=has_tokens))
     if config.tls_key is not None and config.tls_cert is not None:

@@ -1,15 +1,15 @@
 """What `pitlink doctor` looks at for pits and for cloud, beside what any site and any hub needs."""
 
 import time
-from typing import Any
+from functools import partial
 
 import trio
 
 from daemons.link.doctor.asking import Unreached, open_asker
 from daemons.link.doctor.way import Way
 from daemons.ops.doctor.finding import Finding, bad, good, skipped, warning
-from daemons.pair.doctor import Tell, examine_hub, examine_site
-from daemons.race.config import CloudConfig, PitsConfig
+from daemons.pair.doctor import Health, examine_hub, examine_site
+from daemons.race.config import PitsConfig
 from daemons.race.origin import LocalOrigin, OriginState
 from protocol.errors import RequestError
 
@@ -19,38 +19,11 @@ STREAM_S = 5.0
 """A stream's first event comes at once; a proxy that buffers holds it back."""
 
 
-async def examine_pits(
-    config: PitsConfig, tell: Tell, *, user: str | None = None, thorough: bool = True
-) -> None:
-    """Examine a site at the field, as `examine_site`."""
-
-    async def own(health: dict[str, Any] | None) -> list[Finding]:
-        return [await _origin(config, health)]
-
-    alone = "no cloud_url is set: the field is served alone"
-    await examine_site(config, "pits", tell, own, alone=alone, user=user, thorough=thorough)
+async def _own(config: PitsConfig, health: Health) -> list[Finding]:
+    return [await _origin(config, health)]
 
 
-async def examine_cloud(
-    config: CloudConfig,
-    tell: Tell,
-    *,
-    url: str = "",
-    has_tokens: bool = False,
-    user: str | None = None,
-    thorough: bool = True,
-) -> None:
-    """Examine a hub of pits, as `examine_hub`."""
-
-    async def outside(way: Way) -> list[Finding]:
-        return [await live_pages(way)]
-
-    await examine_hub(
-        config, "cloud", tell, outside, url=url, has_tokens=has_tokens, user=user, thorough=thorough
-    )
-
-
-async def _origin(config: PitsConfig, health: dict[str, Any] | None) -> Finding:
+async def _origin(config: PitsConfig, health: Health) -> Finding:
     """Look at FPVTrackside; through pits while that runs, for two at once is more than FPVTrackside likes."""
     if health is not None and isinstance(origin := health.get("origin"), dict):
         state, words = str(origin.get("state")), str(origin.get("words"))
@@ -87,3 +60,11 @@ async def live_pages(way: Way) -> Finding:
     return bad(
         "live pages", f"no event came within {STREAM_S:.0f} s: something on the way holds them back", remedy
     )
+
+
+async def _outside(way: Way) -> list[Finding]:
+    return [await live_pages(way)]
+
+
+examine_pits = partial(examine_site, "pits", _own, "no cloud_url is set: the field is served alone")
+examine_cloud = partial(examine_hub, "cloud", _outside)

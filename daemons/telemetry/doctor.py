@@ -4,45 +4,18 @@ import ctypes
 import importlib.util
 import sys
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
-from daemons.link.doctor.way import Way
 from daemons.ops.doctor.finding import Finding, bad, good, warning
-from daemons.pair.doctor import Tell, examine_hub, examine_site
-from daemons.telemetry.config import BackendConfig, RelayConfig
+from daemons.pair.doctor import Health, examine_hub, examine_site, nothing_more
+from daemons.telemetry.config import RelayConfig
 
 __all__ = ["examine_backend", "examine_relay"]
 
 
-async def examine_relay(
-    config: RelayConfig, tell: Tell, *, user: str | None = None, thorough: bool = True
-) -> None:
-    """Examine the driver's PC, as `examine_site`: what it reads the simulator with, and as whom."""
-
-    async def own(health: dict[str, Any] | None) -> list[Finding]:
-        return list(_source(config))
-
-    alone = "no backend_url is set: ticks are kept on this PC, and nobody else sees them"
-    await examine_site(config, "relay", tell, own, alone=alone, user=user, thorough=thorough)
-
-
-async def examine_backend(
-    config: BackendConfig,
-    tell: Tell,
-    *,
-    url: str = "",
-    has_tokens: bool = False,
-    user: str | None = None,
-    thorough: bool = True,
-) -> None:
-    """Examine the team's hub, as `examine_hub`."""
-
-    async def outside(way: Way) -> list[Finding]:
-        return []
-
-    await examine_hub(
-        config, "backend", tell, outside, url=url, has_tokens=has_tokens, user=user, thorough=thorough
-    )
+async def _own(config: RelayConfig, health: Health) -> list[Finding]:
+    """Look at what the driver's PC reads the simulator with, and as whom."""
+    return list(_source(config))
 
 
 def _source(config: RelayConfig) -> Iterator[Finding]:
@@ -78,3 +51,12 @@ def _session() -> Iterator[Finding]:
         yield bad("simulator", words, "run the relay as the driver, at log-on: docs/relay.md")
     else:
         yield good("simulator", "the relay runs in the driver's own session")
+
+
+examine_relay = partial(
+    examine_site,
+    "relay",
+    _own,
+    "no backend_url is set: ticks are kept on this PC, and nobody else sees them",
+)
+examine_backend = partial(examine_hub, "backend", nothing_more)
