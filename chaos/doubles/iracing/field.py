@@ -11,7 +11,8 @@ import numpy.typing as npt
 from attrs import define, field
 
 from .layouts import Car
-from .schedule import PITS, Motion, Route
+from .schedule import PITS, Route
+from .timetable import Motion
 from .track import Track, at
 
 __all__ = ["LATE_S", "Field", "Laps", "Standing"]

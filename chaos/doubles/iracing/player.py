@@ -14,8 +14,8 @@ from attrs import frozen
 
 from .channels import SUB_SAMPLES
 from .layouts import Car
-from .schedule import Motion
 from .stints import WHEELS, fuel_flow
+from .timetable import Motion
 from .track import POINTS, Track, at
 
 __all__ = ["GRAVITY", "Player", "Ride"]
@@ -144,7 +144,9 @@ class Player:
     def _shaking(self, ride: Ride, count: int) -> Floats:
         """Return what engine and road shake, (channels, count): it depends on when, not on what was asked for before."""
         rng = np.random.Generator(np.random.Philox(key=[self._seed, round(float(ride.moments[0]) * 60)]))
-        return rng.standard_normal((18, count)) * np.minimum(ride.motion.speed[0] / 8, 1)
+        return np.asarray(
+            rng.standard_normal((18, count)) * np.minimum(ride.motion.speed[0] / 8, 1), np.float64
+        )
 
     def _wheels(self, out: dict[str, Floats]) -> None:
         share = np.clip(out["SteeringWheelTorque"] / 20.0, -1, 1)

@@ -6,6 +6,7 @@ Each line on stdin is an order, answered by one line of JSON on stdout:
     pit  [swap]       the car stops at the end of this lap; with `swap` another driver takes over (races)
     off               the car leaves the track in the next lap (races)
     car  KIND         another car is driven: another layout, under the readers' feet (races); gt, gt2 or prototype
+    session           the next session begins, from its tick 0: practice, qualifying, race
     torn MS           the next row stands half written for MS milliseconds
     skip N            N ticks are never written
     double N          each of the next N rows is written twice
@@ -88,7 +89,9 @@ class Program:
             self._torn, self.due, self._torn_s = True, now + self._torn_s, 0.0
             return
         publisher.step()
-        self.due = max(self.due + self._period, now + self._period / 2)  # what is late is made up for, but not at once
+        self.due = max(
+            self.due + self._period, now + self._period / 2
+        )  # what is late is made up for, but not at once
         publisher.prepare()
 
     def order(self, line: str, now: float) -> Answer:
@@ -107,6 +110,8 @@ class Program:
                 return {"off": lap + 1}
             case "car", [kind]:
                 return self._change(kind)
+            case "session", []:
+                return self._next_session()
             case "torn", [milliseconds]:
                 self._torn_s = _positive(milliseconds) / 1000
                 return {"torn": self.publisher.tick + 1}
@@ -148,6 +153,14 @@ class Program:
         if not isinstance(self.publisher.source, Race):
             raise ValueError("a recording is played: it goes as it went")
         return self.publisher.source
+
+    def _next_session(self) -> Answer:
+        race = self._race()
+        if race.session == 2:
+            raise ValueError("the race is the last session")
+        self._options.session = race.session + 1
+        self.publisher.change(_race(self._options, race.car.kind), 0)
+        return {"session": self._options.session}
 
     def _change(self, kind: str) -> Answer:
         self._race()
@@ -205,7 +218,7 @@ def _race(options: argparse.Namespace, car: str) -> Race:
     return Race(
         seed=options.seed, cars=options.cars, lap_s=options.lap_s, sectors=options.sectors, car=car, stint=options.stint,
         stop_s=options.stop_s, drivers=options.drivers, seat=options.seat, swap_every=options.swap_every,
-        since_2026=not options.old,
+        session=options.session, since_2026=not options.old, utf8=options.utf8,
     )  # fmt: skip
 
 
@@ -241,6 +254,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hz", type=float, default=60.0, help="rows a second at speed 1")
     parser.add_argument(
         "--old", action="store_true", help="as builds before mid-2026: header, 64 cars, no encoding"
+    )
+    parser.add_argument("--utf8", action="store_true", help="session info in UTF-8")
+    parser.add_argument(
+        "--session", type=int, default=2, choices=(0, 1, 2), help="practice, qualifying or race"
     )
     parser.add_argument("--stay", action="store_true", help="stay, exited, when a recording has ended")
     parser.add_argument(

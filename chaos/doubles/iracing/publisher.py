@@ -44,12 +44,16 @@ class Publisher:
         self.memory.start(self.source.session_info(self.tick + 1))
 
     def change(self, rows: Rows, first: int) -> None:
-        """Go on with other rows, of another layout: another car."""
+        """Go on with other rows: of another layout when another car is driven, of the same one in another session."""
+        same = rows.layout.digest == self.source.layout.digest
         self.source, self.tick = rows, first - 1
-        self._mask = coming_mask(rows.layout)
+        self._mask, self._info = coming_mask(rows.layout), None
         self._blocks.clear()
         self._update = rows.info_update(first)
-        self.memory.change(rows.layout, rows.session_info(first))
+        if same:
+            self.memory.set_info(rows.session_info(first))
+        else:
+            self.memory.change(rows.layout, rows.session_info(first))
 
     def forget(self) -> None:
         """The rows to come have changed: make them anew."""

@@ -21,10 +21,11 @@ from .field import Field
 from .fitting import fit
 from .layouts import CARS, CARS_BEFORE, CARS_SINCE, disk_layout, full_layout, live_layout
 from .player import Player, Ride
-from .schedule import Entry, Route, Timetable
+from .schedule import Entry, Route
 from .sessioninfo import SessionInfo
 from .sessionrows import constants, write_session
 from .stints import Stints
+from .timetable import Timetable
 from .track import lay_track
 from .truth import Truth
 
@@ -40,8 +41,9 @@ _CHAPTER: Final = 20
 
 class Race:
     """`cars` drive, `lap_s` is what a lap of the player's car takes at nominal pace, `sectors` are 3, 5 or 7. `stint`: laps
-    between the team's stops; every `swap_every`-th of them changes the driver. `car`: a key of `CARS`. `since_2026`:
-    with the car arrays and session info of builds since mid-2026.
+    between the team's stops; every `swap_every`-th of them changes the driver. `car`: a key of `CARS`. `session`: 0
+    practice, 1 qualifying, 2 race; cars go round in each of them. `since_2026`: with the car arrays and session info of
+    builds since mid-2026; `utf8`: session info in that, as a switch of theirs has it.
 
     Raises ValueError for what cannot be driven.
     """
@@ -49,12 +51,12 @@ class Race:
     def __init__(
         self, *, seed: int = 7, cars: int = 40, lap_s: float = 90.0, sectors: int = 3, car: str = "gt", stint: int = 12,
         stop_s: float = 9.0, drivers: int = 2, seat: int = 0, swap_every: int = 2, off_chance: float = 0.05,
-        session_s: float = 86_400.0, since_2026: bool = True,
+        session_s: float = 86_400.0, session: int = 2, since_2026: bool = True, utf8: bool = False,
     ) -> None:  # fmt: skip
         size = CARS_SINCE if since_2026 else CARS_BEFORE
         if not 1 <= cars <= size - 1:
             raise ValueError(f"{cars} cars: 1 to {size - 1} can be in it")
-        if lap_s < 10 or stint < 1 or not 0 <= seat < drivers:
+        if lap_s < 10 or stint < 1 or not 0 <= seat < drivers or session not in (0, 1, 2):
             raise ValueError(
                 f"a lap of {lap_s} s (10 at least), {stint} laps a stint, seat {seat} of {drivers}"
             )
@@ -68,7 +70,7 @@ class Race:
         self.field = Field(self.track, self.routes, kinds, [self.track.lap_s * each.pace for each in entries])
         own = self.routes[self.player_index]
         self.stints = Stints(self.track, self.car, own, drivers=drivers, swap_every=swap_every)
-        self.seat, self.drivers, self.session_s = seat, drivers, session_s
+        self.seat, self.drivers, self.session_s, self.session = seat, drivers, session_s, session
         rng = random.Random(f"place {seed}")
         self.start_s = round(rng.uniform(40, 90), 3)
         """`SessionTime` at tick 0."""
@@ -76,7 +78,7 @@ class Race:
             self.track, self.car, seed, rng.uniform(0.2, 6.0), rng.uniform(-45, 55), rng.uniform(-120, 140)
         )
         self.truth = Truth(self)
-        self._info = SessionInfo(self, since_2026=since_2026)
+        self._info = SessionInfo(self, since_2026=since_2026, utf8=utf8)
         self._template = constants(self, self.layout)
         self._blocks: OrderedDict[int, npt.NDArray[np.uint8]] = OrderedDict()
         self._timetable: tuple[int, Timetable] | None = None

@@ -8,25 +8,18 @@ Each lap's draws come from a generator of its own, named by seed, car and lap: a
 Seconds are counted from the start of the race; places are laps from start/finish (2.25: a quarter of the third lap).
 """
 
-import itertools
+import math
 import random
 from bisect import bisect_left, bisect_right
-from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from attrs import define, field, frozen
 
 from .track import Track, at
 
-__all__ = ["Entry", "Excursion", "Motion", "Orders", "Piece", "Route", "Stop", "Timetable"]
+__all__ = ["GONE", "PITS", "RACING", "Entry", "Excursion", "Orders", "Piece", "Route", "Stop"]
 
 RACING, PITS, GONE = 0, 1, 2
-_CAR_APART: Final = 1e7
-"""More seconds than a race has: what keeps one car's pieces from the next one's in one sorted list."""
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.intp]
 
 
 @frozen(kw_only=True)
@@ -66,6 +59,13 @@ class Piece:
     place: float = -1.0
     """Where it ends, laps."""
 
+    def nominal_at(self, now_s: float) -> float:
+        """Return the nominal seconds of a piece of racing at a moment in it."""
+        lasts, gain = self.end_s - self.start_s, self.nominal_1 - self.nominal_0
+        part, bend_0, bend_1 = (now_s - self.start_s) / lasts, lasts * self.rate_0, lasts * self.rate_1
+        cube, square = bend_0 + bend_1 - 2 * gain, 3 * gain - 2 * bend_0 - bend_1
+        return self.nominal_0 + part * (bend_0 + part * (square + part * cube))
+
 
 @frozen
 class Stop:
@@ -95,18 +95,6 @@ class _Lap:
     since_stop: int
     pieces: int
     stops: int
-
-
-@frozen(eq=False)
-class Motion:
-    """For each car and moment: `place` in laps (NaN: not there any more), m/s, m/s², the kind of piece, and whether it
-    stands at its stall."""
-
-    place: Floats
-    speed: Floats
-    acceleration: Floats
-    kind: Ints
-    standing: npt.NDArray[np.bool_]
 
 
 class Route:
@@ -141,7 +129,17 @@ class Route:
     def place_at(self, now_s: float) -> float:
         """Return where the car is, laps; NaN when it is gone."""
         self.reach(now_s + 1)
-        return float(Timetable(self._track, [self], 0.0, now_s + 1).at(np.array([now_s])).place[0, 0])
+        number = bisect_left(self.pieces, now_s, key=lambda piece: piece.end_s)
+        return self._place_in(self.pieces[number], now_s)
+
+    def _place_in(self, piece: Piece, now_s: float) -> float:
+        if piece.kind == GONE:
+            return math.nan
+        if piece.kind == RACING:
+            return float(self._track.lap_at(np.float64(piece.nominal_at(now_s))))
+        pits, since = self._track.pits, now_s - piece.start_s
+        moving = max(min(since, pits.before_s), since - piece.nominal_1)
+        return piece.nominal_0 + float(np.interp(moving, pits.time, pits.lap))
 
     def forget_from(self, lap: int) -> None:
         """Unmake this lap and what follows: its orders changed."""
@@ -169,13 +167,9 @@ class Route:
             moving = float(np.interp(place - piece.nominal_0, pits.lap, pits.time))
             return piece.start_s + moving + (piece.nominal_1 if moving > pits.before_s else 0.0)
         lower, upper = piece.start_s, piece.end_s
-        table = Timetable(self._track, [self], lower, upper)
         for _ in range(60):
             middle = (lower + upper) / 2
-            if float(table.at(np.array([middle])).place[0, 0]) < place:
-                lower = middle
-            else:
-                upper = middle
+            lower, upper = (middle, upper) if self._place_in(piece, middle) < place else (lower, middle)
         return upper
 
     def _make_lap(self) -> None:
@@ -244,67 +238,3 @@ class Route:
         end_s = self._now_s + pits.moving_s + stays_s
         self.pieces.append(Piece(PITS, self._now_s, end_s, float(lap), stays_s, place=lap + pits.last))
         self._now_s, self._place = end_s, lap + pits.last
-
-
-class Timetable:
-    """The pieces of all cars from one moment to another, laid out for numpy."""
-
-    def __init__(self, track: Track, routes: list[Route], from_s: float, until_s: float) -> None:
-        self._track = track
-        rows: list[tuple[float, ...]] = []
-        for number, route in enumerate(routes):
-            route.reach(until_s + 1)
-            first = bisect_left(route.pieces, from_s - 1, key=lambda piece: piece.end_s)
-            for piece in itertools.islice(route.pieces, first, None):
-                if piece.start_s > until_s + 1:
-                    break
-                rows.append(
-                    (number * _CAR_APART + piece.start_s, piece.kind, piece.start_s, piece.end_s,
-                     piece.nominal_0, piece.nominal_1, piece.rate_0, piece.rate_1)
-                )  # fmt: skip
-        table = np.array(rows)
-        self._keys, self._kind = table[:, 0].copy(), table[:, 1].astype(np.intp)
-        self._of = table[:, 2:].T.copy()
-        self._cars = np.arange(len(routes))[:, None] * _CAR_APART
-
-    def at(self, moments: Floats, only: int | None = None) -> Motion:
-        """Return where all cars are, (cars, moments); or `only` one."""
-        cars = self._cars if only is None else self._cars[only : only + 1]
-        index = np.searchsorted(self._keys, (cars + moments).ravel(), "right") - 1
-        index = np.maximum(index, 0).reshape(len(cars), len(moments))
-        kind = self._kind[index]
-        start, end, nominal_0, nominal_1, rate_0, rate_1 = (column[index] for column in self._of)
-        place, speed, acceleration = self._racing(moments, start, end, nominal_0, nominal_1, rate_0, rate_1)
-        standing = np.zeros(kind.shape, np.bool_)
-        in_pits = kind == PITS
-        if in_pits.any():
-            since = (np.broadcast_to(moments, kind.shape) - start)[in_pits]
-            pits, stays = self._track.pits, nominal_1[in_pits]
-            moving = np.where(since > pits.before_s, np.maximum(pits.before_s, since - stays), since)
-            place[in_pits] = nominal_0[in_pits] + np.interp(moving, pits.time, pits.lap)
-            speed[in_pits] = np.interp(moving, pits.time, pits.speed)
-            acceleration[in_pits] = np.interp(moving, pits.time, pits.acceleration)
-            standing[in_pits] = (since > pits.before_s) & (since < pits.before_s + stays)
-            speed[standing] = acceleration[standing] = 0.0
-        gone = kind == GONE
-        if gone.any():
-            place[gone] = np.nan
-            speed[gone] = acceleration[gone] = 0.0
-        return Motion(place, speed, acceleration, kind, standing)
-
-    def _racing(
-        self, moments: Floats, start: Floats, end: Floats, nominal_0: Floats, nominal_1: Floats, rate_0: Floats, rate_1: Floats
-    ) -> tuple[Floats, Floats, Floats]:  # fmt: skip
-        track = self._track
-        lasts = np.where(np.isfinite(end), end - start, 1.0)
-        part = np.clip((moments - start) / lasts, 0.0, 1.0)
-        gain, bend_0, bend_1 = nominal_1 - nominal_0, lasts * rate_0, lasts * rate_1
-        cube, square = bend_0 + bend_1 - 2 * gain, 3 * gain - 2 * bend_0 - bend_1
-        nominal = nominal_0 + part * (bend_0 + part * (square + part * cube))
-        rate = (bend_0 + part * (2 * square + part * 3 * cube)) / lasts
-        change = (2 * square + 6 * cube * part) / lasts**2
-        place = track.lap_at(nominal)
-        within = place - np.floor(place)
-        nominal_speed = at(track.speed, within)
-        speed = nominal_speed * rate
-        return place, speed, at(track.acceleration, within) * rate**2 + nominal_speed * change

@@ -9,8 +9,9 @@ from protocol.irsdk import Layout
 
 from .field import APPROACHING, ASPHALT, GRASS, IN_STALL, OFF_TRACK, SERVICIBLE, Standing
 from .fitting import empty
-from .schedule import PITS, Motion
+from .schedule import PITS
 from .stints import WHEELS
+from .timetable import Motion
 from .track import at
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _GREEN_HELD_AND_HIDDEN: Final = 0x10000000 | 0x0400 | SERVICIBLE
 _UNLIMITED: Final = 32767
 
 _FIXED: Final[dict[str, float]] = {
-    "SessionState": 4, "SessionUniqueID": 1, "SessionFlags": _GREEN_HELD_AND_HIDDEN, "SessionNum": 2,
+    "SessionState": 4, "SessionFlags": _GREEN_HELD_AND_HIDDEN,
     "SessionLapsRemain": _UNLIMITED, "SessionLapsRemainEx": _UNLIMITED, "SessionLapsTotal": _UNLIMITED,
     "RadioTransmitCarIdx": -1, "DisplayUnits": 1, "IsDiskLoggingEnabled": 1, "ChanPartnerQuality": 1.0,
     "PaceMode": 4, "PlayerCarClass": 0, "EnterExitReset": 2, "TrackWetness": 1, "Skies": 1, "SteeringFFBEnabled": 1,
@@ -51,6 +52,7 @@ def constants(race: "Race", layout: Layout) -> npt.NDArray[np.void]:
     row["CarIdxTireCompound"][0, :cars] = row["CarIdxQualTireCompound"][0, :cars] = row["CarIdxP2P_Count"][
         0, :cars
     ] = 0
+    row["SessionNum"], row["SessionUniqueID"] = race.session, race.session + 1
     row["SessionTimeTotal"], row["PlayerCarClass"] = race.session_s, car.class_id
     row["PlayerCarIdx"] = row["CamCarIdx"] = race.player_index
     for name, part in (("First", 0.83), ("Shift", 0.95), ("Last", 0.97), ("Blink", 0.985)):

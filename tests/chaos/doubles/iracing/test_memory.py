@@ -118,3 +118,32 @@ def test_old_builds_leave_the_new_fields_empty(tmp_path: Path) -> None:
         assert max(buffer.tick_count for buffer in header.buffers) == 5
         assert race.layout["CarIdxLap"].count == 64
         assert b"Encoding" not in data[112:1000]
+
+
+@pytest.mark.parametrize("utf8", [False, True])
+def test_names_are_read_in_both_encodings(tmp_path: Path, utf8: bool) -> None:
+    race = Race(seed=7, cars=60, lap_s=30.0, drivers=1, utf8=utf8)
+    with SimMemory(tmp_path / "memory", race.layout) as memory:
+        Publisher(memory, race, 0).start()
+        ir = irsdk.IRSDK()
+        ir.startup(test_file=str(memory.path))
+        people = [each["UserName"] for each in ir["DriverInfo"]["Drivers"]]
+        assert ir.is_session_info_utf8 is utf8
+        ir.shutdown()
+    there = ["Łucja Varnholt", "Zoë Birkmoor"] if utf8 else ["?ucja Varnholt", "Zoë Birkmoor"]
+    assert set(there) <= set(people), people
+
+
+def test_the_next_session_has_the_same_layout_and_begins_anew(publisher: Publisher, race: Race) -> None:
+    practice = Race(seed=7, cars=60, lap_s=30.0, sectors=5, stint=2, drivers=2, swap_every=1, session=0)
+    publisher.step()
+    before = Header.read(publisher.memory.path.read_bytes())
+    publisher.change(practice, 0)
+    publisher.step()
+    after = Header.read(publisher.memory.path.read_bytes())
+    assert (after.cur_buf_tick_count, after.session_info_update) == (before.cur_buf_tick_count + 1, 2)
+    row = np.frombuffer(
+        publisher.memory.path.read_bytes(), race.layout.dtype, 1, after.buffers[after.cur_buf].offset
+    )[0]
+    assert (row["SessionNum"], row["SessionTick"]) == (0, 0)
+    assert b"CurrentSessionNum: 0\n" in practice.session_info(0)
