@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 
 from daemons.heating.control.alarms import AlarmBook
 from daemons.heating.control.burner import Burner
-from daemons.heating.control.causes import cause_of
 from daemons.heating.control.closing import closing
 from daemons.heating.control.demand import demand_of
+from daemons.heating.control.instruments import Instruments
+from daemons.heating.control.journal import Journal, explain
 from daemons.heating.control.mind import recall, recall_moves, remember
 from daemons.heating.control.past import Past
 from daemons.heating.control.plumbing import WaterFirst, choose_exercise, choose_extras, exercise_s
 from daemons.heating.control.pump import Pump
 from daemons.heating.control.scene import Scene
-from daemons.heating.control.senses import Sensor
 from daemons.heating.control.shown import Shown
 from daemons.heating.control.starts import Starts
 from daemons.heating.control.suspects import Suspects
@@ -27,7 +27,7 @@ from daemons.heating.control.watch import watch
 from daemons.heating.control.zonerun import ZoneRun
 from daemons.heating.plant import Plant, ZoneKind, ZonePlan
 from daemons.heating.settings import Settings
-from daemons.heating.state import Decision, EventKind, HeatEvent, Inputs, Instant
+from daemons.heating.state import Decision, Inputs, Instant
 
 __all__ = ["Control"]
 
@@ -44,10 +44,10 @@ class Control:
         self.plant = plant
         self.past = Past.read(memory)
         self.time_zone = ZoneInfo(plant.time_zone)
-        self.sensors: dict[str, Sensor] = {}
         plan = plant.burner
-        self.outdoor = self._sensor(plant.outdoor, is_pipe=False)
-        self.flow, self.back = self._sensor(plan.flow, is_pipe=True), self._sensor(plan.back, is_pipe=True)
+        self.instruments = Instruments(plant)
+        self.sensors, self.outdoor = self.instruments.sensors, self.instruments.outdoor
+        self.flow, self.back = self.instruments.flow, self.instruments.back
         self.runs = [self._run(zone) for zone in plant.zones]
         self.burner = Burner(plan, self.flow, Starts(plan.starts_a_day))
         self.suspects = Suspects(self.burner, self.runs)
@@ -59,7 +59,6 @@ class Control:
             [run for run in self.runs if run.plan.kind is ZoneKind.ROOM],
             [run for run in self.runs if run.plan.kind is ZoneKind.DHW],
         )
-        self.burnt_s = 0.0
         self.begun = 0.0
         self.passed = 0.0
         self.firing: bool | None = None
@@ -69,16 +68,9 @@ class Control:
         self.remembered_at = 0.0
         self._is_blind = False
         self.scene: Scene
-        self._events: list[HeatEvent] = []
+        self._journal = Journal()
         self._last: Instant | None = None
         self._settings: Settings | None = None
-
-    def _sensor(self, id_: str | None, *, is_pipe: bool) -> Sensor | None:
-        if id_ is None:
-            return None
-        if id_ not in self.sensors:
-            self.sensors[id_] = Sensor(self.plant.sensor(id_), is_pipe)
-        return self.sensors[id_]
 
     def _run(self, zone: ZonePlan) -> ZoneRun:
         plan = self.plant.burner
@@ -88,8 +80,8 @@ class Control:
         room = zone.room if zone.kind is ZoneKind.ROOM else None
         return ZoneRun(
             zone,
-            self._sensor(room, is_pipe=False),
-            self._sensor(zone.supply, is_pipe=True),
+            self.instruments.sensor(room, is_pipe=False),
+            self.instruments.sensor(zone.supply, is_pipe=True),
             Wishes(self.plant, zone, self.time_zone),
             max(zone.max_run_s - overrun, zone.max_run_s / 2),
         )
@@ -97,10 +89,11 @@ class Control:
     def step(self, now: Instant, inputs: Inputs, settings: Settings) -> Decision:
         """Return what is to be at `now`. To be asked every control interval, and at once when an input or the settings
         change. Raises nothing for anything that sensors, contacts or settings can say."""
-        self._events = []
+        self._journal = Journal()
         self._clock(now, settings)
-        self._sense(inputs)
-        mono, burner = now.mono, self.burner
+        mono, burner, firing = now.mono, self.burner, self.plant.burner.firing
+        self.instruments.sense(self.runs, inputs.readings, mono)
+        self.firing = inputs.contacts.get(firing) if firing is not None else None
         if self.suspects.step(mono, pump_on=self._circulates(), moves=self.moves, firing=self.firing):
             self.must_remember = True
         burner.guard(self.scene)
@@ -127,8 +120,7 @@ class Control:
         turned = self.pump.step(burner, self._on, mono)
         if turned is not None:
             self.must_remember = True
-            kind = EventKind.ON if turned.is_on else EventKind.OFF
-            self._event("pump", kind, turned.cause, turned.ran_s)
+            self._journal.turned(self.scene, "pump", turned.is_on, turned.cause, turned.ran_s)
         watch(self)
         self.book.settle(mono)
         return self._decision(now, settings)
@@ -142,7 +134,9 @@ class Control:
         if last is None:
             self._begin(now, settings)
             return
-        self._tally(now.mono - last.mono)
+        self.passed = now.mono - last.mono
+        if self.burner.is_on if self.burner.plan.output is not None else self.firing is not False:
+            self.instruments.heated(self.runs, self.passed)
         scene = self.scene
         scene.mono, scene.utc, scene.is_sure, scene.settings = now.mono, now.utc, now.is_sure, settings
         became_sure = now.is_sure and not last.is_sure
@@ -154,22 +148,11 @@ class Control:
             self.must_remember = True
         self.burner.starts.turn(scene)
 
-    def _tally(self, passed: float) -> None:
-        """Count the time that passed as what was on then."""
-        self.passed = passed
-        burns = self.burner.is_on if self.burner.plan.output is not None else self.firing is not False
-        if burns:
-            self.burnt_s += passed
-            for run in self.runs:
-                if run.is_on and not run.stuck:
-                    run.ran_s += passed
-
     def _begin(self, now: Instant, settings: Settings) -> None:
         self.begun = now.mono
         offset = now.utc - now.mono
         self.scene = Scene(self.time_zone, now.mono, now.utc, now.is_sure, offset, settings, self.outdoor)
-        for sensor in self.sensors.values():
-            sensor.good_at = now.mono
+        self.instruments.begin(now.mono)
         for run in self.runs:
             run.since = run.moved_at = now.mono
         self.burner.since = self.pump.since = self.pump.moved_at = now.mono
@@ -180,28 +163,9 @@ class Control:
             # Whatever is missing in it: all is as after the first start ever, which switches nothing on too early.
             self.past, stopped = Past.read(None), []
         for source in stopped:
-            self._event(source, EventKind.OFF, "off: the control was started anew", None)
+            self._journal.turned(self.scene, source, False, "off: the control was started anew", None)
         self.book.date(offset)
         self.burner.starts.turn(self.scene)
-
-    def _sense(self, inputs: Inputs) -> None:
-        mono, readings, plan = self.scene.mono, inputs.readings, self.burner.plan
-        weather = 0.0 if self.outdoor is None else self.outdoor.path / 10
-        rooms = 0.0
-        for run in self.runs:
-            worked, room, supply = run.ran_s / 1800, run.room, run.supply
-            if room is not None:
-                room.step(mono, readings.get(room.plan.id), worked + weather)
-                run.celsius = room.celsius
-                rooms += room.path
-            if supply is not None:
-                supply.step(mono, readings.get(supply.plan.id), worked)
-        for sensor in (self.flow, self.back):
-            if sensor is not None:
-                sensor.step(mono, readings.get(sensor.plan.id), self.burnt_s / 1800)
-        if self.outdoor is not None:
-            self.outdoor.step(mono, readings.get(self.outdoor.plan.id), rooms / 20)
-        self.firing = inputs.contacts.get(plan.firing) if plan.firing is not None else None
 
     def _want(self, now: Instant, inputs: Inputs, settings: Settings) -> None:
         scene, contacts, locked = self.scene, inputs.contacts, self.burner.lock is not None
@@ -264,8 +228,7 @@ class Control:
             ran = mono - burner.since
             burner.turn(verdict, mono)
             self.shown.cause_burner(self.scene)
-            kind = EventKind.ON if verdict else EventKind.OFF
-            self._event("burner", kind, burner.cause, None if verdict else ran)
+            self._journal.turned(self.scene, "burner", verdict, burner.cause, None if verdict else ran)
         self.must_remember = self.must_remember or burner.changed or resting is not burner.resting
         burner.changed = False
 
@@ -280,37 +243,16 @@ class Control:
         run.is_on, run.since, run.moved_at = on, mono, mono
         self.moves += 1
         self.must_remember = True
-        self._explain(run)
-        self._event(run.plan.id, EventKind.ON if on else EventKind.OFF, run.cause, ran, run)
-
-    def _explain(self, run: ZoneRun) -> None:
-        if run.key != run.told_key:
-            run.told_key = run.key
-            run.cause = cause_of(run, self.scene)
-
-    def _event(
-        self, source: str, kind: EventKind, cause: str, ran: float | None, run: ZoneRun | None = None
-    ) -> None:
-        self._events.append(
-            HeatEvent(
-                at=self.scene.utc,
-                source=source,
-                kind=kind,
-                cause=cause,
-                celsius=None if run is None else run.celsius,
-                supply=None if run is None or run.supply is None else run.supply.celsius,
-                outdoor=self.scene.cold_out,
-                ran_s=ran,
-            )
-        )
+        explain(run, self.scene)
+        self._journal.turned(self.scene, run.plan.id, on, run.cause, ran, run)
 
     def _tell_alarm(self, of: str, words: str, is_up: bool) -> None:
         run = next((run for run in self.runs if run.plan.id == of), None)
-        self._event(of, EventKind.ALARM if is_up else EventKind.CLEAR, words, None, run)
+        self._journal.told(self.scene, of, words, is_up, run)
 
     def _decision(self, now: Instant, settings: Settings) -> Decision:
         for run in self.runs:
-            self._explain(run)
+            explain(run, self.scene)
         state = self.shown.state(now, settings)
         memory = None
         if self._is_blind and now.mono - self.remembered_at >= _BLIND_S:
@@ -318,7 +260,8 @@ class Control:
         if self.must_remember or self.book.changed:
             memory, self.remembered_at = remember(self, now), now.mono
             self.must_remember = self.book.changed = False
-        return Decision(outputs=self._outputs(), state=state, events=tuple(self._events), memory=memory)
+        events = tuple(self._journal.events)
+        return Decision(outputs=self._outputs(), state=state, events=events, memory=memory)
 
     def _outputs(self) -> dict[str, bool]:
         outputs = {run.plan.output: run.is_on for run in self.runs}
