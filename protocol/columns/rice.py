@@ -97,11 +97,12 @@ def read_numbers(reader: Reader, k: NDArray[np.uint8], dtype: np.dtype[Any]) -> 
         low = np.frombuffer(reader.take(len(has)), np.uint8)
         numbers[has] |= low.astype(dtype) << dtype.type(8 * plane)
     rest = k & 7
-    planes = read_bits(reader, int(rest.sum(dtype=np.int64)))
+    planes = read_bits(reader, int(rest.sum(dtype=np.int64))).view(np.uint8)
+    above = np.zeros(len(k), np.uint8)
     at = 0
     for bit in range(int(rest.max())):
         has = (rest > bit).nonzero()[0]
-        shift = (k[has] & 0xF8).astype(dtype) + dtype.type(bit)
-        numbers[has] |= planes[at : at + len(has)].astype(dtype) << shift
+        above[has] |= planes[at : at + len(has)] << bit
         at += len(has)
+    numbers |= above.astype(dtype) << (k & 0xF8).astype(dtype)
     return numbers

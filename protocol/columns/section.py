@@ -111,7 +111,8 @@ def _pack_firsts(words: Words) -> bytes:
 
 def _read_firsts(reader: Reader, lanes: int, dtype: np.dtype[Any]) -> Words:
     packed = np.frombuffer(reader.take((lanes + 1) // 2), np.uint8)
-    lengths = np.stack([packed & 15, packed >> 4], axis=1).ravel()
+    lengths = np.empty(2 * len(packed), np.uint8)
+    lengths[::2], lengths[1::2] = packed & 15, packed >> 4
     if lengths.max() > dtype.itemsize or lengths[lanes:].any():
         raise ColumnsError("a first value that is longer than its lane")
     lengths = lengths[:lanes]
@@ -173,10 +174,13 @@ def _read_moving(reader: Reader, first: Words, rows: int) -> Words:
         raise ColumnsError("a lane that is a copy of none")
     coded = np.ones((lanes, rows - 1), np.bool_)
     coded[copies] = False
+    counts = np.full(lanes, rows - 1)
+    counts[copies] = 0
     masked = (kind == JUMPS).nonzero()[0]
     if len(masked):
-        coded[masked] = read_bits(reader, len(masked) * (rows - 1)).reshape(-1, rows - 1)
-    counts = np.count_nonzero(coded, axis=1)
+        mask = read_bits(reader, len(masked) * (rows - 1)).reshape(-1, rows - 1)
+        coded[masked] = mask
+        counts[masked] = np.count_nonzero(mask, axis=1)
     numbers = read_numbers(reader, np.repeat(k, counts), dtype)
     if len(masked):
         numbers += np.repeat(kind == JUMPS, counts)
