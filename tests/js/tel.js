@@ -96,5 +96,5 @@ same([gapText(null, 90), gapText(3, 90), gapText(-3.04, 90), gapText(-95, 90), g
 same([gearText(null), gearText(-1), gearText(0), gearText(4)], ["–", "R", "N", "4"]);
 same([steeringText(null), steeringText(-12.4), steeringText(12.6), steeringText(-0.2)], ["–", "12° left", "13° right", "0°"]);
 same([figure(null), figure(NaN), figure(-0.001, 1), figure(-3.14159, 2)], ["–", "–", "0.0", "−3.14"]);
-same([oldness(null), oldness(83), oldness(1534), oldness(125000)], ["never heard", "80 ms old", "1.5 s old", "2 min old"]);
+same([oldness(null), oldness(83), oldness(1534), oldness(125000)], ["age not known", "80 ms old", "1.5 s old", "2 min old"]);
 same([lossText({ loss: null }), lossText({ loss: 0, lost: 0 }), lossText({ loss: 0.0025, lost: 9 })], ["loss not known", "nothing lost", "0.25 % lost"]);

@@ -30,9 +30,13 @@ def ms(instant_us: int | None) -> float | None:
 
 
 def state_json(state: DriverState, look: TelemetryLook, utc_now: float) -> dict[str, Any]:
-    """Return how it stands with a driver. `live`: connected, and the newest tick is not old; only then is it now."""
+    """Return how it stands with a driver. `live`: connected, and the newest tick is not old; only then is it now.
+
+    While the driver's clock is not known, no age is told, and what was heard a moment ago is live.
+    """
     age_s = None if state.taken_us is None else max(0.0, utc_now - state.taken_us / 1e6)
-    is_live = state.is_connected and age_s is not None and age_s <= STALE_AFTER_S
+    newest_us = state.heard_us if state.taken_us is None else state.taken_us
+    is_live = state.is_connected and newest_us is not None and utc_now - newest_us / 1e6 <= STALE_AFTER_S
     known = state.ticks + state.lost
     fuel, tyres = state.fuel, state.tyres
     return {

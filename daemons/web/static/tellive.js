@@ -2,7 +2,7 @@
 
 import { followStream } from "/static/follow.js";
 import { keyed } from "/static/keyed.js";
-import { FEED_NAMES, ageOfDriver, driverOf, isLive, silence_s, team, teamNow, whyNot } from "/static/telshown.js";
+import { FEED_NAMES, ageOfDriver, driverOf, hearState, isLive, silence_s, team, teamNow, whyNot } from "/static/telshown.js";
 import { openStage } from "/static/telstage.js";
 import { carsOfTeam, openTeamCar } from "/static/telteam.js";
 import { make, section, setAttribute, setText } from "/static/text.js";
@@ -44,7 +44,7 @@ export function openTeamLink({ changed, refused }) {
       team.told = { server_ms: told.now, mono_ms: performance.now() };
       const names = new Set(told.drivers.map((one) => one.driver));
       for (const name of team.drivers.keys()) if (!names.has(name)) team.drivers.delete(name);
-      for (const state of told.drivers) driverOf(state.driver).state = state;
+      for (const state of told.drivers) hearState(state);
       changed();
     },
     entries(told) {
@@ -57,9 +57,11 @@ export function openTeamLink({ changed, refused }) {
     chunk(told) {
       heard();
       const one = driverOf(told.driver);
-      one.feed.take(told, told.at);
-      if (told.at !== null && one.state !== null) {
-        one.state.taken = told.at; // newer than what the states said
+      one.feed.take(told, told.at ?? told.now);
+      if (one.state === null) return;
+      if (told.at === null) one.state.heard = told.now; // newer than what the states said
+      else {
+        one.state.taken = told.at;
         one.unseen = [...(one.unseen ?? []), told.at].slice(-100);
       }
     },

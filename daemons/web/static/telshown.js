@@ -46,9 +46,24 @@ export function ageOfDriver(one) {
 const LIVE_MS = 2000;
 
 // Whether what is shown of a driver is now: the server says so, we hear the server, and it is not old since.
+// While the driver's clock is not known, what was heard a moment ago is live, and has no age.
 export function isLive(one) {
-  const age_ms = ageOfDriver(one);
-  return team.isConnected && one.state !== null && one.state.connected && age_ms !== null && age_ms < LIVE_MS;
+  const now = teamNow();
+  if (!team.isConnected || now === null || one.state === null || !one.state.connected) return false;
+  const newest = one.state.taken ?? one.state.heard;
+  return newest !== null && now - newest < LIVE_MS;
+}
+
+// A PC that does not drive is told neither fuel nor tyres: what it told last is kept, with its age.
+export function hearState(state) {
+  const one = driverOf(state.driver);
+  const before = one.state;
+  if (before !== null && before.car === state.car && before.number === state.number) {
+    state.fuel ??= before.fuel;
+    state.tyres ??= before.tyres;
+  }
+  if (before !== null && before.recording === state.recording && before.taken > state.taken) state.taken = before.taken; // a chunk was quicker
+  one.state = state;
 }
 
 // Why a driver is not live, in words.
@@ -56,7 +71,7 @@ export function whyNot(one) {
   if (!team.isConnected) return "No connection to the server of this page";
   if (one.state === null) return "Nothing was heard yet";
   if (!one.state.connected) return one.state.why || "Not there";
-  if (one.state.taken === null) return one.state.why || "The simulator does not run";
+  if (one.state.heard === null) return one.state.why || "The simulator does not run";
   return one.state.why || "Nothing comes from the simulator";
 }
 

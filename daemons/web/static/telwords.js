@@ -52,7 +52,7 @@ export function clockWords(error_s) {
 
 // How old a driver's newest value is.
 export function oldness(age_ms) {
-  if (age_ms === null) return "never heard";
+  if (age_ms === null) return "age not known";
   if (age_ms < 1000) return Math.max(0, Math.round(age_ms / 10) * 10) + " ms old";
   return age_ms < 10000 ? (age_ms / 1000).toFixed(1) + " s old" : ageText(age_ms / 1000) + " old";
 }

@@ -72,6 +72,10 @@ async def test_drivers_with_loss_age_clock_and_what_is_not_there() -> None:
         look.change("anna", degree=1, degree_words="thinned: car arrays 1 Hz, because the line is slow")
         assert (await read(stand, "/api/telemetry/drivers/anna"))["degree_words"].startswith("thinned")
         assert len((await read(stand, "/api/telemetry/drivers/anna"))["cars"]) == 5
+        # While his clock is not known, no age is told, and what was heard a moment ago is live.
+        look.change("anna", taken_us=None, heard_us=real_us() - 500_000)
+        unknown = await read(stand, "/api/telemetry/drivers/anna")
+        assert (unknown["live"], unknown["age_s"], unknown["taken"]) == (True, None, None)
         # Connected, but nothing comes: not live.
         look.change("anna", taken_us=real_us() - 3_000_000)
         assert (await read(stand, "/api/telemetry/drivers/anna"))["live"] is False

@@ -142,6 +142,9 @@ def test_what_stops_is_not_shown_as_live_who_takes_over_is_and_a_server_may_go(s
     tab.see("Ben drives", "31.3 l", "19.5")
     assert tab.page.locator(".team-car").count() == 1  # one car, whoever drives it
     until(tab, lambda: re.search(r"Speed \d+ km/h", card(tab, "ben")))
+    # Who gets out is told neither fuel nor tyres: what he told last is kept, and said to be that.
+    stand.call(lambda here: here.look.change("ben", is_driving=False, fuel=None, tyres=None))
+    tab.see("Nobody of the team is heard driving; last known of Ben", "31.3 l")
     stand.wait(Stand.cut)
     tab.see("NO CONNECTION", "No connection to the server of this page")
     assert "Speed – " in card(tab, "ben")
