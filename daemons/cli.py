@@ -186,26 +186,86 @@ def nas(
     return start("nas", config, flags)
 
 
+@app.command(group=_daemons)
+def relay(
+    *,
+    config: Config = None,
+    site: Annotated[str | None, Parameter(help="The name of this driver, as the backend knows it.")] = None,
+    backend_url: Annotated[str | None, Parameter(help="The backend, such as wss://team.example.org.")] = None,
+    from_: Annotated[
+        Path | None,
+        Parameter(name="--from", help="An .ibt file, or a folder of them, in place of the simulator."),
+    ] = None,
+    memory: Annotated[
+        Path | None, Parameter(help="The memory of the simulator's stand-in, for trying.")
+    ] = None,
+    speed: Annotated[
+        float | None, Parameter(help="How fast a file is played; 0: as fast as it goes.")
+    ] = None,
+    state_dir: StateDir = None,
+    listen: Listen = None,
+    log_level: LogLevelName = None,
+) -> int:
+    """The driver's PC, beside iRacing: keeps every tick; with --backend-url the team sees them live and for good."""
+    flags = {
+        "site": site,
+        "backend_url": backend_url,
+        "from_file": from_,
+        "memory_file": memory,
+        "speed": speed,
+        "state_dir": state_dir,
+        "listen": listen,
+        "log_level": log_level,
+    }
+    return start("relay", config, flags)
+
+
+@app.command(group=_daemons)
+def backend(
+    *,
+    config: Config = None,
+    listen: Listen = None,
+    state_dir: StateDir = None,
+    tls_cert: Annotated[Path | None, Parameter(help="Certificate chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, Parameter(help="Its key (PEM).")] = None,
+    log_level: LogLevelName = None,
+) -> int:
+    """The team's hub for telemetry. Begins with: pitlink keys init, pitlink site add."""
+    flags = {
+        "listen": listen,
+        "state_dir": state_dir,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "log_level": log_level,
+    }
+    return start("backend", config, flags)
+
+
 @app.command(group=_tools)
 def demo(
     what: Annotated[
-        Literal["race", "house"], Parameter(help="A race day for spectators, or a house that is heated.")
+        Literal["race", "house", "laps"],
+        Parameter(help="A race day for spectators, a house that is heated, or laps of a car."),
     ] = "race",
     /,
     *,
     seconds: Annotated[float, Parameter(help="End after so long; 0: until Ctrl-C.")] = 0.0,
     speed: Annotated[
-        float | None, Parameter(help="How fast the race day plays (1), or the house's time goes (60).")
+        float | None,
+        Parameter(help="How fast the race day or a file of laps plays (1), or the house's time goes (60)."),
     ] = None,
     seed: Annotated[int, Parameter(help="Another seed is another day.")] = 1,
     event: Annotated[Path | None, Parameter(help="race: play a recorded event directory instead.")] = None,
+    from_: Annotated[
+        Path | None, Parameter(name="--from", help="laps: play an .ibt file of the simulator instead.")
+    ] = None,
     bad_uplink: Annotated[
         str, Parameter(help="A profile for the uplink: pitlink demo --bad-uplink list.")
     ] = "clean",
     port: Annotated[int, Parameter(help="Port of the hub's page; 0: a free one.")] = 0,
     verbose: Annotated[bool, Parameter(help="Show the daemons' logs.")] = False,
 ) -> int:
-    """A site and its hub on this machine, with what the site is for played: a race day to watch, or a house to heat."""
+    """A site and its hub on this machine, with what the site is for played: a race day, a house to heat, or a car's laps."""
     from chaos.profiles import PROFILES
 
     if bad_uplink not in PROFILES:
@@ -217,6 +277,12 @@ def demo(
 
         house = HouseDemoOptions(seconds, 60.0 if speed is None else speed, seed, bad_uplink, port)
         return run_house(house, verbose=verbose)
+    if what == "laps":
+        from daemons.demolaps import LapsDemoOptions
+        from daemons.demolaps import main as run_laps
+
+        laps = LapsDemoOptions(seconds, 1.0 if speed is None else speed, seed, from_, bad_uplink, port)
+        return run_laps(laps, verbose=verbose)
     from daemons.demo import DemoOptions
     from daemons.demo import main as run
 

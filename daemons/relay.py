@@ -47,6 +47,7 @@ from daemons.telemetry.sending.pressure import Degree
 from daemons.telemetry.sending.watch import Watch
 from daemons.telemetry.sources import source_of
 from daemons.telemetry.spool import Offering, Spool, open_spool
+from daemons.telemetry.standing import TOPIC, Standing, StandingTold
 from daemons.telemetry.trackmap.keeping import TrackMaps
 from daemons.web.assets import read_assets
 from protocol.frames import Limits
@@ -74,6 +75,7 @@ class Relay(SiteDaemon):
     offering: Offering = field(init=False)
     live: LiveSender = field(init=False)
     watch: Watch = field(init=False)
+    standing: StandingTold = field(init=False)
     board: LocalBoard = field(init=False)
     door: LocalDoor = field(init=False)
     figures: RelayFigures = field(init=False)
@@ -81,7 +83,8 @@ class Relay(SiteDaemon):
     def __attrs_post_init__(self) -> None:
         config, utc_now = self.config, self.environment.utc_now
         self._make_authority(rank_of)
-        self._make_link([], Limits())
+        self.standing = StandingTold(self._stands, self.environment)
+        self._make_link([], Limits(), publishers={TOPIC: self.standing.publisher})
         streams = self.peer.streams_out = StreamsOut()
         self.offering = Offering(self.spool, streams)
         self.spool.on_words = self._on_disk
@@ -118,6 +121,7 @@ class Relay(SiteDaemon):
             nursery.start_soon(self.board.run)
             nursery.start_soon(self.live.run)
             nursery.start_soon(self.watch.run)
+            nursery.start_soon(self.standing.run)
             nursery.start_soon(self.source.run, Fanout([self.spool, self.live, self.board]))
             await self._begin(nursery)
             await self._open_front(
@@ -166,6 +170,13 @@ class Relay(SiteDaemon):
             self.health.set("live", Severity.NOTICE, f"live telemetry is thinned: {words}")
         else:
             self.health.clear("live")
+
+    def _stands(self) -> Standing:
+        pressure = self.live.pressure
+        return Standing(
+            capture=self.source.statistics().state, degree=pressure.degree, degree_words=pressure.words,
+            waiting=round(self.offering.behind_entries * self.config.spool.batch_s),
+        )  # fmt: skip
 
     def _summary(self) -> str:
         return f"{self.source.statistics().state}, {self._link_words()}"

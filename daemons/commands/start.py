@@ -50,3 +50,11 @@ def _opener(daemon: Daemon) -> Open:
             from daemons.nas import open_nas
 
             return open_nas
+        case "relay":
+            from daemons.relay import open_relay
+
+            return open_relay
+        case "backend":
+            from daemons.backend import open_backend
+
+            return open_backend
