@@ -90,7 +90,8 @@ class LiveSource:
             while True:
                 opened = await self._opener.open()
                 if isinstance(opened, str):
-                    recorder.end(opened)
+                    if self._is_gone():
+                        recorder.end(opened)
                     self._say(opened)
                     await trio.sleep(self.retry_s)
                     continue
@@ -154,10 +155,14 @@ class LiveSource:
             return True
         if now_us - since_us < QUIET_S * 1e6:
             return False
-        if self._row_at_us is None or now_us - self._row_at_us > GONE_S * 1e6:
+        if self._is_gone():
             recorder.end(f"the simulator stood still for {GONE_S:g} s")
         self._say("the simulator stands still")
         return True
+
+    def _is_gone(self) -> bool:
+        """Whether so long no row came that the recording is over though nothing says that the simulator ended."""
+        return self._row_at_us is None or self.clock_us() - self._row_at_us > GONE_S * 1e6
 
     def _forget(self) -> None:
         if self._memory is not None:

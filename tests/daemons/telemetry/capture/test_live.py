@@ -157,6 +157,33 @@ async def test_a_memory_that_stands_still_is_opened_anew_and_its_recording_kept_
     assert made.source.statistics().reopened == 21
 
 
+async def test_a_memory_that_is_not_there_for_a_moment_ends_nothing(tmp_path: Path) -> None:
+    """So it is on Windows when the simulator loads for some seconds: pyirsdk waits 32 ms for its event and says no."""
+    path = tmp_path / "memory"
+    with started(path) as sim:
+        async with driven(path) as made:
+            await made.looked()
+            await drive(made, sim, 1)
+            path.rename(tmp_path / "away")
+            made.now_us += int(live.QUIET_S * 1e6) + 1
+            await made._looks.send(None)
+            await made.says("not there yet")
+            assert made.told.ends == []
+            (tmp_path / "away").rename(path)
+            await made.looked()
+            await drive(made, sim, 2)
+            path.unlink()  # and now for good
+            made.now_us += int(live.QUIET_S * 1e6) + 1
+            await made._looks.send(None)
+            await made.says("not there yet")
+            made.now_us += int(live.GONE_S * 1e6)
+            with trio.fail_after(20):
+                while not made.told.ends:
+                    await trio.sleep(0.001)
+    assert made.told.ticks == [[1, 2]]
+    assert "not there yet" in made.told.ends[0]
+
+
 async def test_at_the_pace_of_its_own_every_tick_is_captured(tmp_path: Path) -> None:
     told = Told()
     with started(tmp_path / "memory") as sim:
