@@ -83,8 +83,8 @@ class Ingest:
     now: Callable[[], float] = trio.current_time
     limits: Limits = field(factory=Limits)
     pool: WorkPool = field(factory=WorkPool)
-    on_laps: Callable[[Reading, Sequence[FoundLap]], None] = lambda reading, laps: None
-    """Called with laps of a recording that are in the catalogue now."""
+    on_laps: Callable[[str, Sequence[FoundLap]], None] = lambda driver, laps: None
+    """Called with laps of a driver that are in the catalogue now."""
     _open: dict[bytes, _Open] = field(factory=dict, init=False)
     _counts: Counter[str] = field(factory=Counter, init=False)
     _odd: Counter[str] = field(factory=Counter, init=False)
@@ -237,7 +237,7 @@ class Ingest:
         reading.is_told_anew = False
         one.saved = reading.fed
         if laps:
-            self.on_laps(reading, laps)
+            self.on_laps(reading.recording.driver, laps)
 
     async def _put_aside(self, reading: Reading, read: Read) -> None:
         driver, recording = reading.recording.driver, reading.recording.id

@@ -8,14 +8,15 @@ import pytest
 import trio
 
 from chaos.doubles.iracing.race import Race
-from daemons.telemetry.backendlook import BackendLook
 from daemons.telemetry.entries import Entry, EntryKind, pack_head
+from daemons.telemetry.finding import FoundLap
 from daemons.telemetry.livebook import LiveBook
 from daemons.telemetry.look import TelemetryLook
+from daemons.telemetry.mapping import Mapper
 from daemons.telemetry.past import Past
 from daemons.telemetry.recording import Recording
+from daemons.telemetry.teamlook import TeamLook
 from daemons.telemetry.trackmap.keeping import TrackMaps
-from daemons.telemetry.tracks import Tracks
 from protocol.columns import Group, encode, encode_info
 from tests.daemons.telemetry.rig import STARTED_US
 from tests.daemons.telemetry.test_ingest import ingesting
@@ -45,11 +46,12 @@ async def test_a_race_of_the_double_is_found_as_it_was_driven(tmp_path: Path) ->
     async with ingesting(tmp_path) as ingest:
         past = Past(ingest.store, ingest.log, ingest)
         book = LiveBook(pool=ingest.pool, utc_us=lambda: STARTED_US)
-        look = BackendLook(book, past, Tracks(past, TrackMaps(tmp_path / "tracks")))
-        port: TelemetryLook = look
-        book.add("anna")
+        mapper = Mapper(past, TrackMaps(tmp_path / "tracks"))
+        port: TelemetryLook = TeamLook(book, past, mapper)
+        laps: list[FoundLap] = []
+        ingest.on_laps = lambda driver, found: laps.extend(found)
         async with trio.open_nursery() as nursery:
-            await nursery.start(look.run)
+            nursery.start_soon(mapper.run)
             await ingest.take("anna", recording.id, entries)
             assert ingest.statistics().odd_by_name == {} and ingest.statistics().refused == 0
             (session,) = await port.sessions()
@@ -65,6 +67,10 @@ async def test_a_race_of_the_double_is_found_as_it_was_driven(tmp_path: Path) ->
             told = race.disk_rows(0, SECONDS * 60).view(race.disk_layout.dtype)[:, 0]["LapLastLapTime"]
             timed = [lap.time_s for lap in found.values() if lap.number > 1 and lap.time_s is not None]
             assert all(np.abs(told - time_s).min() <= 1 / 60 for time_s in timed)
+            assert [lap.time_s for lap in laps] == [lap.time_s for lap in await port.laps(session.id)][
+                : len(laps)
+            ]
+            mapper.drove("anna", session.track)
             with trio.fail_after(30):
                 while (shape := port.track(session.track)) is None:  # noqa: ASYNC110 (learned in a thread)
                     await trio.sleep(0.02)
