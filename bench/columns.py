@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from bench.livestream import stream
 from bench.report import parser, table, write
 from chaos.doubles.iracing.race import Race
+from daemons.telemetry.snapshot import Context, Snapshots
 from protocol.columns import SNAPSHOT, Group, Precision, Wish, decode, encode, groups_of
 from protocol.columns.steps import step_of
 from protocol.irsdk import Header, Layout, read_variables
@@ -83,20 +84,8 @@ def _load(path: Path) -> tuple[Layout, Rows]:
 
 
 def dashboard(layout: Layout, rows: Rows) -> Rows:
-    """The seed's seventeen values of a recording, in its units and signs."""
-    told = rows.view(layout.dtype)[:, 0]
-    shown = np.zeros(len(rows), SNAPSHOT.dtype)
-    for name, column in {
-        "timestamp": told["SessionTime"], "latitude": told["Lat"], "longitude": told["Lon"],
-        "speed": told["Speed"] * 3.6, "rpm": told["RPM"], "throttle": told["Throttle"] * 100,
-        "brake": told["Brake"] * 100, "steeringAngle": -np.degrees(told["SteeringWheelAngle"]),
-        "trackPosition": told["LapDistPct"], "fuelLevel": told["FuelLevelPct"] * 100,
-        "tireWearFrontLeft": told["LFwearM"] * 100, "tireWearFrontRight": told["RFwearM"] * 100,
-        "tireWearRearLeft": told["LRwearM"] * 100, "tireWearRearRight": told["RRwearM"] * 100,
-        "gear": told["Gear"], "lap": told["Lap"], "sector": np.floor(told["LapDistPct"] * 3) + 1,
-    }.items():  # fmt: skip
-        shown[name] = column
-    return shown.view(np.uint8).reshape(len(rows), SNAPSHOT.row_bytes)
+    """The seed's seventeen values of a recording, in its units and signs; a track of three sectors."""
+    return Snapshots(layout, Context(sectors=(0.0, 1 / 3, 2 / 3))).rows(rows)
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

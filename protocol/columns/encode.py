@@ -38,6 +38,7 @@ def encode(layout: Layout, rows: Rows, ticks: Ticks, groups: Sequence[Group], *,
 
     Raises ColumnsError for rows, ticks or groups that cannot be.
     """
+    ticks = np.ascontiguousarray(ticks, np.int64)
     _check(layout, rows, ticks, groups)
     first, last = int(ticks[0]), int(ticks[-1])
     head = b"".join(

@@ -147,6 +147,14 @@ def test_every_recording_comes_back_byte_for_byte(samples: Path) -> None:
     assert seen
 
 
+def test_ticks_of_another_width_and_apart_from_each_other() -> None:
+    layout = layout_of(("Lap", Type.INT, 1, ""))
+    ticks = np.arange(40, dtype=np.int32)[1::3]
+    data = encode(layout, rows_of(layout, Lap=ticks), ticks, ALL)
+    batch = decode(layout, data, rows_max=40, bytes_max=999)
+    assert batch.ticks.tolist() == batch.column("Lap")[1].tolist() == list(range(1, 40, 3))
+
+
 @pytest.mark.parametrize(
     ("rows", "ticks", "words"),
     [
