@@ -24,7 +24,7 @@ def test_what_is_found_is_what_happened(seed: int, sectors: int, drivers: int) -
     laps = [each for each in found if isinstance(each, FoundLap)]
     truth = {lap.number: lap for lap in race.truth.laps(race.player_index, TICKS / 60)}
     timed = [lap for lap in laps if lap.time_s is not None and None not in lap.sectors]
-    assert len(timed) > 5 and {lap.number for lap in timed} <= truth.keys()
+    assert len(timed) > 3 and {lap.number for lap in timed} <= truth.keys()
     for lap in timed:
         real = truth[lap.number]
         assert lap.time_s == pytest.approx(real.time_s, abs=2e-3)
