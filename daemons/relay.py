@@ -4,7 +4,8 @@ relay
 ├── source                        the simulator, its stand-in, or files; hands each row to
 │   ├── spool                     every tick to the disk, until the backend has it
 │   ├── live                      what is wished, as it happens, thinned under pressure
-│   └── local                     the newest, for programs of this PC
+│   ├── local                     the newest, for programs of this PC
+│   └── learner                   courses of tracks, of files
 ├── every site's parts            commands, sweep, watchman, store care, admin socket
 ├── web front                     localhost: the WebSocket, its REST API, /healthz, /readyz, /metrics
 └── link.dial                     reconnect policy; a connection is a nursery of its own
@@ -49,6 +50,7 @@ from daemons.telemetry.sources import source_of
 from daemons.telemetry.spool import Offering, Spool, open_spool
 from daemons.telemetry.standing import TOPIC, Standing, StandingTold
 from daemons.telemetry.trackmap.keeping import TrackMaps
+from daemons.telemetry.trackmap.learning import MapLearner
 from daemons.web.assets import read_assets
 from protocol.frames import Limits
 
@@ -77,6 +79,7 @@ class Relay(SiteDaemon):
     watch: Watch = field(init=False)
     standing: StandingTold = field(init=False)
     board: LocalBoard = field(init=False)
+    learner: MapLearner = field(init=False)
     door: LocalDoor = field(init=False)
     figures: RelayFigures = field(init=False)
 
@@ -94,7 +97,8 @@ class Relay(SiteDaemon):
             streams, pressure, monotonic_us, lambda: round(utc_now() * 1e6), batch_s=config.live.batch_s
         )
         self.watch = Watch(self.live, lambda: self.source.statistics().missed, self._on_degree)
-        self.board = LocalBoard(config.site, TrackMaps(config.state_dir / MAPS_FOLDER), utc_now)
+        maps = TrackMaps(config.state_dir / MAPS_FOLDER)
+        self.board, self.learner = LocalBoard(config.site, maps, utc_now), MapLearner(maps)
         self.door = LocalDoor(
             self.board.current, self._identify, utc_now, self.peer.instance.hex()[:12],
             hz=config.local.hz, origins=config.local.origins,
@@ -119,10 +123,11 @@ class Relay(SiteDaemon):
         _log.info("relay.priority", words=give_way())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.board.run)
+            nursery.start_soon(self.learner.run)
             nursery.start_soon(self.live.run)
             nursery.start_soon(self.watch.run)
             nursery.start_soon(self.standing.run)
-            nursery.start_soon(self.source.run, Fanout([self.spool, self.live, self.board]))
+            nursery.start_soon(self.source.run, Fanout([self.spool, self.live, self.board, self.learner]))
             await self._begin(nursery)
             await self._open_front(
                 nursery, listeners, self._routes(), read_assets(), None,

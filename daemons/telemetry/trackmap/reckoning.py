@@ -8,17 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from attrs import define, field, frozen
+from attrs import frozen
 
 from daemons.telemetry.look import TrackShape
 from protocol.irsdk import Layout
 
-__all__ = ["POINTS", "LapReckoner", "Moves", "Reckoned", "moves_in", "reckoned"]
+__all__ = ["POINTS", "Moves", "Reckoned", "moves_in", "reckoned"]
 
 POINTS: Final = 1024
-ROWS_MAX: Final = 100_000
-"""A lap of more than 27 minutes is none."""
-STEP_MAX: Final = 0.01
 OFF_MAX: Final = 0.05
 """A sum that is off by more than this part of the lap is not trusted: something was missing in it."""
 DRIVEN_MIN_M: Final = 150.0
@@ -34,11 +31,6 @@ class Moves:
     position: Floats
     east_mps: Floats
     north_mps: Floats
-
-    def part(self, first: int, last: int) -> "Moves":
-        """Return rows `first` to `last`, the latter not included."""
-        at = slice(first, last)
-        return Moves(self.tick[at], self.position[at], self.east_mps[at], self.north_mps[at])
 
 
 @frozen(eq=False)
@@ -90,63 +82,4 @@ def reckoned(lap: Moves, tick_rate: int, source: str = "learned from speed and h
     return Reckoned(
         TrackShape(points, np.interp(wanted, along, east), np.interp(wanted, along, north), None, source),
         off_m,
-    )
-
-
-@define(eq=False)
-class LapReckoner:
-    """Watches a car's moves, batch by batch, for a whole lap without gap, jump or pit stop, from anywhere on the track.
-    Keeps one lap of rows at most."""
-
-    tick_rate: int
-    _kept: list[Moves] = field(factory=list, init=False)
-    _along: float = field(default=0.0, init=False)
-    _rows: int = field(default=0, init=False)
-
-    def feed(self, moves: Moves) -> Reckoned | None:
-        """Take the next rows; return the shape when a lap is full (and begin to watch for another)."""
-        first = 0
-        for at, step in enumerate(self._steps(moves)):
-            if not 0 <= step < STEP_MAX:
-                self._forget()
-                first = at
-                if np.isnan(moves.position[at]):
-                    first = at + 1
-                continue
-            self._along += step
-            if self._along >= 1:
-                self._kept.append(moves.part(first, at + 1))
-                lap = _joined(self._kept)
-                self._forget()  # the rest of the batch too: the next lap begins with the next one
-                return reckoned(lap, self.tick_rate)
-        self._keep(moves.part(first, len(moves.tick)))
-        return None
-
-    def _steps(self, moves: Moves) -> Floats:
-        """How far each row is from the one before it; NaN behind a gap."""
-        before = self._kept[-1] if self._kept else None
-        position = np.concatenate(([before.position[-1] if before else np.nan], moves.position))
-        tick = np.concatenate(([before.tick[-1] if before else -2], moves.tick))
-        step = np.diff(position)
-        step = np.where(step < -0.5, step + 1, step)
-        return np.where(np.diff(tick) <= 3, step, np.nan)
-
-    def _keep(self, moves: Moves) -> None:
-        if not len(moves.tick):
-            return
-        self._rows += len(moves.tick)
-        if self._rows > ROWS_MAX:
-            self._forget()
-        self._kept.append(moves)
-
-    def _forget(self) -> None:
-        self._kept, self._along, self._rows = [], 0.0, 0
-
-
-def _joined(parts: list[Moves]) -> Moves:
-    return Moves(
-        np.concatenate([part.tick for part in parts]),
-        np.concatenate([part.position for part in parts]),
-        np.concatenate([part.east_mps for part in parts]),
-        np.concatenate([part.north_mps for part in parts]),
     )

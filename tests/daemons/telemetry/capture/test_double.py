@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attrs import define, field
+from attrs import astuple, define, field
 
 from chaos.doubles.iracing import Race, SimMemory
 from chaos.doubles.iracing.publisher import Publisher
@@ -13,7 +13,7 @@ from daemons.telemetry.capture.recorder import Recorder
 from daemons.telemetry.sessioninfo import parse
 from daemons.telemetry.snapshot import Context, Snapshots
 from daemons.telemetry.trackmap.course import Course, driven_in, metres_apart
-from daemons.telemetry.trackmap.reckoning import LapReckoner, moves_in
+from daemons.telemetry.trackmap.reckoning import Moves, moves_in, reckoned
 from tests.daemons.telemetry.capture.sim import Told
 
 
@@ -126,10 +126,10 @@ def test_a_lap_of_a_file_tells_where_live_cars_are(capsys: pytest.CaptureFixture
     told, exact = snapshots.columns(live), Snapshots(race.disk_layout).columns(truth)
     apart = metres_apart(*(columns[name] for columns in (exact, told) for name in ("latitude", "longitude")))
     apart = apart[np.isfinite(apart)]
-    reckoner = LapReckoner(60)
     moves = moves_in(race.layout, race.rows(60, 75 * 60), np.arange(75 * 60))
     assert moves is not None
-    found = reckoner.feed(moves)
+    first, last = np.flatnonzero(np.diff(moves.position) < -0.5)[:2]
+    found = reckoned(Moves(*(column[first + 1 : last + 2] for column in astuple(moves, recurse=False))), 60)
     assert found is not None
     with capsys.disabled():
         print(

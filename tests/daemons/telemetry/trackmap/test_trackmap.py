@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import trio
 
 from daemons.telemetry.capture.ibtfile import IbtFile
+from daemons.telemetry.recording import Recording
 from daemons.telemetry.trackmap.course import CELLS, EARTH_M, Course, Driven, driven_in, metres_apart
 from daemons.telemetry.trackmap.keeping import TrackMaps
-from daemons.telemetry.trackmap.reckoning import LapReckoner, Moves, moves_in, reckoned
-from protocol.irsdk import BadLayout
+from daemons.telemetry.trackmap.learning import MapLearner
+from daemons.telemetry.trackmap.reckoning import Moves, moves_in, reckoned
+from protocol.irsdk import BadLayout, Layout, Type, Variable
 
 Floats = npt.NDArray[np.float64]
 RADIUS_M = 500.0
@@ -99,27 +102,6 @@ def test_a_sum_that_does_not_close_is_spread_or_refused() -> None:
     assert np.abs(np.hypot(east, found.shape.north - found.shape.north.mean()) - RADIUS_M).max() < 25
     assert reckoned(moves(1.0, drift=5.0), 60) is None
     assert reckoned(moves(0.01), 60) is None
-
-
-@pytest.mark.parametrize("batch", [1, 7, 60, 4000])
-def test_a_live_lap_is_noticed_whatever_the_batches(batch: int) -> None:
-    reckoner, whole = LapReckoner(60), moves(2.4, rows=9600)
-    found = [
-        shape
-        for first in range(0, 9600, batch)
-        if (shape := reckoner.feed(whole.part(first, first + batch))) is not None
-    ]
-    assert 1 <= len(found) <= 2
-    assert all(one.off_m < 2 for one in found)
-
-
-def test_a_lap_with_a_gap_or_a_pit_stop_is_none() -> None:
-    whole = moves(1.6, rows=6400)
-    gap = Moves(whole.tick + 10 * (whole.tick > 2000), whole.position, whole.east_mps, whole.north_mps)
-    assert LapReckoner(60).feed(gap.part(0, 5000)) is None
-    whole.position[2000:2050] = np.nan
-    assert LapReckoner(60).feed(whole.part(0, 5000)) is None
-    assert LapReckoner(60).feed(whole) is not None  # from behind the stop it is a whole one
 
 
 def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
@@ -210,3 +192,64 @@ def _reckoned_off(all_driven: Driven, moved: Moves) -> tuple[float, Floats]:
     true_east = np.radians(longitude - longitude[0]) * EARTH_M * np.cos(np.radians(latitude[0]))
     off = np.hypot(east - east[0] - true_east, north - north[0] - true_north)
     return float(np.hypot(np.diff(true_east), np.diff(true_north)).sum()), off
+
+
+def recorded(layout: Layout, track: str, id_: int = 1) -> Recording:
+    info = f"---\nWeekendInfo:\n TrackName: {track}\n\n".encode()
+    return Recording(id=bytes([id_] * 16), driver="anna", layout=layout, started_utc_us=0, info=info)
+
+
+FILED = Layout(
+    (
+        Variable("LapDistPct", Type.FLOAT, 0),
+        Variable("Lat", Type.DOUBLE, 4),
+        Variable("Lon", Type.DOUBLE, 12),
+    ),
+    20,
+)
+
+
+def played(learner: MapLearner, recording: Recording, first: float, last: float, rows: int = 1500) -> None:
+    position = np.linspace(first, last, rows) % 1.0
+    table = np.zeros(rows, recording.layout.dtype)
+    table["LapDistPct"] = position
+    if "Lat" in recording.layout:
+        table["Lat"], table["Lon"] = circle(position)
+    learner.opened(recording)
+    for tick in range(rows):
+        learner.tick(tick, table[tick : tick + 1].tobytes(), 0)
+    learner.closed("the file ends")
+
+
+async def test_what_is_played_of_files_is_learned_and_kept(tmp_path: Path) -> None:
+    maps = TrackMaps(tmp_path)
+    learner = MapLearner(maps)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(learner.run)
+        for first, last in ((0.0, 0.6), (0.5, 1.1)):
+            played(learner, recorded(FILED, "round"), first, last)
+            with trio.fail_after(20):
+                while (course := maps.course("round")) is None or course.known < last - 0.11:
+                    await trio.sleep(0.005)
+        nursery.cancel_scope.cancel()
+    position = np.linspace(0, 1, 1000)
+    assert metres_apart(*course.at(position), *circle(position)).max() < 1  # positions are floats of 32 bits
+    assert learner.left_out == 0
+
+
+async def test_live_rows_teach_nothing_and_too_many_are_left_out(tmp_path: Path) -> None:
+    learner = MapLearner(TrackMaps(tmp_path))
+    live = Layout((Variable("LapDistPct", Type.FLOAT, 0),), 4)
+    played(learner, recorded(live, "round"), 0.0, 1.0)
+    assert not learner._waiting
+    played(learner, recorded(FILED, "round"), 0.0, 1.0, rows=6001)  # nobody takes them
+    assert learner.left_out == 6
+    assert len(learner._waiting) == 5
+    played(learner, recorded(FILED, ""), 0.0, 0.1)  # a track without a name
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(learner.run)
+        with trio.fail_after(20):
+            while learner._waiting or not list(tmp_path.iterdir()):
+                await trio.sleep(0.005)
+        nursery.cancel_scope.cancel()
+    assert [path.name for path in tmp_path.iterdir()] == ["round.course.json"]
