@@ -189,6 +189,8 @@ _BY_NAME: Mapping[str, FieldRule] = {
     "entry": count,
     "lost": count,
     "name": name,
+    "port": count,
+    "key": _bytes_of(32, 32),
 }
 
 # Bodies that nobody asked for have ids below zero (see Push), so what speaks of a body may carry either.
@@ -197,6 +199,7 @@ _EXCEPTIONS: Mapping[tuple[str, str], FieldRule] = {
     ("Chunk", "id"): integer,
     ("Credit", "id"): integer,
     ("Cancel", "id"): integer,
+    ("Datagrams", "id"): _bytes_of(8, 8),
     ("Error", "code"): name,
     ("SyncPart", "last"): boolean,
     ("SyncPart", "digest"): _digest_or_nothing,

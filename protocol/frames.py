@@ -390,7 +390,26 @@ class Wish:
     body: bytes
 
 
+@frozen
+class Datagrams:
+    """Live batches may come as datagrams to this UDP port of the sender, sealed with this key under this id."""
+
+    kind: ClassVar[int] = 53
+    port: int
+    id: bytes
+    key: bytes
+
+
+@frozen
+class Arrived:
+    """So many datagrams have arrived on this connection and were let in."""
+
+    kind: ClassVar[int] = 54
+    total: int
+
+
 Frame = (
     Hello | Refuse | Bye | Ping | Pong | Message | Ack | Skip | Update | StateAck | Fresh | SyncRequest | SyncPart
     | Request | Response | Error | Cancel | Push | Chunk | Credit | Received | Batch | Fill | Offer | Filled | Wish
+    | Datagrams | Arrived
 )  # fmt: skip

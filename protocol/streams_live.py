@@ -1,17 +1,20 @@
 """Live streams: what is newest goes out, what is late is dropped and counted, a loss is known by number."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from attrs import define, field, frozen
 
 from protocol.codec import encode_frame
+from protocol.errors import RemoteProtocolError
 from protocol.frames import Batch
 from protocol.streams import ENTRY_BYTES_MAX, Entry, Pieces, room_for_data
 
 __all__ = ["LiveIn", "LiveOut"]
 
 QUEUE_BYTES_MAX = 128 * 1024
+MISSING_MAX = 256
+"""So many of the numbers that were left out are still waited for."""
 LATE_S = 1.0
 """An entry that has waited so long is not live any more."""
 
@@ -46,6 +49,7 @@ class LiveOut:
     sent_bytes: int = field(default=0, init=False)
     queued_bytes: int = field(default=0, init=False)
     kept_bytes: int = field(default=0, init=False)
+    aside: "Callable[[LiveOut, Entry], bool] | None" = field(default=None, init=False)
     _queue: deque[_Waiting] = field(factory=deque, init=False)
     _offset: int = field(default=0, init=False)
     _wake: Callable[[], None] | None = field(default=None, init=False)
@@ -84,6 +88,9 @@ class LiveOut:
             return None
         entry = Entry(self.next, kind, data, as_of_us)
         self.next += 1
+        if not keep and self.aside is not None and self.aside(self, entry):
+            self.sent_bytes += len(data)
+            return entry.number
         while self.queued_bytes + len(data) > self.queue_bytes_max and self._drop_one(
             lambda waiting: not waiting.keep
         ):
@@ -137,24 +144,55 @@ class LiveOut:
 
 @define(eq=False)
 class LiveIn:
-    """The receiving end of one live stream. `missed`: entries that were numbered, behind the first seen, and did not come."""
+    """The receiving end of one live stream. `missed`: entries that were numbered, behind the first seen, and did not come.
+
+    Entries come over the link in order, and beside it as datagrams in any: a number that was left out may still come.
+    """
 
     next: int | None = field(default=None, init=False)
     missed: int = field(default=0, init=False)
     doubled: int = field(default=0, init=False)
     _pieces: Pieces = field(factory=Pieces, init=False)
+    _loose: Pieces = field(factory=Pieces, init=False)
+    _missing: OrderedDict[int, None] = field(factory=OrderedDict, init=False)
 
     def attach(self) -> None:
         """Begin a connection: the rest of what was not whole will not come."""
         self._pieces.clear()
+        self._loose.clear()
 
     def take(self, frame: Batch) -> Entry | None:
         """Take a piece; return the entry that is whole now, or None. Raises RemoteProtocolError."""
-        if self.next is not None and frame.number < self.next:
-            self.doubled += 1
+        return self._whole(self._pieces.take(frame)) if self._is_wanted(frame) else None
+
+    def take_loose(self, frame: Batch) -> Entry | None:
+        """Take a piece that came as a datagram: those between may be lost, and then all of the entry is."""
+        if not self._is_wanted(frame):
             return None
-        entry = self._pieces.take(frame)
-        if entry is not None:
-            self.missed += 0 if self.next is None else entry.number - self.next
-            self.next = entry.number + 1
+        try:
+            return self._whole(self._loose.take(frame))
+        except RemoteProtocolError:
+            self._loose.clear()
+            return None
+
+    def _is_wanted(self, frame: Batch) -> bool:
+        if self.next is None or frame.number >= self.next or frame.number in self._missing:
+            return True
+        self.doubled += frame.offset == 0
+        return False
+
+    def _whole(self, entry: Entry | None) -> Entry | None:
+        if entry is None:
+            return None
+        if self.next is not None and entry.number < self.next:
+            del self._missing[entry.number]
+            self.missed -= 1
+            return entry
+        first = entry.number if self.next is None else self.next
+        self.missed += entry.number - first
+        for number in range(max(first, entry.number - MISSING_MAX), entry.number):
+            self._missing[number] = None
+        while len(self._missing) > MISSING_MAX:
+            self._missing.popitem(last=False)
+        self.next = entry.number + 1
         return entry

@@ -14,6 +14,7 @@ from daemons.link.requests import Answer, Handler, PushHandler
 from daemons.link.streams import StreamsIn, StreamsOut
 from daemons.link.tampering import Tampering
 from daemons.ops.environment import Environment
+from protocol.datagrams import FEATURE as DATAGRAMS
 from protocol.errors import ErrorCode, RequestError
 from protocol.frames import Hello, Limits
 from protocol.streams import FEATURE as STREAMS
@@ -80,12 +81,18 @@ class Peer:
             attempt=self.attempt,
             software=SOFTWARE,
             clock=clock_sample(self.environment),
-            features=[STREAMS] if self.streams_out is not None or self.streams_in is not None else [],
+            features=self._features(),
             limits=self.limits,
             out=out,
             committed=committed,
             topics=[subscriber.position() for subscriber in self.subscribers.values()],
         )
+
+    def _features(self) -> list[str]:
+        features = [STREAMS] if self.streams_out is not None or self.streams_in is not None else []
+        if self.streams_out is not None and self.streams_out.datagrams is not None:
+            features.append(DATAGRAMS)
+        return features
 
     def connected(self, connection: "Connection") -> None:
         """Note that `connection` is usable now."""

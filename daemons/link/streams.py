@@ -9,6 +9,7 @@ from typing import Protocol
 
 from attrs import define, field
 
+from daemons.link.datagrams import DatagramDoor, DatagramLine
 from daemons.link.signal import Signal
 from protocol.streams import Entry
 from protocol.streams_live import LiveOut
@@ -70,10 +71,12 @@ class Archive:
 class StreamsOut:
     """What this side sends: live streams, and archives that are there until the peer has them for good.
 
-    `on_wish`: what to call with the peer's wishes, by name.
+    `on_wish`: what to call with the peer's wishes, by name. `datagrams`: a way beside the link for live entries, where the
+    peer has a door for them.
     """
 
     on_wish: dict[str, Callable[[bytes], None]] = field(factory=dict)
+    datagrams: DatagramLine | None = None
     archives: ArchivesOut = field(factory=ArchivesOut, init=False)
     sources: dict[bytes, ArchiveSource] = field(factory=dict, init=False)
     lives: dict[bytes, LiveOut] = field(factory=dict, init=False)
@@ -133,11 +136,13 @@ class StreamsIn:
     `on_archive(stream, entries)`: make them durable; returns how far it is now. Must do no harm when it is cancelled,
     and when entries come again. Both may raise StreamRefused.
     `on_live(stream, entry)`: a live entry; must be quick.
+    `door`: where it may come as datagrams; shared by all peers.
     """
 
     position: Callable[[bytes], Awaitable[int]] = _not_taken
     on_archive: Callable[[bytes, Sequence[Entry]], Awaitable[int]] = _not_kept
     on_live: Callable[[bytes, Entry], None] = _not_seen
+    door: DatagramDoor | None = None
     wishes: dict[str, bytes] = field(factory=dict, init=False)
     live_entries: int = field(default=0, init=False)
     live_missed: int = field(default=0, init=False)

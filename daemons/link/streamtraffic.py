@@ -11,9 +11,13 @@ import trio
 from daemons.link.signal import Signal
 from daemons.link.sources import Pull
 from daemons.link.streams import StreamRefused, StreamsIn, StreamsOut
-from protocol.frames import Batch, Fill, Filled, Frame, Hello, Offer, Wish
+from protocol.codec import decode_frames
+from protocol.datagrams import FEATURE as DATAGRAMS
+from protocol.datagrams import Opener
+from protocol.errors import RemoteProtocolError
+from protocol.frames import Arrived, Batch, Datagrams, Fill, Filled, Frame, Hello, Offer, Wish
 from protocol.lanes import Handle, Lane, Scheduler
-from protocol.streams import FEATURE
+from protocol.streams import FEATURE, Entry
 from protocol.streams_in import ArchivesIn
 from protocol.streams_live import LiveIn, LiveOut
 
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
     from daemons.link.peer import Peer
 
 __all__ = ["StreamTraffic"]
+
+ARRIVED_S = 1.0
+"""So often the peer is told how many of its datagrams have arrived."""
 
 LIVE_STREAMS_MAX = 8
 """So many of a peer's live streams are followed; the one that was silent longest is forgotten for another."""
@@ -40,6 +47,8 @@ class StreamTraffic:
         self._out = StreamsOut() if peer.streams_out is None else peer.streams_out
         self._in = StreamsIn() if peer.streams_in is None else peer.streams_in
         self._is_understood = FEATURE in theirs.features
+        self._sends_datagrams = DATAGRAMS in theirs.features
+        self._opener: Opener | None = None
         self._window_bytes = theirs.limits.window_bytes
         self._scheduler = scheduler
         self._send = send
@@ -55,7 +64,11 @@ class StreamTraffic:
             Offer: self._on_offer,
             Filled: self._on_filled,
             Wish: self._on_wish,
+            Datagrams: self._on_datagrams,
+            Arrived: self._on_arrived,
         }
+        self._passed: Datagrams | None = None
+        self._was_passed = Signal()
 
     def begin(self) -> None:
         """Attach what outlives connections to this one. To be undone by `end`."""
@@ -68,6 +81,10 @@ class StreamTraffic:
         self._in.send_wish = self._send_wish
         for name, body in self._in.wishes.items():
             self._send_wish(name, body)
+        door = self._in.door
+        if door is not None and self._sends_datagrams:
+            opener = self._opener = door.admit(self._on_datagram)
+            self._ask(Datagrams(door.port, opener.passed.id, opener.passed.key))
 
     def end(self) -> None:
         """Detach it, unless another connection has it by now."""
@@ -76,8 +93,12 @@ class StreamTraffic:
             self._out.archives.detach()
             for live in self._out.lives.values():
                 live.detach()
+            if self._out.datagrams is not None:
+                self._out.datagrams.close()
         if self._in.send_wish == self._send_wish:
             self._in.send_wish = None
+        if self._opener is not None and self._in.door is not None:
+            self._in.door.revoke(self._opener)
 
     async def run(self) -> None:
         """Read what is sent, and make durable what comes, until cancelled."""
@@ -85,11 +106,16 @@ class StreamTraffic:
             nursery.start_soon(self._keep_loop)
             if self._is_understood:
                 nursery.start_soon(self._read_loop)
+            if self._opener is not None:
+                nursery.start_soon(self._tell_arrived, self._opener)
+            if self._out.datagrams is not None:
+                nursery.start_soon(self._open_line)
 
     # --- what goes out -------------------------------------------------------------------------------------------
 
     def _open_live(self, live: LiveOut) -> None:
         handle: Handle = self._scheduler.register(Lane.LIVE, live, compress=False)
+        live.aside = None if self._out.datagrams is None else self._out.datagrams.send
         live.attach(handle.wake, handle.close)
 
     async def _read_loop(self) -> None:
@@ -128,6 +154,20 @@ class StreamTraffic:
         self._out.changed.set()
         self._wake_fills()
 
+    def _on_datagrams(self, frame: Datagrams) -> None:
+        self._passed = frame
+        self._was_passed.set()
+
+    async def _open_line(self) -> None:
+        while True:
+            await self._was_passed.wait()
+            if self._passed is not None and self._out.datagrams is not None:
+                await self._out.datagrams.open(self._passed)
+
+    def _on_arrived(self, frame: Arrived) -> None:
+        if self._out.datagrams is not None:
+            self._out.datagrams.on_arrived(frame.total)
+
     def _on_wish(self, frame: Wish) -> None:
         handler = self._out.on_wish.get(frame.name)
         if handler is not None:
@@ -139,14 +179,40 @@ class StreamTraffic:
         self._ask(Wish(name, body))
 
     def _on_batch(self, frame: Batch) -> None:
-        live = self._lives.get(frame.stream)
+        live = self._live_of(frame.stream)
+        self._take_live(frame, live, live.take)
+
+    def _on_datagram(self, payload: bytes) -> None:
+        """Take what came beside the link; what is no batch is ignored, as if it had been lost."""
+        try:
+            frames = decode_frames(payload)
+        except RemoteProtocolError:
+            return
+        for frame in frames:
+            if isinstance(frame, Batch):
+                live = self._live_of(frame.stream)
+                self._take_live(frame, live, live.take_loose)
+
+    async def _tell_arrived(self, opener: Opener) -> None:
+        told = 0
+        while True:
+            await trio.sleep(ARRIVED_S)
+            if opener.opened > told:
+                told = opener.opened
+                self._send(Arrived(told))
+
+    def _live_of(self, stream: bytes) -> LiveIn:
+        live = self._lives.get(stream)
         if live is None:
-            live = self._lives[frame.stream] = LiveIn()
+            live = self._lives[stream] = LiveIn()
             if len(self._lives) > LIVE_STREAMS_MAX:
                 self._lives.popitem(last=False)
-        self._lives.move_to_end(frame.stream)
+        self._lives.move_to_end(stream)
+        return live
+
+    def _take_live(self, frame: Batch, live: LiveIn, take: Callable[[Batch], Entry | None]) -> None:
         missed = live.missed
-        entry = live.take(frame)
+        entry = take(frame)
         if entry is not None:
             self._in.took_live(entry, live.missed - missed)
             self._in.on_live(frame.stream, entry)

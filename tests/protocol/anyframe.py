@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 
 from protocol.frames import (
     Ack,
+    Arrived,
     Batch,
     Bye,
     Cancel,
     Chunk,
     ClockSample,
     Credit,
+    Datagrams,
     Error,
     Fill,
     Filled,
@@ -119,4 +121,6 @@ frames: st.SearchStrategy[Frame] = st.one_of(
     st.builds(Offer, stream_ids),
     st.builds(Filled, stream_ids, counts, texts, counts),
     st.builds(Wish, names, bodies),
+    st.builds(Datagrams, counts, st.binary(min_size=8, max_size=8), st.binary(min_size=32, max_size=32)),
+    st.builds(Arrived, counts),
 )
