@@ -17,6 +17,7 @@ from daemons.telemetry.look import LapColumns, NotKept, Session, TelemetryLook
 from daemons.telemetry.web.byposition import deltas, grid, on_grid
 from daemons.telemetry.web.channels import CHANNELS, listed
 from daemons.telemetry.web.colours import coloured
+from daemons.telemetry.web.corners import SOURCES, corners_json
 from daemons.telemetry.web.live import Asked, Listeners, ReplayStream
 from daemons.telemetry.web.query import Query
 from daemons.telemetry.web.views import lap_json, session_json, shape_json
@@ -111,7 +112,7 @@ class Kept:
             raise BadRequest("laps is a list of lap ids, the one to compare with first")
         channels = query.channels(("speed", "throttle", "brake", "steering", "gear"))
         points = int(query.number("points", POINTS, 2, POINTS_MAX))
-        sources = [CHANNELS[name].source for name in channels]
+        sources = sorted({CHANNELS[name].source for name in channels}.union(SOURCES))
         laps = []
         session: Session | None = None
         for id_ in ids:
@@ -202,6 +203,7 @@ def _compared(
         {
             "position": listed(np.asarray(positions), 5),
             "laps": told,
+            "corners": corners_json(laps),
             "sector_starts": [] if session is None else list(session.sector_starts),
         }
     )

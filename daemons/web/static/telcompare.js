@@ -1,5 +1,6 @@
 // Laps beside each other, by where on the track they are; a cursor by mouse, finger and keys reads them out.
 
+import { cornersOf } from "/static/telcorners.js";
 import { drawLaps } from "/static/tellaps.js";
 import { nearest } from "/static/telplot.js";
 import { telemetryJson } from "/static/telshown.js";
@@ -27,7 +28,8 @@ export function openCompare(root, title, query) {
   wide.tabIndex = 0;
   wide.setAttribute("role", "group");
   wide.setAttribute("aria-label", "The laps at the cursor");
-  root.append(words, plot, where, wide);
+  const corners = make("div");
+  root.append(words, plot, where, wide, corners);
   let told = null;
   let cursor = -1;
   let places = null;
@@ -47,6 +49,7 @@ export function openCompare(root, title, query) {
       if (isOver) return;
       setText(words, told.laps.length === 1 ? "One lap: choose another one beside it to see what is lost where." : "Lost: against the first lap; above zero is slower.");
       fill();
+      corners.replaceChildren(cornersOf(told));
       paint();
     } catch (error) {
       setText(words, error.message || "No answer.");

@@ -15,6 +15,7 @@ const FIRST_PINGS = 4;
 // Follows all drivers. `changed()` is called when there is something new; `refused()` when we are not let in.
 export function openTeamLink({ changed, refused }) {
   let pings = 0;
+  let began = null; // the server's time when this stream began
   let timer = 0;
   let isOver = false;
 
@@ -41,6 +42,7 @@ export function openTeamLink({ changed, refused }) {
   const stream = followStream(() => "/api/telemetry/live?" + query, {
     states(told) {
       heard();
+      began ??= told.now;
       team.told = { server_ms: told.now, mono_ms: performance.now() };
       const names = new Set(told.drivers.map((one) => one.driver));
       for (const name of team.drivers.keys()) if (!names.has(name)) team.drivers.delete(name);
@@ -62,10 +64,12 @@ export function openTeamLink({ changed, refused }) {
       if (told.at === null) one.state.heard = told.now; // newer than what the states said
       else {
         one.state.taken = told.at;
-        one.unseen = [...(one.unseen ?? []), told.at].slice(-100);
+        // What was taken before we came is sent for the curve's past: its age says nothing of the way.
+        if (began !== null && told.at > began) one.unseen = [...(one.unseen ?? []), told.at].slice(-100);
       }
     },
     lost() {
+      began = null;
       team.isConnected = false;
       changed();
     },
@@ -110,7 +114,7 @@ export function openLive(root, title) {
     const now = teamNow();
     if (now === null || document.visibilityState !== "visible") return;
     for (const one of team.drivers.values()) {
-      for (const at of one.unseen ?? []) if (now - at < 10000) team.seen.add(now - at); // what is older was sent for the curve's past
+      for (const at of one.unseen ?? []) team.seen.add(now - at);
       one.unseen = [];
     }
     const p95 = team.seen.p95();

@@ -155,6 +155,16 @@ async def test_laps_beside_each_other() -> None:
         assert holed["columns"]["speed"][75] is None
         assert holed["delta"][75] is None
         assert all(isinstance(gear, int) for gear in reference["columns"]["gear"])
+        # The speed of this car falls three times a lap.
+        corners = told["corners"]["corners"]
+        assert [corner["number"] for corner in corners] == [1, 2, 3]
+        first, slow, holed = corners[1]["laps"]
+        assert (first["lost_s"], first["slowest"], first["brake_peak"]) == (0.0, 108.0, 50)
+        assert 0.1 < slow["lost_s"] <= 0.3
+        assert abs(sum(corner["laps"][1]["lost_s"] for corner in corners) - 0.3) < 0.01
+        assert first["brake_at"] < first["throttle_at"] < first["full_at"] < told["corners"]["length_m"]
+        # Of a lap with a hole as the first one nothing is made up.
+        assert (await read(stand, "/api/telemetry/compare?laps=s1-4,s1-3"))["corners"] is None
 
 
 async def test_answers_are_asked_for_again() -> None:

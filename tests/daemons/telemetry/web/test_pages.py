@@ -172,6 +172,10 @@ def test_sessions_laps_and_laps_compared_by_keys(shown: Any) -> None:
     tab.see("Laps compared", "anna · lap 3", "ben · lap 5", "+0.300")
     tab.until("document.querySelector('.laps-plot').dataset.points > 300")
     assert tab.page.evaluate(f"{PAINTED}('.laps-plot canvas')") > 5000
+    corners = tab.texts(".corners tbody tr")
+    assert len(corners) == 6
+    assert corners[2].startswith("2 anna · lap 3 – ")
+    assert re.match(r"ben · lap 5 \+0\.[12]\d\d ", corners[3])
     axe(tab, "Telemetry Compare")
     plot = tab.page.get_by_role("slider", name="Place on the track; arrow keys read the laps there")
     plot.focus()
