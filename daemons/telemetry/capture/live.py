@@ -40,10 +40,11 @@ def utc_us() -> int:
 
 def pace_of(opened: Opened) -> Pace:
     """Return what waits for the rows of this memory."""
+    period_s = 1 / opened.memory.layout.tick_rate
     if sys.platform == "win32" and opened.event is not None:
         handle = opened.event
-        return EventPace(lambda: trio.lowlevel.WaitForSingleObject(handle))
-    return PhasePace(1 / opened.memory.layout.tick_rate)
+        return EventPace(lambda: trio.lowlevel.WaitForSingleObject(handle), period_s)
+    return PhasePace(period_s)
 
 
 @define(eq=False)

@@ -10,10 +10,13 @@ each row is looked for alone again, with 33 ms to spare.
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+import structlog
 import trio
 from attrs import define, field
 
 __all__ = ["EventPace", "Pace", "Phase", "PhasePace"]
+
+_log = structlog.stdlib.get_logger("pitlink.telemetry")
 
 EARLIER_S: Final = 0.00005
 """Each row that was there already moves the phase this much towards the moment it is written,"""
@@ -108,15 +111,26 @@ class PhasePace:
 @define(eq=False)
 class EventPace:
     """Awaits the simulator's event (`wait_event`: `trio.lowlevel.WaitForSingleObject` of its handle), and looks after
-    a quarter of a second without it too: whether the simulator still runs is not told by any event."""
+    a quarter of a second without it too: whether the simulator still runs is not told by any event. An event that cannot
+    be waited for is done without."""
 
     wait_event: Callable[[], Awaitable[None]]
+    period_s: float
     _vain: bool = field(default=False, init=False)
+    _instead: PhasePace | None = field(default=None, init=False)
 
     async def wait(self, new: int) -> None:
-        """See Pace. Raises OSError when the event cannot be waited for."""
+        """See Pace."""
+        if self._instead is not None:
+            await self._instead.wait(new)
+            return
         if not new and self._vain:
             await trio.sleep(2 * STEP_S)  # the event stays set though nothing is new: not round in circles
-        with trio.move_on_after(EVENT_S) as scope:
-            await self.wait_event()
+        try:
+            with trio.move_on_after(EVENT_S) as scope:
+                await self.wait_event()
+        except OSError as exc:
+            _log.warning("capture.event_unusable", words=str(exc))
+            self._instead = PhasePace(self.period_s)
+            return
         self._vain = not scope.cancelled_caught

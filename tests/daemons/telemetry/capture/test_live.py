@@ -225,7 +225,7 @@ async def test_on_windows_the_event_is_awaited(tmp_path: Path, monkeypatch: pyte
                 handles.append(handle)
                 await trio.to_thread.run_sync(kernel.WaitForSingleObject, handle, 50, abandon_on_cancel=True)
 
-            return EventPace(wait_for_single_object)
+            return EventPace(wait_for_single_object, 1 / 60)
 
         source = LiveSource("anna", pace=pace)
         async with trio.open_nursery() as nursery:

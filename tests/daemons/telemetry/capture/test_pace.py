@@ -89,7 +89,7 @@ async def test_event_pace_waits_for_the_event_and_not_in_circles() -> None:
         waits += 1
         await trio.lowlevel.checkpoint()
 
-    pace = EventPace(stays_set)
+    pace = EventPace(stays_set, 1 / 60)
     began = trio.current_time()
     for _ in range(20):
         await pace.wait(0)
@@ -99,9 +99,27 @@ async def test_event_pace_waits_for_the_event_and_not_in_circles() -> None:
     await pace.wait(1)
     assert waits == 21
 
-    pace = EventPace(trio.sleep_forever)
+    pace = EventPace(trio.sleep_forever, 1 / 60)
     began = trio.current_time()
     with trio.fail_after(10):
         await pace.wait(1)  # the simulator may have ended: whoever waits looks after a while
         await pace.wait(0)
     assert trio.current_time() - began > 0.49
+
+
+async def test_an_event_that_cannot_be_waited_for_is_done_without() -> None:
+    asked = 0
+
+    async def unusable() -> None:
+        nonlocal asked
+        asked += 1
+        await trio.lowlevel.checkpoint()
+        raise OSError("the handle is invalid")
+
+    pace = EventPace(unusable, 0.01)
+    began = trio.current_time()
+    with trio.fail_after(10):
+        for _ in range(5):
+            await pace.wait(1)
+    assert asked == 1
+    assert trio.current_time() - began >= 0.035
