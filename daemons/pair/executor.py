@@ -1,8 +1,10 @@
 """The site's end of commands: accepted once, decided here, done by a reconciler, reported on channel `result`.
 
 The transaction that takes a command stores only the *intent* (values are absolute); a loop drives the site to it and
-commits the result together with its message. At start an intent without a result is applied again. Expiry is judged
-by the hub's clock as the link carries it.
+commits the result together with its message. Expiry is judged by the hub's clock as the link carries it, and while that
+is not known (after a restart, until there is a link) nothing is begun: it could be too late. An intent that a restart
+interrupted is applied again if it is not too late by then; otherwise nobody knows whether it was done, and its result says
+so.
 
 What touches nothing but the database is decided in that first transaction (`at_once`): taken, done and answered are one
 commit. Its audit row follows from the row that was committed with it, at least once, also after a restart: there is no
@@ -40,6 +42,7 @@ _log = structlog.stdlib.get_logger("pitlink.pair")
 CHANNEL = "command"
 RESULTS = "result"
 TOO_LATE = "it came too late"
+INTERRUPTED = "a restart interrupted it, and now it is too late: whether it was done is not known"
 NOTED_LATE_S = 0.1
 """The audit's rows of what was decided at once follow so long after the first of them: several are one commit, and its
 result is on its way before."""
@@ -67,6 +70,11 @@ MIGRATIONS = (
         CREATE INDEX command_to_note ON command_taken (id) WHERE to_note;
         CREATE INDEX command_undecided ON command_taken (id) WHERE status IS NULL;
         """,
+    ),
+    Migration(
+        "command",
+        3,
+        "ALTER TABLE command_taken ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;  -- done, perhaps",
     ),
 )
 
@@ -99,9 +107,9 @@ thread."""
 class CommandExecutor:
     """Takes commands from the channel and carries them out. `run` must be running.
 
-    `hub_now()` is the hub's UTC in seconds as the link knows it, None when it does not (never connected). `note` is for
-    the audit: it is told of each command before that is carried out (no status), and how it ended before its result is
-    sent, or right after what was done in one transaction with it. What cannot be noted is not done.
+    `hub_now()` is the hub's UTC in seconds as the link knows it, None when it does not: there was no link yet in this
+    process. `note` is for the audit: it is told of each command before that is carried out (no status), and how it ended
+    before its result is sent, or right after what was done in one transaction with it. What cannot be noted is not done.
     """
 
     store: Store
@@ -130,7 +138,8 @@ class CommandExecutor:
         match body:
             case Revoke(id=id_):
                 conn.execute(_SEEN, (id_, "", 0, b""))  # one that was never seen is decided for good
-                self._decide(conn, id_, ResultStatus.FAILED, "withdrawn before it ran")
+                if not fetch(conn, "SELECT 1 FROM command_taken WHERE id = ? AND begun", (id_,)):
+                    self._decide(conn, id_, ResultStatus.FAILED, "withdrawn before it ran")
             case Command():
                 conn.execute(_SEEN, (body.id, message.type, message.version, message.body))
                 if conn.changes():
@@ -177,11 +186,16 @@ class CommandExecutor:
 
     async def _carry_out_each(self) -> None:
         while True:
-            for id_, type_, version, body in await patiently(
-                partial(self.store.read, _undecided), "commands"
-            ):
-                await self._carry_out(id_, decode_body(type_, version, body))
+            while found := await patiently(partial(self.store.read, _oldest_undecided), "commands"):
+                if self.hub_now() is None:
+                    _log.info("command.waits", id=found[0].id, why="the hub's time is not known yet")
+                    break
+                await self._carry_out(*found)
             await self._taken.wait()
+
+    def link_is_up(self) -> None:
+        """Go on with what waits until the hub's time is known. To be called whenever there is a link."""
+        self._taken.set()
 
     async def _note_each(self, note: Callable[[Sequence[Told]], Awaitable[None]]) -> None:
         """Audit what was decided at once."""
@@ -202,15 +216,19 @@ class CommandExecutor:
             await self._decided.wait()
             await trio.sleep(NOTED_LATE_S)
 
-    async def _carry_out(self, id_: str, command: object) -> None:
-        assert isinstance(command, Command)
+    async def _carry_out(self, command: Command, is_begun: bool) -> None:
         if not self._is_late(command):
             await self._note(command, None, "")
         if self._is_late(command):  # also by the time that a full disk took
-            _log.info("command.expired", id=id_, expired_at=command.expires_at)
-            await self._close(command, ResultStatus.EXPIRED, TOO_LATE)
+            _log.info("command.expired", id=command.id, expired_at=command.expires_at)
+            if is_begun:
+                await self._close(command, ResultStatus.FAILED, INTERRUPTED)
+            else:
+                await self._close(command, ResultStatus.EXPIRED, TOO_LATE)
             return
-        _log.info("command.run", id=id_, action=repr(command.action), issuer=command.issuer)
+        if not await patiently(partial(self.store.transact, partial(_begin, command.id)), "a command"):
+            return  # withdrawn in this moment
+        _log.info("command.run", id=command.id, action=repr(command.action), issuer=command.issuer)
         done: str | Work
         try:
             done, status = (
@@ -243,8 +261,8 @@ class CommandExecutor:
                 await self._note(command, ResultStatus.DONE, words)
 
     def _is_late(self, command: Command) -> bool:
-        now = self.hub_now()  # of what was taken before a restart it is not known, and it came in time
-        return now is not None and now > command.expires_at
+        now = self.hub_now()
+        return now is None or now > command.expires_at
 
     async def _close(self, command: Command, status: ResultStatus, words: str) -> None:
         await self._note(command, status, words)
@@ -283,8 +301,17 @@ def _keep_noted(noted: list[tuple[str]], conn: apsw.Connection) -> None:
     conn.executemany("UPDATE command_taken SET to_note = 0 WHERE id = ?", noted)
 
 
-def _undecided(conn: apsw.Connection) -> list[tuple[str, str, int, bytes]]:
-    rows = conn.execute(
-        "SELECT id, type, version, body FROM command_taken WHERE status IS NULL ORDER BY rowid"
-    )
-    return [(str(id_), str(type_), int(version), bytes(body)) for id_, type_, version, body in rows]
+def _begin(id_: str, conn: apsw.Connection) -> bool:
+    """Note that a command is carried out from now on. False when it is decided."""
+    conn.execute("UPDATE command_taken SET begun = 1 WHERE id = ? AND status IS NULL", (id_,))
+    return bool(conn.changes())
+
+
+def _oldest_undecided(conn: apsw.Connection) -> tuple[Command, bool] | None:
+    """Return the one whose turn it is, and whether it was begun; None when there is none."""
+    sql = "SELECT type, version, body, begun FROM command_taken WHERE status IS NULL ORDER BY rowid LIMIT 1"
+    for type_, version, body, is_begun in fetch(conn, sql):
+        command = decode_body(type_, version, body)
+        assert isinstance(command, Command)
+        return command, bool(is_begun)
+    return None

@@ -123,6 +123,7 @@ class SiteDaemon(PairDaemon):
             partial(note_taken, self.trail),
             at_once,
         )
+        self.peer.on_up.append(self.commands.link_is_up)
 
     def _make_office(
         self,
