@@ -6,8 +6,8 @@ copy as a datagram finds out whether the way is open.
 """
 
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -19,7 +19,7 @@ from protocol.frames import Batch, Datagrams
 from protocol.streams import Entry, room_for_data
 from protocol.streams_live import LiveOut
 
-__all__ = ["DatagramDoor", "DatagramLine", "open_door"]
+__all__ = ["DatagramDoor", "DatagramLine"]
 
 PROVEN_S: Final = 3.0
 """The way is open while the peer has said within so long that datagrams arrive; it says so each second."""
@@ -29,12 +29,28 @@ _READ_BYTES: Final = 2048
 
 @define(eq=False)
 class DatagramDoor:
-    """The hub's end: one UDP port. `strangers`: datagrams with a pass that nobody has."""
+    """The hub's end: one UDP port, 0 while it is not served. `strangers`: datagrams with a pass that nobody has."""
 
-    port: int
     urandom: Callable[[int], bytes]
+    port: int = field(default=0, init=False)
     strangers: int = field(default=0, init=False)
     _doors: dict[bytes, tuple[Opener, Callable[[bytes], None]]] = field(factory=dict, init=False)
+
+    async def serve(
+        self, host: str, port: int, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Bind a UDP port (0: any; host "": every interface) and take what comes, until cancelled. Raises OSError when it is
+        taken."""
+        with await _bound(host, port) as sock:
+            self.port = sock.getsockname()[1]
+            task_status.started()
+            try:
+                while True:
+                    # A datagram that could not be delivered somewhere is no reason to stop (Windows tells of it here).
+                    with suppress(ConnectionResetError):
+                        self.take(await sock.recv(_READ_BYTES))
+            finally:
+                self.port = 0
 
     def admit(self, deliver: Callable[[bytes], None]) -> Opener:
         """Make a pass; what comes with it is opened and delivered, which must be quick and not raise, until `revoke`."""
@@ -58,24 +74,18 @@ class DatagramDoor:
             deliver(payload)
 
 
-@asynccontextmanager
-async def open_door(host: str, port: int, urandom: Callable[[int], bytes]) -> AsyncIterator[DatagramDoor]:
-    """Bind a UDP port (0: any) and serve it for the body of the block. Raises OSError when it is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with trio.socket.socket(family, socket.SOCK_DGRAM) as sock:
+async def _bound(host: str, port: int) -> trio.socket.SocketType:
+    if not host and socket.has_dualstack_ipv6():
+        sock = trio.socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    else:
+        sock = trio.socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
         await sock.bind((host, port))
-        door = DatagramDoor(sock.getsockname()[1], urandom)
-
-        async def read() -> None:
-            while True:
-                # A datagram that could not be delivered somewhere is no reason to stop (Windows tells of it here).
-                with suppress(ConnectionResetError):
-                    door.take(await sock.recv(_READ_BYTES))
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(read)
-            yield door
-            nursery.cancel_scope.cancel()
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 @define(eq=False)

@@ -82,7 +82,7 @@ class StreamTraffic:
         for name, body in self._in.wishes.items():
             self._send_wish(name, body)
         door = self._in.door
-        if door is not None and self._sends_datagrams:
+        if door is not None and door.port and self._sends_datagrams:
             opener = self._opener = door.admit(self._on_datagram)
             self._ask(Datagrams(door.port, opener.passed.id, opener.passed.key))
 

@@ -2,18 +2,28 @@
 
 import os
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
 
-from daemons.link.datagrams import DatagramLine, open_door
+from daemons.link.datagrams import DatagramDoor, DatagramLine
 from daemons.link.streams import StreamsIn, StreamsOut
-from daemons.ops.environment import Environment
 from protocol.errors import CloseCode
 from protocol.streams_live import LiveOut
 from tests.daemons.link.pair import open_hub, open_site
 from tests.daemons.link.test_streams import STREAM, Keeper, put_head, until
+
+
+@asynccontextmanager
+async def open_door(host: str = "127.0.0.1") -> AsyncIterator[DatagramDoor]:
+    door = DatagramDoor(os.urandom)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(door.serve, host, 0)
+        yield door
+        nursery.cancel_scope.cancel()
 
 
 async def feed(live: LiveOut, size: int = 3000) -> None:
@@ -29,7 +39,7 @@ async def test_live_entries_go_beside_the_link_as_soon_as_they_arrive_there(
     keeper, line = Keeper(), DatagramLine("127.0.0.1")
     out = StreamsOut(datagrams=line)
     async with (
-        open_door("127.0.0.1", 0, os.urandom) as door,
+        open_door() as door,
         open_hub(
             tmp_path / "hub", streams_in=StreamsIn(keeper.position, keeper.keep, keeper.see, door)
         ) as hub,
@@ -56,7 +66,7 @@ async def test_where_no_datagram_arrives_all_goes_over_the_link(tmp_path: Path) 
     keeper, line = Keeper(), DatagramLine("127.0.0.1")
     out = StreamsOut(datagrams=line)
     async with (
-        open_door("127.0.0.1", 0, os.urandom) as door,
+        open_door() as door,
         open_hub(
             tmp_path / "hub", streams_in=StreamsIn(keeper.position, keeper.keep, keeper.see, door)
         ) as hub,
@@ -76,7 +86,7 @@ async def test_where_no_datagram_arrives_all_goes_over_the_link(tmp_path: Path) 
 
 async def test_strangers_forgers_and_nonsense_are_ignored() -> None:
     got: list[bytes] = []
-    async with open_door("127.0.0.1", 0, Environment().urandom) as door:
+    async with open_door("") as door:
         opener = door.admit(got.append)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.connect(("127.0.0.1", door.port))
