@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from protocol.columns.bounded import Reader, varint
 from protocol.columns.values import ColumnsError
 
-__all__ = ["best_k", "cost", "pack_bits", "pack_numbers", "read_bits", "read_numbers"]
+__all__ = [
+    "best_k",
+    "cost",
+    "pack_bits",
+    "pack_bytes",
+    "pack_numbers",
+    "read_bits",
+    "read_bytes",
+    "read_numbers",
+]
 
 UNARY_BITS_MAX = 4
 """For each number of a section, on the average; `best_k` needs two and a half at most, whatever the numbers are."""
@@ -46,11 +55,30 @@ def pack_bits(bits: NDArray[Any]) -> bytes:
 
 def read_bits(reader: Reader, count: int) -> NDArray[np.bool_]:
     """Take `count` booleans. Raises ColumnsError, also when the bits that fill the last byte are not zero."""
-    packed = np.frombuffer(reader.take((count + 7) // 8), np.uint8)
-    bits = np.unpackbits(packed, bitorder="little")
-    if bits[count:].any():
+    packed = reader.take((count + 7) // 8)
+    if count % 8 and packed[-1] >> count % 8:
         raise ColumnsError("bits behind the last one")
-    return bits[:count].view(np.bool_)
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=count, bitorder="little").view(np.bool_)
+
+
+def planes_of(lengths: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which of the values of these lengths have a place in each plane: (planes, values)."""
+    return lengths > np.arange(int(lengths.max()), dtype=np.uint8)[:, None]
+
+
+def pack_bytes(words: Words, lengths: NDArray[np.uint8]) -> bytes:
+    """Return the low bytes of `words`, as many of each as its length: a plane after the other, the lowest first."""
+    raw = words.astype(words.dtype.newbyteorder("<"), copy=False).view(np.uint8).reshape(len(words), -1)
+    has = planes_of(lengths)
+    return raw.T[: len(has)][has].tobytes()
+
+
+def read_bytes(reader: Reader, lengths: NDArray[np.uint8], dtype: np.dtype[Any]) -> Words:
+    """Take words of these lengths. Raises ColumnsError."""
+    has = planes_of(lengths)
+    raw = np.zeros((dtype.itemsize, len(lengths)), np.uint8)
+    raw[: len(has)][has] = np.frombuffer(reader.take(int(np.count_nonzero(has))), np.uint8)
+    return np.ascontiguousarray(raw.T).view(dtype.newbyteorder("<")).ravel().astype(dtype, copy=False)
 
 
 def pack_numbers(numbers: Words, k: NDArray[np.uint8]) -> bytes:
@@ -63,15 +91,12 @@ def pack_numbers(numbers: Words, k: NDArray[np.uint8]) -> bytes:
     unary[ones] = 1
     packed = pack_bits(unary)
     parts = [varint(len(packed)), packed]
-    whole = k >> 3
-    for plane in range(int(whole.max())):
-        has = whole > plane
-        parts.append((numbers[has] >> numbers.dtype.type(8 * plane)).astype(np.uint8).tobytes())
-    above = (numbers >> (shift & shift.dtype.type(0xF8))).astype(np.uint8)
+    parts.append(pack_bytes(numbers, k >> 3))
     rest = k & 7
-    planes = [above[rest > bit] >> bit & 1 for bit in range(int(rest.max()))]
-    if planes:
-        parts.append(pack_bits(np.concatenate(planes)))
+    has = planes_of(rest)
+    above = (numbers >> (shift & shift.dtype.type(0xF8))).astype(np.uint8)
+    bits = above >> np.arange(len(has), dtype=np.uint8)[:, None] & 1
+    parts.append(pack_bits(bits[has]))
     return b"".join(parts)
 
 
@@ -91,18 +116,10 @@ def read_numbers(reader: Reader, k: NDArray[np.uint8], dtype: np.dtype[Any]) -> 
     quotients = ones.astype(dtype)
     quotients[1:] -= quotients[:-1] + dtype.type(1)
     numbers: Words = quotients << k.astype(dtype)
-    whole = k >> 3
-    for plane in range(int(whole.max())):
-        has = (whole > plane).nonzero()[0]
-        low = np.frombuffer(reader.take(len(has)), np.uint8)
-        numbers[has] |= low.astype(dtype) << dtype.type(8 * plane)
-    rest = k & 7
-    planes = read_bits(reader, int(rest.sum(dtype=np.int64))).view(np.uint8)
-    above = np.zeros(len(k), np.uint8)
-    at = 0
-    for bit in range(int(rest.max())):
-        has = (rest > bit).nonzero()[0]
-        above[has] |= planes[at : at + len(has)] << bit
-        at += len(has)
+    numbers |= read_bytes(reader, k >> 3, dtype)
+    has = planes_of(k & 7)
+    bits = np.zeros((8, len(k)), np.uint8)
+    bits[: len(has)][has] = read_bits(reader, int(np.count_nonzero(has)))
+    above = np.packbits(bits, axis=0, bitorder="little")[0]
     numbers |= above.astype(dtype) << (k & 0xF8).astype(dtype)
     return numbers

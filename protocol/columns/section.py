@@ -13,7 +13,16 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from protocol.columns.bounded import Reader
-from protocol.columns.rice import best_k, cost, pack_bits, pack_numbers, read_bits, read_numbers
+from protocol.columns.rice import (
+    best_k,
+    cost,
+    pack_bits,
+    pack_bytes,
+    pack_numbers,
+    read_bits,
+    read_bytes,
+    read_numbers,
+)
 from protocol.columns.values import ColumnsError
 
 __all__ = ["Lanes", "pack_section", "read_section"]
@@ -84,29 +93,25 @@ def read_section(reader: Reader, rows: int, lanes: int, dtype: np.dtype[Any]) ->
 
 def zigzag(words: Words) -> Words:
     """Return words as numbers that are small when they are near zero, either sign."""
-    one = words.dtype.type(1)
-    found: Words = (words << one) ^ (
-        np.zeros_like(words) - (words >> words.dtype.type(words.itemsize * 8 - 1))
-    )
+    bits = words.itemsize * 8
+    whole = words.view(f"i{words.itemsize}")
+    found: Words = (whole << 1 ^ whole >> bits - 1).view(words.dtype)
     return found
 
 
 def unzigzag(words: Words) -> Words:
     """Return what `zigzag` was given."""
     one = words.dtype.type(1)
-    found: Words = (words >> one) ^ (np.zeros_like(words) - (words & one))
+    found: Words = words >> one ^ np.negative(words & one)
     return found
 
 
 def _pack_firsts(words: Words) -> bytes:
-    size = words.itemsize
-    raw = words.astype(words.dtype.newbyteorder("<"), copy=False).view(np.uint8).reshape(-1, size)
-    lengths = np.where(raw != 0, np.arange(1, size + 1, dtype=np.uint8), np.uint8(0)).max(axis=1)
+    limits = np.array([1 << 8 * size for size in range(words.itemsize)], words.dtype)
+    lengths = np.searchsorted(limits, words, side="right").astype(np.uint8)
     padded = np.zeros(len(words) + 1 & ~1, np.uint8)
     padded[: len(words)] = lengths
-    parts = [(padded[::2] | padded[1::2] << 4).tobytes()]
-    parts += [raw[lengths > plane, plane].tobytes() for plane in range(int(lengths.max()))]
-    return b"".join(parts)
+    return (padded[::2] | padded[1::2] << 4).tobytes() + pack_bytes(words, lengths)
 
 
 def _read_firsts(reader: Reader, lanes: int, dtype: np.dtype[Any]) -> Words:
@@ -115,12 +120,7 @@ def _read_firsts(reader: Reader, lanes: int, dtype: np.dtype[Any]) -> Words:
     lengths[::2], lengths[1::2] = packed & 15, packed >> 4
     if lengths.max() > dtype.itemsize or lengths[lanes:].any():
         raise ColumnsError("a first value that is longer than its lane")
-    lengths = lengths[:lanes]
-    raw = np.zeros((lanes, dtype.itemsize), np.uint8)
-    for plane in range(int(lengths.max())):
-        has = (lengths > plane).nonzero()[0]
-        raw[has, plane] = np.frombuffer(reader.take(len(has)), np.uint8)
-    return raw.view(dtype.newbyteorder("<")).ravel().astype(dtype, copy=False)
+    return read_bytes(reader, lengths[:lanes], dtype)
 
 
 def _pack_moving(moving: Words) -> bytes:
@@ -172,24 +172,24 @@ def _read_moving(reader: Reader, first: Words, rows: int) -> Words:
     source = np.frombuffer(reader.take(2 * len(copies)), "<u2").astype(np.intp)
     if len(copies) and (source.max() >= lanes or (kind[source] == COPY).any()):
         raise ColumnsError("a lane that is a copy of none")
-    coded = np.ones((lanes, rows - 1), np.bool_)
-    coded[copies] = False
-    counts = np.full(lanes, rows - 1)
-    counts[copies] = 0
     masked = (kind == JUMPS).nonzero()[0]
-    if len(masked):
-        mask = read_bits(reader, len(masked) * (rows - 1)).reshape(-1, rows - 1)
-        coded[masked] = mask
-        counts[masked] = np.count_nonzero(mask, axis=1)
-    numbers = read_numbers(reader, np.repeat(k, counts), dtype)
-    if len(masked):
-        numbers += np.repeat(kind == JUMPS, counts)
     moving = np.zeros((lanes, rows), dtype)
-    moving[:, 1:][coded] = unzigzag(numbers)
+    moving[:, 0] = first
+    if not len(masked) and not len(copies):
+        numbers = read_numbers(reader, np.repeat(k, rows - 1), dtype)
+        moving[:, 1:] = unzigzag(numbers).reshape(lanes, rows - 1)
+    else:
+        coded = np.ones((lanes, rows - 1), np.bool_)
+        coded[copies] = False
+        if len(masked):
+            coded[masked] = read_bits(reader, len(masked) * (rows - 1)).reshape(-1, rows - 1)
+        counts = np.count_nonzero(coded, axis=1)
+        numbers = read_numbers(reader, np.repeat(k, counts), dtype)
+        numbers += np.repeat(kind == JUMPS, counts)
+        moving[:, 1:][coded] = unzigzag(numbers)
     bent = (kind == BENDS).nonzero()[0]
     if len(bent):
-        moving[bent] = np.cumsum(moving[bent], axis=1, dtype=dtype)
-    moving[:, 0] = first
+        moving[bent, 1:] = np.cumsum(moving[bent, 1:], axis=1, dtype=dtype)
     np.cumsum(moving, axis=1, dtype=dtype, out=moving)
     if len(copies):
         if (first[copies] != first[source]).any():
