@@ -1,7 +1,7 @@
 """When to look for the next row.
 
 On Windows the simulator sets an event after each row. Elsewhere (the double, a mapped file) nothing tells: there the
-wake-up is locked to the writer's phase, so that one look a tick finds its row less than a millisecond old; looking each
+wake-up is locked to the writer's phase, so that one look a tick finds its row a millisecond or two old; looking each
 millisecond would cost ten times as much. Most of what a look costs is being woken at all. So on a machine that wakes us on
 time two rows are read in one look: both still stand there then (memory.py), with 13 ms to spare. One wake-up that is late, and
 each row is looked for alone again, with 33 ms to spare.
@@ -18,11 +18,11 @@ __all__ = ["EventPace", "Pace", "Phase", "PhasePace"]
 
 _log = structlog.stdlib.get_logger("pitlink.telemetry")
 
-EARLIER_S: Final = 0.00005
+EARLIER_S: Final = 0.00003
 """Each row that was there already moves the phase this much towards the moment it is written,"""
 SEEK_S: Final = 0.0003
 """or this much while that moment is sought: it is found by a look that came too early."""
-LATER_S: Final = 0.0005
+LATER_S: Final = 0.001
 """A row that had to be waited for moves it later by what was waited, at most this: one late row is not a new phase."""
 STEP_S: Final = 0.001
 BEHIND_S: Final = 0.003
@@ -85,10 +85,8 @@ class Phase:
     def _in_vain(self, now: float) -> float:
         """Return when to look again behind a look that found nothing."""
         self._looks += 1
-        if self._looks <= 16:
-            return now + STEP_S
         if self._looks <= 100:
-            return now + 4 * STEP_S
+            return now + STEP_S * (1 << min(2, self._looks // 2))  # 1, 2, 2, 4 ms and so on
         self._due = None  # stands still: whoever writes again begins a phase of his own
         return now + 0.05
 
