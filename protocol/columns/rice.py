@@ -61,19 +61,19 @@ def read_bits(reader: Reader, count: int) -> NDArray[np.bool_]:
     return np.unpackbits(np.frombuffer(packed, np.uint8), count=count, bitorder="little").view(np.bool_)
 
 
-def planes_of(lengths: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def planes_of(lengths: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which of the values of these lengths have a place in each plane: (planes, values)."""
     return lengths > np.arange(int(lengths.max()), dtype=np.uint8)[:, None]
 
 
-def pack_bytes(words: Words, lengths: NDArray[np.uint8]) -> bytes:
+def pack_bytes(words: Words, lengths: NDArray[Any]) -> bytes:
     """Return the low bytes of `words`, as many of each as its length: a plane after the other, the lowest first."""
     raw = words.astype(words.dtype.newbyteorder("<"), copy=False).view(np.uint8).reshape(len(words), -1)
     has = planes_of(lengths)
     return raw.T[: len(has)][has].tobytes()
 
 
-def read_bytes(reader: Reader, lengths: NDArray[np.uint8], dtype: np.dtype[Any]) -> Words:
+def read_bytes(reader: Reader, lengths: NDArray[Any], dtype: np.dtype[Any]) -> Words:
     """Take words of these lengths. Raises ColumnsError."""
     has = planes_of(lengths)
     raw = np.zeros((dtype.itemsize, len(lengths)), np.uint8)
