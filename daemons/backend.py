@@ -5,6 +5,7 @@ backend
 ├── ingest                        decoded and checked in threads, synced before it is acknowledged, laps found
 ├── mapper                        shapes of tracks, learned from laps
 ├── trimming                      recordings within their bound
+├── datagrams                     live telemetry beside the link, where it is wished
 ├── every hub's parts             authority, limits, watchman, store care, admin socket
 └── web front                     pages, API, /admin, /healthz, /readyz, /metrics
     └── site door                 the link's /control; a connection is a nursery of its own
@@ -21,6 +22,7 @@ from attrs import define, field
 from starlette.routing import BaseRoute
 
 from daemons.link import schema
+from daemons.link.datagrams import DatagramDoor
 from daemons.link.hazards import Hazards
 from daemons.ops.environment import Environment
 from daemons.ops.health import Severity, health_routes
@@ -72,6 +74,7 @@ class Backend(HubDaemon):
     log: FileLog
     ingest: Ingest = field(init=False)
     book: LiveBook = field(init=False)
+    datagrams: DatagramDoor = field(init=False)
     past: Past = field(init=False)
     mapper: Mapper = field(init=False)
     look: TeamLook = field(init=False)
@@ -88,13 +91,14 @@ class Backend(HubDaemon):
             pool=pool, utc_us=lambda: round(environment.utc_now() * 1e6), back_s=config.archive.ring_s,
             ring_bytes=config.archive.ring_mb * MIB,
         )  # fmt: skip
+        self.datagrams = DatagramDoor(environment.urandom)
         self.past = Past(self.store, self.log, self.ingest)
         self.mapper = Mapper(self.past, TrackMaps(config.state_dir / MAPS_FOLDER))
         self.look = TeamLook(self.book, self.past, self.mapper)
         self.drivers = Drivers(
             environment=environment, store=self.store, tokens=self.tokens, admission=self.admission,
             trail=self.trail, limits=self.limits, on_unread=self.changes.tell_again, hazards=self.hazards,
-            book=self.book, intake=Intake(self.ingest, self.book),
+            book=self.book, intake=Intake(self.ingest, self.book), datagrams=self.datagrams,
         )  # fmt: skip
         self._make_office(self.drivers, crowded=lambda: "", on_step=lambda by_s: None)
         self.figures = BackendFigures(
@@ -114,6 +118,8 @@ class Backend(HubDaemon):
             nursery.start_soon(self.mapper.run)
             nursery.start_soon(self._keep_trimmed)
             await self._serve(nursery, self._routes(assets), assets, None)
+            if self.config.udp:
+                nursery.start_soon(self._serve_datagrams)
             task_status.started(self)
 
     def _routes(self, assets: Assets) -> list[BaseRoute]:
@@ -128,6 +134,14 @@ class Backend(HubDaemon):
             *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=True),
             metrics_route(figures.readings),
         ]  # fmt: skip
+
+    async def _serve_datagrams(self) -> None:
+        """Take datagrams at the number of the front's port, until cancelled; without them all goes over the link."""
+        port = self.front.ports[0] if self.front else self.config.listen.port
+        try:
+            await self.datagrams.serve(self.config.listen.host, port)
+        except OSError as exc:
+            self.health.set("datagrams", Severity.DEGRADED, f"UDP port {port} cannot be served: {exc}")
 
     async def _keep_trimmed(self) -> None:
         """Hold recordings to their bound, until cancelled."""

@@ -22,6 +22,8 @@ from attrs import define, field
 from starlette.routing import BaseRoute
 
 from daemons.link import schema
+from daemons.link.address import HubAddress
+from daemons.link.datagrams import DatagramLine
 from daemons.link.hazards import Hazards
 from daemons.link.streams import StreamsOut
 from daemons.ops.environment import Environment
@@ -88,7 +90,7 @@ class Relay(SiteDaemon):
         self._make_authority(rank_of)
         self.standing = StandingTold(self._stands, self.environment)
         self._make_link([], Limits(), publishers={TOPIC: self.standing.publisher})
-        streams = self.peer.streams_out = StreamsOut()
+        streams = self.peer.streams_out = StreamsOut(datagrams=_line(config))
         self.offering = Offering(self.spool, streams)
         self.spool.on_words = self._on_disk
         self.source = source_of(config, self.spool)
@@ -185,6 +187,13 @@ class Relay(SiteDaemon):
 
     def _summary(self) -> str:
         return f"{self.source.statistics().state}, {self._link_words()}"
+
+
+def _line(config: RelayConfig) -> DatagramLine | None:
+    """Return the way beside the link, where one is wished."""
+    if not config.live.udp or not config.backend_url:
+        return None
+    return DatagramLine(HubAddress.parse(config.backend_url).host)
 
 
 @asynccontextmanager

@@ -146,3 +146,6 @@ class BackendConfig(HubConfig):
     )
     listen: Address = option(Address("", 8445), help="Where pages, API and the link are served.")
     archive: ArchiveConfig = section(ArchiveConfig, help="What is kept.")
+    udp: bool = option(
+        False, help="Take live telemetry as encrypted datagrams too, at the UDP port of the same number."
+    )  # fmt: skip

@@ -11,6 +11,7 @@ import trio
 from attrs import define, evolve, field, frozen
 
 from daemons.link import auditheads
+from daemons.link.datagrams import DatagramDoor
 from daemons.link.durable import DurableChannels
 from daemons.link.listen import SiteListener
 from daemons.link.peer import Peer
@@ -44,6 +45,7 @@ class Drivers(Roster[Driver]):
 
     book: LiveBook
     intake: Intake
+    datagrams: DatagramDoor
     _shown: set[str] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -89,7 +91,7 @@ class Drivers(Roster[Driver]):
             durable=durable,
             handlers={auditheads.METHOD: heads.answer},
             subscribers={TOPIC: Subscriber(TOPIC, rows_max=16, bytes_max=16 * 1024)},
-            streams_in=StreamsIn(),
+            streams_in=StreamsIn(door=self.datagrams),
             limiter=self._limiter(),
         )
 
