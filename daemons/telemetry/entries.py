@@ -6,6 +6,7 @@ the last: why, in words (UTF-8). Numbers that are missing are a gap.
 """
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from attrs import frozen
@@ -13,7 +14,7 @@ from attrs import frozen
 from daemons.telemetry.recording import ID_BYTES, Recording
 from protocol import cbor
 from protocol.errors import RemoteProtocolError
-from protocol.irsdk import VARIABLE_BYTES, BadLayout, read_variables
+from protocol.irsdk import VARIABLE_BYTES, BadLayout, Layout, read_variables
 from protocol.zstd import ZstdCompressor, ZstdDecompressor, ZstdError
 
 __all__ = ["BadEntry", "Entry", "EntryKind", "pack_head", "unpack_head"]
@@ -82,12 +83,18 @@ def unpack_head(data: bytes, driver: str) -> Recording:
         for name, most in (("started_utc_us", 2**62), ("row_bytes", 1 << 20), ("tick_rate", 1000))
     )
     try:
-        most = _VARIABLES_MAX * VARIABLE_BYTES
-        packed = ZstdDecompressor().decompress(variables, max_length=most + 1)
-        layout = read_variables(packed, row_bytes, tick_rate)
+        layout = _layout(variables, row_bytes, tick_rate)
     except (ZstdError, BadLayout) as error:
         raise BadEntry(f"a head whose variables cannot be: {error}") from None
     return Recording(id=id_, driver=driver, layout=layout, started_utc_us=started_utc_us, source=source)
+
+
+@lru_cache(maxsize=64)
+def _layout(variables: bytes, row_bytes: int, tick_rate: int) -> Layout:
+    """Return a layout; the same object for all drivers who have it: what is worked out for it is worked out once."""
+    most = _VARIABLES_MAX * VARIABLE_BYTES
+    packed = ZstdDecompressor().decompress(variables, max_length=most + 1)
+    return read_variables(packed, row_bytes, tick_rate)
 
 
 def _number(head: dict[str, Any], name: str, most: int) -> int:

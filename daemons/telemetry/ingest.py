@@ -35,18 +35,21 @@ _log = structlog.get_logger()
 
 SAVE_EVERY: Final = 20
 """Batches after which the finder's state is saved though nothing was found: so many are read again after a crash."""
+ODD_MAX: Final = 256
+"""Channels whose implausible values are counted by name: names are a stranger's."""
 OPEN_MAX: Final = 1000
 """Recordings that are known in memory at once; the one not used for longest is forgotten, and read again when it comes."""
-RECORDINGS_RATE: Final = 1 / 30.0
-RECORDINGS_BURST: Final = 30.0
 
 
 @frozen
 class Limits:
-    """Of each driver. `bytes_s`: that may come to be kept; a back-fill comes as quick as this. `burst`: in bytes."""
+    """Of each driver; a rate of 0 is none. `bytes_s`: that may come to be kept, a back-fill comes as quick as this; `burst`:
+    in bytes. `recordings_s`, `recordings_burst`: that may begin."""
 
     bytes_s: float = 8e6
     burst: float = 32e6
+    recordings_s: float = 1 / 30
+    recordings_burst: float = 30.0
 
 
 @frozen(kw_only=True)
@@ -172,7 +175,8 @@ class Ingest:
         head = stored[0] if stored else next((entry for entry in entries if entry.number == 0), None)
         if head is None:
             return None
-        if not stored and self._begun.take(driver, self.now(), RECORDINGS_RATE, RECORDINGS_BURST):
+        limits = self.limits
+        if not stored and self._begun.take(driver, self.now(), limits.recordings_s, limits.recordings_burst):
             raise StreamRefused("a new recording again: one in half a minute is enough", 30.0)
         try:
             found = unpack_head(head.data, driver)
@@ -213,13 +217,15 @@ class Ingest:
             at = entries[-1].number + 1
 
     async def _take(self, one: _Open, reading: Reading, entries: Sequence[Entry]) -> int:
-        before = reading.counts.copy()
-        odd = reading.odd.copy()
         # Looked at and not kept (cancelled, or the disk failed), they come again: the finder leaves out what it has had.
         read: Read = await self.pool.do(lambda: reading.look(entries))
         reading_next = await self.log.append(reading.recording.driver, reading.recording.id, read.good)
-        self._counts.update(reading.counts - before)
-        self._odd.update(reading.odd - odd)
+        self._counts.update(reading.counts)
+        reading.counts.clear()
+        for name, count in reading.odd.items():
+            if name in self._odd or len(self._odd) < ODD_MAX:
+                self._odd[name] += count
+        reading.odd.clear()
         if read.refused:
             await self._put_aside(reading, read)
             reading_next = max(reading_next, read.refused[-1][0].number + 1)

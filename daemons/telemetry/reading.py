@@ -58,8 +58,9 @@ class Reading:
     is_told_anew: bool = field(default=True, init=False)
     """What is in the catalogue about the recording is not the newest."""
     counts: Counter[str] = field(factory=Counter, init=False)
+    """Of what was looked at; whoever adds them up clears them."""
     odd: Counter[str] = field(factory=Counter, init=False)
-    """Batches with implausible values, by channel."""
+    """Batches with implausible values, by channel; as `counts`."""
     bad: dict[int, str] = field(factory=dict, init=False)
     """Numbers that were refused, and why: the same is said when they come again before that is durable."""
 
