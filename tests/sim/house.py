@@ -44,7 +44,7 @@ SPRING = 1_772_694_000.0  # Thursday before Sunday 8 March 2026, 02:00, America/
 AUTUMN = 1_793_253_600.0  # Thursday before Sunday 1 November 2026, 02:00
 YEAR = 1_788_242_400.0  # 1 September 2026
 WEEKS = ("spring", "autumn", "frost", "any")
-CONTROL_S = {"spring": 30.0, "autumn": 30.0, "frost": 15.0, "any": 20.0}
+CONTROL_S = {"spring": 30.0, "autumn": 45.0, "frost": 15.0, "any": 20.0}
 READ_S = {"frost": 30.0, "any": 40.0}
 """As a house's file may ask: how often control decides, and how often sensors are read where that is less often; the year
 has both at the default of 10 s."""

@@ -53,6 +53,8 @@ class Alarms:
     """For how long a valve has been seen to do as it is told since something of it was broken."""
     _begun_at: float = 0.0
     """When this life of the program began."""
+    _stood: set[tuple[str, str]] = field(factory=set)
+    """Alarms as of the step before."""
     _last_at: float = 0.0
     _changed: dict[str, tuple[bool, float]] = field(factory=dict)
     _ran: dict[str, float] = field(factory=dict)
@@ -71,15 +73,17 @@ class Alarms:
                 self._changed[relay] = (is_on, at)
         alarms = step.decision.state.alarms
         if not self._cases and not step.house.faults.any and not alarms:
+            self._stood = set()
             return
         now = {(fault.of, fault.id): fault for fault in step.house.faults}
         for key in [key for key, case in self._cases.items() if now.get(key) is not case.fault]:
             self._close(self._cases.pop(key))
-        stand = {(alarm.code, alarm.of) for alarm in alarms}
+        stood, stand = self._stood, {(alarm.code, alarm.of) for alarm in alarms}
+        self._stood = stand
         for key, fault in now.items():
             case = self._cases.get(key)
             if case is None:
-                case = self._cases[key] = _Case(fault, at, stand)
+                case = self._cases[key] = _Case(fault, at, set(stood))
             names = self._names_of(fault)
             for name in names:
                 self._names[name] = at

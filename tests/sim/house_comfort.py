@@ -95,7 +95,8 @@ class Comfort:
         """The tank is to be warm when somebody wants it."""
         tank, at = self.plant.zones[-1], step.at_s
         excused = excused or at < self.broken.zones.get(tank.id, 0.0)
-        if excused or targets[tank.id] is not True or not step.house.calls[-1]:
+        is_warm = step.house.tank > step.house.plan.tank_on + 2 or not step.house.calls[-1]
+        if excused or targets[tank.id] is not True or is_warm:
             self._tank_since = None
         elif self._tank_since is None:
             self._tank_since = at
