@@ -54,7 +54,6 @@ class Program:
         self._options = options
         self.publisher = Publisher(memory, rows, options.tick)
         self.publisher.start()
-        self.publisher.prepare()
         self._period = 1 / (options.hz * options.speed)
         self.due = -1.0
         """When the next tick is written."""
@@ -62,6 +61,8 @@ class Program:
         self._torn_s = 0.0
         self._torn = False
         self.late = 0
+        self.lost = 0
+        """Ticks that were given up since the machine stood still."""
         self.latest_s = 0.0
 
     def turn(self, now: float) -> None:
@@ -71,7 +72,8 @@ class Program:
         publisher, late = self.publisher, now - self.due
         if late > _LOST_S:
             lost = int(late / self._period)
-            publisher.skip(lost)
+            publisher.tick += lost
+            self.lost += lost
             self.due += lost * self._period
         if self._torn:
             publisher.mend()
@@ -140,11 +142,15 @@ class Program:
                 return {"quit": self.publisher.tick}
         raise ValueError(f"what is {line.strip()!r}? see --help")
 
+    def go_on(self, now: float) -> None:
+        """What an order took was no time of the simulator's: the next tick is due now, if it was due before."""
+        self.due = max(self.due, now)
+
     def status(self) -> Answer:
         """Return what goes on, as it is printed."""
         return {
             "running": self.running, "tick": self.publisher.tick, "published": self.publisher.published,
-            "missed": self.publisher.missed, "late": self.late, "latest_ms": round(self.latest_s * 1000, 2),
+            "missed": self.publisher.missed, "lost": self.lost, "late": self.late, "latest_ms": round(self.latest_s * 1000, 2),
             "variables": len(self.publisher.source.layout.variables),
             "row_bytes": self.publisher.source.layout.row_bytes, "cpu_s": round(time.process_time(), 3),
         }  # fmt: skip
@@ -174,6 +180,7 @@ class Program:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until the rows end, `quit`, SIGTERM or SIGINT. Prints {"memory", ...} when it can be read."""
     options = _parser().parse_args(arguments)
+    os.nice(options.nice)
     rows: Rows = (
         open_recording(options.play, loop=options.loop) if options.play else _race(options, options.car)
     )
@@ -212,6 +219,7 @@ def _run(program: Program, status_s: float, asked: list[bool]) -> None:
                     _say(program.order(line.decode("utf-8", "replace"), time.monotonic()))
                 except ValueError as exc:
                     _say({"error": str(exc)})
+            program.go_on(time.monotonic())
 
 
 def _race(options: argparse.Namespace, car: str) -> Race:
@@ -258,6 +266,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--utf8", action="store_true", help="session info in UTF-8")
     parser.add_argument(
         "--session", type=int, default=2, choices=(0, 1, 2), help="practice, qualifying or race"
+    )
+    parser.add_argument(
+        "--nice", type=int, default=0, help="below 0 as a game in the foreground has it; wants rights"
     )
     parser.add_argument("--stay", action="store_true", help="stay, exited, when a recording has ended")
     parser.add_argument(

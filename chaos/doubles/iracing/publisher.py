@@ -11,6 +11,8 @@ from .source import Rows
 __all__ = ["Publisher"]
 
 _BLOCK = 60
+_ROWS_PHASE, _INFO_PHASE = 20, 40
+"""Ticks of a second after which the next second's rows and session info are made."""
 
 
 class Publisher:
@@ -42,6 +44,8 @@ class Publisher:
         self.memory.layout = self.source.layout
         self._update = self.source.info_update(self.tick + 1)
         self.memory.start(self.source.session_info(self.tick + 1))
+        if not self.ended:
+            self._at(self.tick + 1)
 
     def change(self, rows: Rows, first: int) -> None:
         """Go on with other rows: of another layout when another car is driven, of the same one in another session."""
@@ -92,13 +96,18 @@ class Publisher:
         self.missed += ticks
 
     def prepare(self) -> None:
-        """Make the rows that come next, when it is time for that: between ticks, not in them."""
-        if not self.ended:
-            self._row(self.tick + 1)
-            self._half(self.tick + 2)
-            update = self.source.info_update(self.tick + 1)
+        """Make what comes next when it is time for that, between ticks and not in them; one thing at a time, since a tick
+        is not long: the next second's rows, or its session info."""
+        phase = (self.tick + 1) % _BLOCK
+        coming = self.tick + 1 - phase + _BLOCK
+        if self.source.ends is not None and coming >= self.source.ends:
+            return
+        if phase == _ROWS_PHASE:
+            self._at(coming)
+        elif phase == _INFO_PHASE:
+            update = self.source.info_update(coming)
             if update != self._update:
-                self._info = update, self.source.session_info(self.tick + 1)
+                self._info = update, self.source.session_info(coming)
 
     def _row(self, tick: int) -> Any:
         return self._at(tick)[0]

@@ -102,7 +102,11 @@ def test_every_tick_is_read_as_it_was_made(memory: Path, running: Running) -> No
     )  # a machine that stood still loses ticks, and says so
     assert all(bytes(seen[tick]) == race.row(tick) for tick in ticks), "a torn row was taken"
     gaps = ticks[-1] - ticks[0] + 1 - len(ticks)
-    assert len(ticks) > 60 and (gaps == 0 or said["late"]), (gaps, torn, said)
+    assert len(ticks) > 40 and (gaps == 0 or said["late"]), (
+        gaps,
+        torn,
+        said,
+    )  # a slow machine is late, and says so
 
 
 def test_a_torn_row_stands_for_as_long_as_was_asked_and_other_orders(memory: Path, running: Running) -> None:
