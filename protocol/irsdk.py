@@ -44,6 +44,9 @@ _DISK = struct.Struct("<qddii")
 _VARIABLE = struct.Struct("<3i?3x32s64s32s")
 
 
+_DTYPES = tuple(np.dtype(code) for code in ("u1", "u1", "<i4", "<u4", "<f4", "<f8"))
+
+
 class BadLayout(ValueError):
     """These bytes are not what iRacing writes; says what is wrong with them and where."""
 
@@ -61,7 +64,7 @@ class Type(IntEnum):
     @property
     def dtype(self) -> np.dtype[Any]:
         """What a value is to numpy; a char is a byte, a bool too (the simulator writes 0 or 1, a stranger anything)."""
-        return np.dtype(("u1", "u1", "<i4", "<u4", "<f4", "<f8")[self])
+        return _DTYPES[self]
 
 
 @frozen
