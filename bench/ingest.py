@@ -2,7 +2,7 @@
 
 The drivers are those of the simulator's double; what they send is made beforehand. First as it comes: so many drivers at
 tiers, a batch of 0.25 s each time, so many complete, a batch of 1 s, in real time: how long an ack takes, what it costs.
-Then as fast as it goes, one batch of each driver under way. Beside it Redis Streams, on the same disk, fed as usual: one
+Then as fast as it goes, one batch of each driver under way. Beside it Redis Streams, on the same disk (TMPDIR), fed as usual: one
 client, a JSON text a sample of the dashboard's 17 values (which Redis neither decodes nor checks), one by one and in
 pipelines of 100, with appendfsync everysec and always. Exits with 1 when a bound is missed.
 
@@ -149,7 +149,7 @@ class Driver:
 async def measure(what: str, tapes: Sequence[Tape], drivers: int, seconds: float, *, paced: bool) -> Taken:
     """Have so many drivers send for so long, from when all have begun."""
     taken = Taken(what, drivers)
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with tempfile.TemporaryDirectory() as folder:
         async with backend(Path(folder)) as ingest:
             senders = [Driver(ingest, number, tapes[number % len(tapes)], taken) for number in range(drivers)]
             opened = [await sender.open() for sender in senders]
@@ -173,7 +173,7 @@ async def redis(samples: Sequence[str], appendfsync: str, together: int, seconds
     """Feed a Redis of its own with samples, round and round; return how many were acknowledged, and in how long."""
     import coredis
 
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with tempfile.TemporaryDirectory() as folder:
         socket = Path(folder).resolve() / "redis.sock"
         process = subprocess.Popen(  # noqa: ASYNC220 (no time is measured here)
             ["redis-server", "--port", "0", "--unixsocket", str(socket), "--dir", folder, "--appendonly", "yes",
