@@ -43,11 +43,11 @@ from daemons.telemetry.ingestpool import WorkPool
 from daemons.telemetry.intake import Intake
 from daemons.telemetry.livebook import LiveBook
 from daemons.telemetry.mapping import Mapper
+from daemons.telemetry.office import TeamOffice
 from daemons.telemetry.past import Past
 from daemons.telemetry.quarantine import Quarantine
 from daemons.telemetry.ranks import rank_of
 from daemons.telemetry.teamlook import TeamLook
-from daemons.telemetry.told import follow
 from daemons.telemetry.trackmap.keeping import TrackMaps
 from daemons.telemetry.web import posted
 from daemons.telemetry.web.posted import PostedSnapshots
@@ -105,10 +105,12 @@ class Backend(HubDaemon):
             self.hub, environment.utc_now, self.common, self.drivers, self.book, self.ingest, self.log, self.door,
             self.authoriser, self.watchman, self.looks,
         )  # fmt: skip
+        office = TeamOffice(self.look, environment.utc_now)
         self._make_admin(
-            self.figures.status, self.figures.readings, DeskOffice(self.drivers, _count, "driver").actions()
-        )
-        self.admin.follows["telemetry"] = follow(lambda: self.look, environment.utc_now)
+            self.figures.status, self.figures.readings,
+            [*DeskOffice(self.drivers, _count, "driver").actions(), *office.actions()],
+        )  # fmt: skip
+        self.admin.follows.update(office.follows())
 
     async def run(self, *, task_status: trio.TaskStatus["Backend"] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Started: pages, API and link answer."""

@@ -58,11 +58,11 @@ async def served(car: Car, **more: Any) -> AsyncIterator[tuple[int, LocalDoor]]:
         await front.drain()
 
 
-def _as_the_seed_says(port: int, updates: int) -> list[dict[str, Any]]:
+def told_as_the_seed_says(port: int, updates: int, token: str = TOKEN) -> list[dict[str, Any]]:
     """Connect, be welcomed, authenticate, be told. Written from the seed's text alone."""
     with connect(f"ws://localhost:{port}") as socket:
         said = [json.loads(socket.recv(timeout=10))]
-        data = {"token": TOKEN, "clientType": "dashboard", "version": "1.0.0"}
+        data = {"token": token, "clientType": "dashboard", "version": "1.0.0"}
         socket.send(json.dumps({"type": "authenticate", "data": data}))
         said += [json.loads(socket.recv(timeout=10)) for _ in range(updates + 1)]
     return said
@@ -72,7 +72,7 @@ async def test_a_client_written_from_the_seed_with_a_stock_library_is_told() -> 
     car = Car()
     car.move()
     async with served(car) as (port, door):
-        said = await trio.to_thread.run_sync(_as_the_seed_says, port, 1)
+        said = await trio.to_thread.run_sync(told_as_the_seed_says, port, 1)
         assert [one["type"] for one in said] == [
             "connection_established", "authentication_result", "telemetry_update",
         ]  # fmt: skip
