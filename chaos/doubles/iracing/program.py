@@ -5,6 +5,7 @@ Each line on stdin is an order, answered by one line of JSON on stdout:
     status            what goes on: {"tick", "published", "missed", "late", ...}; comes by itself every --status-s too
     pit  [swap]       the car stops at the end of this lap; with `swap` another driver takes over (races)
     off               the car leaves the track in the next lap (races)
+    tow               the car is at its stall at once, and waits there (races)
     car  KIND         another car is driven: another layout, under the readers' feet (races); gt, gt2 or prototype
     session           the next session begins, from its tick 0: practice, qualifying, race
     torn MS           the next row stands half written for MS milliseconds
@@ -110,6 +111,10 @@ class Program:
                 lap = self._race().order_off(self.publisher.tick)
                 self.publisher.forget()
                 return {"off": lap + 1}
+            case "tow", []:
+                lap = self._race().order_tow(self.publisher.tick + 1)
+                self.publisher.forget()
+                return {"tow": lap + 1}
             case "car", [kind]:
                 return self._change(kind)
             case "session", []:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from protocol.irsdk import Layout
 
 from .channels import SUB_SAMPLES
-from .field import Field
+from .field import Field, Laps
 from .fitting import fit
 from .layouts import CARS, CARS_BEFORE, CARS_SINCE, disk_layout, full_layout, live_layout
 from .player import Player, Ride
@@ -33,6 +33,9 @@ __all__ = ["TICKS", "Race"]
 
 TICKS: Final = 60
 """A second; and the rows that are made at once."""
+
+TOW_S: Final = 20.0
+"""How long a tow takes, at least."""
 
 _KEPT: Final = 8
 _CHAPTER: Final = 20
@@ -62,6 +65,7 @@ class Race:
             )
         self.seed, self.car, self.cars = seed, CARS[car], cars
         self.ends: int | None = None
+        self.stop_s = stop_s
         self.track = lay_track(seed, self.car, float(lap_s), sectors)
         self.layout: Layout = live_layout(self.car, size)
         self.player_index = cars // 3
@@ -77,6 +81,8 @@ class Race:
         self.player = Player(
             self.track, self.car, seed, rng.uniform(0.2, 6.0), rng.uniform(-45, 55), rng.uniform(-120, 140)
         )
+        self.tows: list[float] = []
+        """When the team's car was towed, seconds."""
         self.truth = Truth(self)
         self._info = SessionInfo(self, since_2026=since_2026, utf8=utf8)
         self._template = constants(self, self.layout)
@@ -148,6 +154,15 @@ class Race:
         self._unmake(lap, tick)
         return lap
 
+    def order_tow(self, tick: int) -> int:
+        """Have the team's car towed to its stall; return the lap that ends so, from 0. Raises ValueError where it is in the
+        pits or nearly there."""
+        now_s = tick / TICKS
+        lap = self.routes[self.player_index].tow(now_s, TOW_S)
+        self.tows.append(now_s)
+        self._forget(tick)
+        return lap
+
     def _order_lap(self, tick: int) -> int:
         own = self.routes[self.player_index]
         lap = own.lap_at(tick / TICKS)
@@ -157,7 +172,10 @@ class Race:
 
     def _unmake(self, lap: int, tick: int) -> None:
         self.routes[self.player_index].forget_from(lap)
-        self.field.laps[self.player_index] = type(self.field.laps[0])()
+        self._forget(tick)
+
+    def _forget(self, tick: int) -> None:
+        self.field.laps[self.player_index] = Laps()
         self._timetable = None
         for block in [each for each in self._blocks if each >= tick // TICKS]:
             del self._blocks[block]

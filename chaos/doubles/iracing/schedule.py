@@ -13,7 +13,7 @@ import random
 from bisect import bisect_left, bisect_right
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from .track import Track, at
 
@@ -58,6 +58,13 @@ class Piece:
     rate_1: float = 1.0
     place: float = -1.0
     """Where it ends, laps."""
+    since_s: float | None = None
+    """When it takes over, where that is not its start: a car that is towed is at its stall at once."""
+
+    @property
+    def takes_over_s(self) -> float:
+        """When the car goes on by it."""
+        return self.start_s if self.since_s is None else self.since_s
 
     def nominal_at(self, now_s: float) -> float:
         """Return the nominal seconds of a piece of racing at a moment in it."""
@@ -129,8 +136,10 @@ class Route:
     def place_at(self, now_s: float) -> float:
         """Return where the car is, laps; NaN when it is gone."""
         self.reach(now_s + 1)
-        number = bisect_left(self.pieces, now_s, key=lambda piece: piece.end_s)
-        return self._place_in(self.pieces[number], now_s)
+        return self._place_in(self.pieces[self._piece_at(now_s)], now_s)
+
+    def _piece_at(self, now_s: float) -> int:
+        return max(0, bisect_right(self.pieces, now_s, key=lambda piece: piece.takes_over_s) - 1)
 
     def _place_in(self, piece: Piece, now_s: float) -> float:
         if piece.kind == GONE:
@@ -152,6 +161,28 @@ class Route:
         self._now_s, self._place, self._since_stop = kept.start_s, kept.place, kept.since_stop
         self._ended = False
 
+    def tow(self, now_s: float, wait_s: float) -> int:
+        """Have the car be at its stall from now on, served after `wait_s` at least; return its lap. Raises ValueError where
+        it is in the pits or nearly there."""
+        lap, place, number = self.lap_at(now_s), self.place_at(now_s), self._piece_at(now_s)
+        piece, pits = self.pieces[number], self._track.pits
+        if piece.kind != RACING or place >= lap + pits.first:
+            raise ValueError("it is in the pits, or nearly there")
+        self.forget_from(lap + 1)
+        del self.pieces[number + 1 :], self.stops[self._laps[lap].stops :]
+        if lap in self.excursions and self.excursions[lap].begins > place:
+            del self.excursions[lap]
+        self.pieces[number] = evolve(piece, place=place)
+        stays_s = wait_s + max(0.0, piece.end_s - now_s) + self.entry.stop_s
+        start_s = now_s - pits.before_s
+        end_s = start_s + pits.moving_s + stays_s
+        self.pieces.append(
+            Piece(PITS, start_s, end_s, float(lap), stays_s, place=lap + pits.last, since_s=now_s)
+        )
+        self.stops.append(Stop(lap, now_s, now_s + stays_s))
+        self._now_s, self._place, self._since_stop = end_s, lap + pits.last, 0
+        return lap
+
     def when(self, place: float) -> float:
         """Return when it is at a place, in seconds to a nanosecond; inf when it never gets there."""
         while not self._ended and self._place < place:
@@ -165,7 +196,8 @@ class Route:
         if piece.kind == PITS:
             pits = self._track.pits
             moving = float(np.interp(place - piece.nominal_0, pits.lap, pits.time))
-            return piece.start_s + moving + (piece.nominal_1 if moving > pits.before_s else 0.0)
+            stays = piece.nominal_1 if moving > pits.before_s else 0.0
+            return max(piece.start_s + moving + stays, piece.takes_over_s)
         lower, upper = piece.start_s, piece.end_s
         for _ in range(60):
             middle = (lower + upper) / 2

@@ -183,6 +183,13 @@ def _service(race: "Race", rows: Any, moments: Floats, everyone: Motion) -> None
     rows["dcPitSpeedLimiterToggle"] = (everyone.kind[me] == PITS) & (
         rows["CarIdxTrackSurface"][:, me] == APPROACHING
     )
+    for towed_s in race.tows:
+        until_s = (
+            next(stop.left_s for stop in race.routes[me].stops if stop.arrived_s == towed_s) - race.stop_s
+        )
+        rows["PlayerCarTowTime"] = np.where(
+            moments >= towed_s, np.maximum(until_s - moments, 0), rows["PlayerCarTowTime"]
+        )
     served = np.searchsorted([stop.left_s for stop in stops], moments, "right")
     for side in ("LF", "RF", "LR", "RR"):
         rows[f"{side}TiresUsed"] = served + 1

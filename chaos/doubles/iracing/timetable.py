@@ -42,10 +42,10 @@ class Timetable:
             route.reach(until_s + 1)
             first = bisect_left(route.pieces, from_s - 1, key=lambda piece: piece.end_s)
             for piece in itertools.islice(route.pieces, first, None):
-                if piece.start_s > until_s + 1:
+                if piece.takes_over_s > until_s + 1:
                     break
                 rows.append(
-                    (number * _CAR_APART + piece.start_s, piece.kind, piece.start_s, piece.end_s,
+                    (number * _CAR_APART + piece.takes_over_s, piece.kind, piece.start_s, piece.end_s,
                      piece.nominal_0, piece.nominal_1, piece.rate_0, piece.rate_1)
                 )  # fmt: skip
         table = np.array(rows)

@@ -230,6 +230,35 @@ def test_what_is_ordered_happens_and_what_was_stays() -> None:
     assert (rows["PlayerIncidents"] != 0).sum() == 1
 
 
+def test_a_towed_car_is_at_its_stall_at_once() -> None:
+    race = make(stint=100, drivers=1, swap_every=1, off_chance=0.0)
+    before = race.rows(0, 1500)
+    lap = race.order_tow(1500)
+    assert np.array_equal(race.rows(0, 1500), before)
+    names = (
+        "LapDistPct",
+        "Lap",
+        "PlayerCarTowTime",
+        "Speed",
+        "OnPitRoad",
+        "IsOnTrack",
+        "PlayerCarInPitStall",
+    )
+    rows = race.columns(0, 4500, *names)
+    stop = race.truth.stops(75)[0]
+    assert rows["LapDistPct"][1501] == np.float32(race.track.pits.stall) != rows["LapDistPct"][1499]
+    assert (rows["Lap"][1501], stop.lap, stop.arrived_s) == (lap + 1, lap + 1, 25.0)
+    waits = rows["PlayerCarTowTime"]
+    assert not waits[:1500].any() and waits[1500] >= 20 and np.diff(waits[1500:2700]).max() < 0 == waits[-1]
+    standing = slice(1501, int(stop.left_s * 60) - 1)
+    assert not rows["Speed"][standing].any()
+    for name in ("OnPitRoad", "IsOnTrack", "PlayerCarInPitStall"):
+        assert rows[name][standing].all(), name
+    assert (rows["Lap"][-1], rows["Speed"][-1] > 5) == (lap + 2, True)
+    with pytest.raises(ValueError, match="in the pits"):
+        race.order_tow(1600)
+
+
 def test_cars_have_layouts_of_their_own() -> None:
     layouts = {kind: live_layout(car) for kind, car in CARS.items()}
     assert {kind: (len(each.variables), each.row_bytes) for kind, each in layouts.items()} == {

@@ -37,3 +37,15 @@ def test_what_is_found_is_what_happened(seed: int, sectors: int, drivers: int) -
         for stop in race.truth.stops(TICKS / 60):
             driven = {lap.number for lap in laps}
             assert (stop.lap + 2 in driven) == (stop.driver == 0), stop
+
+
+def test_a_tow_is_told_from_a_lap() -> None:
+    race = Race(seed=7, cars=4, lap_s=20.0, stint=50, drivers=1, off_chance=0.0)
+    lap = race.order_tow(60 * 25) + 1
+    rows = race.rows(0, 60 * 100).view(race.layout.dtype)[:, 0]
+    finder = Finder(Facts(sectors=race.track.sectors, length_m=race.track.length))
+    found = finder.feed(
+        rows["SessionTick"].astype(np.int64), {name: rows[name] for name in CHANNELS if name in race.layout}
+    )
+    flaws = {each.number: each.flaws for each in found if isinstance(each, FoundLap)}
+    assert Flaw.TOW in flaws[lap] and Flaw.PIT_OUT in flaws[lap + 1]
