@@ -35,7 +35,6 @@ from daemons.pair.siteactions import channel_actions
 from daemons.telemetry.archive.disk import RealDisk
 from daemons.telemetry.capture.live import monotonic_us
 from daemons.telemetry.capture.port import Source
-from daemons.telemetry.capture.priority import give_way
 from daemons.telemetry.config import GB, RelayConfig
 from daemons.telemetry.fanout import Fanout
 from daemons.telemetry.local.board import LocalBoard
@@ -122,14 +121,15 @@ class Relay(SiteDaemon):
         """Capture until cancelled. Started: the local WebSocket answers."""
         await self.durable.open()
         listeners = await self._listen()
-        _log.info("relay.priority", words=give_way())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.board.run)
             nursery.start_soon(self.learner.run)
             nursery.start_soon(self.live.run)
             nursery.start_soon(self.watch.run)
             nursery.start_soon(self.standing.run)
-            nursery.start_soon(self.source.run, Fanout([self.spool, self.live, self.board, self.learner]))
+            # Files that are read as fast as they go are not live: nobody could look so fast.
+            live = [] if self._is_import else [self.live, self.board]
+            nursery.start_soon(self.source.run, Fanout([self.spool, *live, self.learner]))
             await self._begin(nursery)
             await self._open_front(
                 nursery, listeners, self._routes(), read_assets(), None,
@@ -150,6 +150,11 @@ class Relay(SiteDaemon):
             *health_routes(self.health, ready=figures.is_ready, about=figures.about, is_public=False),
             metrics_route(figures.readings),
         ]
+
+    @property
+    def _is_import(self) -> bool:
+        path = self.config.from_file
+        return path is not None and (not self.config.speed or path.is_dir())
 
     @property
     def _identify(self):  # type: ignore[no-untyped-def]

@@ -52,7 +52,9 @@ def _opener(daemon: Daemon) -> Open:
             return open_nas
         case "relay":
             from daemons.relay import open_relay
+            from daemons.telemetry.capture.priority import give_way
 
+            give_way()
             return open_relay
         case "backend":
             from daemons.backend import open_backend
