@@ -85,6 +85,7 @@ same(placer(null, 144, 144)(0.25).map(Math.round), [122, 72]);
 same(niceScale([[0, 31, null]]), { low: 0, high: 40, step: 10 });
 same(niceScale([[null], []]), { low: 0, high: 1, step: 1 });
 same(niceScale([[5, 5]], 2), { low: 4, high: 6, step: 0.5 });
+same(niceScale([[1, 3]], 2, 1), { low: 1, high: 3, step: 1 });
 ok(niceScale([[0.001, -0.002]], 0.2).high >= 0.09);
 same(stretchesOf([null, 1, 2, null, 3]), [[1, 2], [4, 4]]);
 same([nearest(0, 0.5), nearest(11, 0.5), nearest(11, -1), nearest(11, 9)], [-1, 5, 0, 10]);

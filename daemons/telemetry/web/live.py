@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 from starlette.types import Send
 
 from daemons.store.errors import StorageError
-from daemons.telemetry.look import Chunk, Chunks, NotKept, Session, TelemetryLook
+from daemons.telemetry.look import Chunk, Chunks, DriverState, NotKept, Session, TelemetryLook
 from daemons.telemetry.web.channels import CARS, CHANNELS, parts_of
 from daemons.telemetry.web.field import field_of
 from daemons.telemetry.web.views import entries_json, ms, shape_json, state_json
@@ -57,9 +57,8 @@ class Listeners:
     now: int = field(default=0, init=False)
 
 
-def chunk_json(
-    chunk: Chunk, asked: Asked, utc_now: float, car_index: int | None, lap_s: float | None
-) -> dict[str, Any]:
+def chunk_json(chunk: Chunk, asked: Asked, utc_now: float, about: DriverState | Session) -> dict[str, Any]:
+    """Return a chunk as it is sent. `about`: whose car it is, among which."""
     return {
         "driver": chunk.driver,
         "recording": chunk.recording.hex(),
@@ -71,7 +70,7 @@ def chunk_json(
         "lost": chunk.lost,
         "skipped": chunk.skipped,
         "parts": parts_of(chunk.columns, asked.channels),
-        "field": field_of(chunk.columns, car_index, lap_s),
+        "field": field_of(chunk.columns, about.car_index, about.lap_estimate_s, about.cars),
     }
 
 
@@ -163,8 +162,7 @@ class LiveStream(_Stream):
         async with aclosing(chunks):
             while (chunk := await self._next(chunks)) is not None:
                 try:
-                    state = self._look.state(driver)
-                    told = chunk_json(chunk, asked, self._utc_now(), state.car_index, state.lap_estimate_s)
+                    told = chunk_json(chunk, asked, self._utc_now(), self._look.state(driver))
                 except NotKept:  # the driver was taken off the list
                     return
                 await self._tell(send, "chunk", told)
@@ -234,9 +232,7 @@ class ReplayStream(_Stream):
         async with aclosing(chunks):
             try:
                 while (chunk := await self._next(chunks)) is not None:
-                    told = chunk_json(
-                        chunk, asked, self._utc_now(), session.car_index, session.lap_estimate_s
-                    )
+                    told = chunk_json(chunk, asked, self._utc_now(), session)
                     await self._tell(send, "chunk", told)
             except NotKept as exc:
                 words = str(exc)

@@ -1,7 +1,7 @@
 // What time it is at the server, to within half the way there and back; and how long after it happened something is seen.
 
 const CLOCK_SAMPLES = 8;
-const SEEN_SAMPLES = 300;
+const SEEN_SAMPLES = 1200;
 
 // A clock that is told how long a question took: of the last answers, the quickest is right, to within half its way.
 export function newServerClock() {

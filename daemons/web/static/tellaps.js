@@ -9,7 +9,7 @@ export const LAP_LANES = [
   { name: "throttle", words: "Throttle, %", tall: 0.9, range: { low: 0, high: 100, step: 50 } },
   { name: "brake", words: "Brake, %", tall: 0.9, range: { low: 0, high: 100, step: 50 } },
   { name: "steering", words: "Steering, ° (left −)", tall: 1, least: 20 },
-  { name: "gear", words: "Gear", tall: 0.8, least: 2, isStep: true },
+  { name: "gear", words: "Gear", tall: 0.8, least: 2, leastStep: 1, isStep: true },
 ];
 export const LAP_DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [1, 4], [12, 6], [3, 1]];
 const LAP_COLOURS = ["line", "edge", "quiet", "ink", ...LAP_DASHES.map((_, i) => "lap-" + i)];
@@ -29,7 +29,7 @@ export function drawLaps(canvas, told, cursor) {
     top += EDGE.between;
     const tall = (room * lane.tall) / TALL_ALL;
     const lists = told.laps.map((lap) => (lane.name === "delta" ? lap.delta : lap.columns[lane.name] ?? []));
-    const scale = lane.range ?? niceScale(lists, lane.least);
+    const scale = lane.range ?? niceScale(lists, lane.least, lane.leastStep);
     const y = (value) => top + tall - ((value - scale.low) / (scale.high - scale.low)) * tall;
     pen.lineWidth = 1;
     pen.setLineDash([]);

@@ -11,6 +11,7 @@ import { TRACE_SECONDS } from "/static/teltraces.js";
 
 const PING_MS = 4000;
 const FIRST_PINGS = 4;
+const SEEN_A_CHUNK = 6;
 
 // Follows all drivers. `changed()` is called when there is something new; `refused()` when we are not let in.
 export function openTeamLink({ changed, refused }) {
@@ -65,7 +66,7 @@ export function openTeamLink({ changed, refused }) {
       else {
         one.state.taken = told.at;
         // What was taken before we came is sent for the curve's past: its age says nothing of the way.
-        if (began !== null && told.at > began) one.unseen = [...(one.unseen ?? []), told.at].slice(-100);
+        if (began !== null && told.at > began) one.unseen = [...(one.unseen ?? []), [told.at, ((told.last - told.first) * 1000) / told.rate]].slice(-100);
       }
     },
     lost() {
@@ -109,22 +110,23 @@ export function openLive(root, title) {
     return { isLive: isLive(one), age_ms: ageOfDriver(one), why: whyNot(one), tick: now === null ? null : one.feed.clock.now(now) };
   }
 
-  // A chunk is seen in the frame that is drawn now: how late that is, is the whole way from the car to the eye.
+  // A chunk is seen in the frame that is drawn now: how late its ticks are, is the whole way from the car to the eye. The
+  // first tick of a chunk has waited for the last.
   function onFrame() {
     const now = teamNow();
     if (now === null || document.visibilityState !== "visible") return;
     for (const one of team.drivers.values()) {
-      for (const at of one.unseen ?? []) team.seen.add(now - at);
+      for (const [at, span_ms] of one.unseen ?? []) for (let i = 0; i < SEEN_A_CHUNK; i++) team.seen.add(now - at + (span_ms * i) / (SEEN_A_CHUNK - 1));
       one.unseen = [];
     }
-    const p95 = team.seen.p95();
-    setAttribute(root, "data-seen-p95", p95 === null ? null : p95.toFixed(1));
-    setAttribute(root, "data-seen-count", String(team.seen.count()));
   }
 
   const stage = openStage(root, { ones: () => [...team.drivers.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), factsOf, watched, onFrame });
 
   function draw() {
+    const p95 = team.seen.p95();
+    setAttribute(root, "data-seen-p95", p95 === null ? null : p95.toFixed(1));
+    setAttribute(root, "data-seen-count", String(team.seen.count()));
     const all = [...team.drivers.values()];
     setText(nobody, all.length > 0 ? "" : silence_s() < 5 ? "" : "There is no driver here yet.");
     keyed(choose, ["", ...all.map((one) => one.name)], (name) => {

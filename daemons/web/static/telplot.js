@@ -1,7 +1,7 @@
 // Laps beside each other, before anything is drawn: scales, stretches without a hole, where the cursor is.
 
 // Round steps around all that is known: {low, high, step}; of nothing: 0 to 1.
-export function niceScale(lists, least = 0) {
+export function niceScale(lists, least = 0, leastStep = 0) {
   let low = Infinity;
   let high = -Infinity;
   for (const list of lists) {
@@ -16,7 +16,7 @@ export function niceScale(lists, least = 0) {
   if (high - low < least) [low, high] = [middle - least / 2, middle + least / 2];
   const rough = Math.max(high - low, 1e-6) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough);
+  const step = Math.max(leastStep, [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough));
   return { low: Math.floor(low / step + 1e-9) * step, high: Math.ceil(high / step - 1e-9) * step, step };
 }
 

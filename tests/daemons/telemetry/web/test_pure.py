@@ -9,7 +9,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemons.telemetry.look import Column, Lap, LapColumns
+from daemons.telemetry.look import CarEntry, Column, Lap, LapColumns
 from daemons.telemetry.web.byposition import deltas, grid, on_grid
 from daemons.telemetry.web.channels import CHANNELS, listed, parts_of
 from daemons.telemetry.web.colours import coloured
@@ -84,6 +84,19 @@ def test_gaps_are_seconds_of_driving() -> None:
     assert sorted(cars) == [0, 1, 2, 3]  # who is not in the world is not there
     assert [cars[index][6] for index in range(4)] == [3.0, -3.0, 0.0, 15.0]
     assert (cars[1][5], cars[1][3], cars[0][5]) == (True, 4, False)
+
+
+def test_between_classes_the_part_of_the_lap_counts() -> None:
+    """A prototype takes 80 s, a GT 100 s: at the same place their estimates differ by what they differ in pace."""
+    columns = {
+        "CarIdxLapDistPct": Column(np.array([9]), np.array([[0.5, 0.5, 0.51]])),
+        "CarIdxLap": Column(np.array([9]), np.array([[4, 4, 4]])),
+        "CarIdxEstTime": Column(np.array([9]), np.array([[48.0, 40.0, 50.0]])),
+    }
+    classes = [CarEntry(n, str(n), "", car_class=name) for n, name in enumerate(("GT3", "GTP", "GT3"))]
+    told = field_of(columns, 0, 100.0, classes)
+    assert told is not None
+    assert [car[6] for car in told["cars"]] == [0.0, 0.0, 2.0]
 
 
 def test_a_lap_down_and_what_is_not_known() -> None:
