@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import ClassVar
 
-import structlog
 import trio
 from attrs import define, field
 from starlette.routing import BaseRoute
@@ -34,7 +33,7 @@ from daemons.pair.site import SiteDaemon, open_site
 from daemons.pair.siteactions import channel_actions
 from daemons.telemetry.archive.disk import RealDisk
 from daemons.telemetry.capture.live import monotonic_us
-from daemons.telemetry.capture.port import Source
+from daemons.telemetry.capture.port import Sink, Source
 from daemons.telemetry.config import GB, RelayConfig
 from daemons.telemetry.fanout import Fanout
 from daemons.telemetry.local.board import LocalBoard
@@ -56,8 +55,6 @@ from daemons.web.assets import read_assets
 from protocol.frames import Limits
 
 __all__ = ["MIGRATIONS", "Relay", "open_relay"]
-
-_log = structlog.stdlib.get_logger("pitlink.relay")
 
 MIGRATIONS = (*schema.MIGRATIONS, *executor.MIGRATIONS)
 SPOOL_FOLDER, MAPS_FOLDER = "spool", "maps"
@@ -128,7 +125,7 @@ class Relay(SiteDaemon):
             nursery.start_soon(self.watch.run)
             nursery.start_soon(self.standing.run)
             # Files that are read as fast as they go are not live: nobody could look so fast.
-            live = [] if self._is_import else [self.live, self.board]
+            live: list[Sink] = [] if self._is_import else [self.live, self.board]
             nursery.start_soon(self.source.run, Fanout([self.spool, *live, self.learner]))
             await self._begin(nursery)
             await self._open_front(
