@@ -82,12 +82,12 @@ def read_section(reader: Reader, rows: int, lanes: int, dtype: np.dtype[Any]) ->
         return Lanes(nothing, np.zeros(0, np.intp), nothing.reshape(0, rows))
     moves = read_bits(reader, lanes)
     first = unzigzag(_read_firsts(reader, lanes, dtype))
-    place = np.cumsum(moves, dtype=np.intp) - 1
-    place[~moves] = -1
-    count = int(np.count_nonzero(moves))
-    if count and rows < 2:
+    which = moves.nonzero()[0]
+    place = np.full(lanes, -1)
+    place[which] = np.arange(len(which))
+    if len(which) and rows < 2:
         raise ColumnsError("one row in which something moves")
-    moving = _read_moving(reader, first[moves], rows) if count else np.zeros((0, rows), dtype)
+    moving = _read_moving(reader, first[which], rows) if len(which) else np.zeros((0, rows), dtype)
     return Lanes(first, place, moving)
 
 
@@ -166,32 +166,37 @@ def _read_moving(reader: Reader, first: Words, rows: int) -> Words:
     lanes, dtype = len(first), first.dtype
     codes = np.frombuffer(reader.take(lanes), np.uint8)
     kind, k = codes >> 6, codes & 63
-    if k.max() >= dtype.itemsize * 8:
+    if int(k.max()) >= dtype.itemsize * 8:
         raise ColumnsError(f"a parameter of {k.max()} for numbers of {dtype.itemsize * 8} bits")
-    copies = (kind == COPY).nonzero()[0]
-    source = np.frombuffer(reader.take(2 * len(copies)), "<u2").astype(np.intp)
-    if len(copies) and (source.max() >= lanes or (kind[source] == COPY).any()):
-        raise ColumnsError("a lane that is a copy of none")
-    masked = (kind == JUMPS).nonzero()[0]
+    has = np.bincount(kind, minlength=4).tolist()
+    copies = source = np.zeros(0, np.intp)
+    if has[COPY]:
+        copies = (kind == COPY).nonzero()[0]
+        source = np.frombuffer(reader.take(2 * has[COPY]), "<u2").astype(np.intp)
+        if int(source.max()) >= lanes or (kind[source] == COPY).any():
+            raise ColumnsError("a lane that is a copy of none")
     moving = np.zeros((lanes, rows), dtype)
     moving[:, 0] = first
-    if not len(masked) and not len(copies):
-        numbers = read_numbers(reader, np.repeat(k, rows - 1), dtype)
-        moving[:, 1:] = unzigzag(numbers).reshape(lanes, rows - 1)
-    else:
-        coded = np.ones((lanes, rows - 1), np.bool_)
-        coded[copies] = False
-        if len(masked):
-            coded[masked] = read_bits(reader, len(masked) * (rows - 1)).reshape(-1, rows - 1)
-        counts = np.count_nonzero(coded, axis=1)
-        numbers = read_numbers(reader, np.repeat(k, counts), dtype)
-        numbers += np.repeat(kind == JUMPS, counts)
+    if has[COPY] or has[JUMPS]:
+        coded = (kind < JUMPS).repeat(rows - 1).reshape(lanes, rows - 1)
+        counts = np.full(lanes, rows - 1)
+        counts[copies] = 0
+        if has[JUMPS]:
+            masked = (kind == JUMPS).nonzero()[0]
+            mask = read_bits(reader, len(masked) * (rows - 1)).reshape(-1, rows - 1)
+            coded[masked] = mask
+            counts[masked] = np.add.reduce(mask, axis=1, dtype=np.intp)
+        numbers = read_numbers(reader, k.repeat(counts), dtype)
+        numbers += (kind == JUMPS).repeat(counts)
         moving[:, 1:][coded] = unzigzag(numbers)
-    bent = (kind == BENDS).nonzero()[0]
-    if len(bent):
-        moving[bent, 1:] = np.cumsum(moving[bent, 1:], axis=1, dtype=dtype)
-    np.cumsum(moving, axis=1, dtype=dtype, out=moving)
-    if len(copies):
+    else:
+        numbers = read_numbers(reader, k.repeat(rows - 1), dtype)
+        moving[:, 1:] = unzigzag(numbers).reshape(lanes, rows - 1)
+    if has[BENDS]:
+        bent = (kind == BENDS).nonzero()[0]
+        moving[bent, 1:] = moving[bent, 1:].cumsum(axis=1, dtype=dtype)
+    moving.cumsum(axis=1, dtype=dtype, out=moving)
+    if has[COPY]:
         if (first[copies] != first[source]).any():
             raise ColumnsError("a copy that begins otherwise")
         moving[copies] = moving[source]
