@@ -67,7 +67,7 @@ def find_corners(lap: Placed) -> list[Corner]:
     if len(speed) < 3 or not np.isfinite(lap.time_s).all() or not np.isfinite(speed).all():
         return []
     length = length_m(lap)
-    if "YawRate" in lap.columns:
+    if np.isfinite(lap.columns.get("YawRate", np.nan)).all():
         bent = curvature(lap, length)
         bends = _bends(bent, lap.positions, length)
         way = lap.positions * length

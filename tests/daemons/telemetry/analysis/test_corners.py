@@ -61,6 +61,10 @@ def test_corners_by_speed_where_there_is_no_yaw_rate() -> None:
     assert metres(second.start) == pytest.approx(1000, abs=ABOUT_M) and 1150 < metres(second.end) < 1200
     assert 400 - ABOUT_M <= metres(first.apex) <= 500 + ABOUT_M
     assert first.turn_rad is None
+    half_known = evolve(
+        drive(REFERENCE), columns={**drive(REFERENCE).columns, "YawRate": np.full(1501, math.nan)}
+    )
+    assert find_corners(half_known) == [first, second]
 
 
 def test_a_bend_that_goes_on_is_one_corner() -> None:
