@@ -34,6 +34,10 @@ class DaemonConfig:
     state_dir: Path = option(Path("pitlink-state"), help="Where the daemon keeps its database and its keys.")
     listen: Address = option(Address("", 8090), help='Where it serves; ":8090": on every interface.')
     production: bool = option(False, help=PRODUCTION)
+    commands_days: int = option(
+        400, minimum=31, maximum=3660,
+        help="For how many days commands and what became of them are kept: longer than the oldest backup that may be put back.",
+    )  # fmt: skip
     log_level: LogLevel = option(LogLevel.INFO, help="debug, info, warning or error.")
     http: FrontConfig = section(FrontConfig, help="Limits and deadlines of the web server.")
     storage: StorageConfig = section(StorageConfig, help="How databases are kept.")

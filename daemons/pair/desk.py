@@ -85,6 +85,7 @@ ATTEMPTS_LISTED = 20
 ATTEMPTS_LATE_S = 0.2
 """Attempts are on disk so long after they were made: a result is mostly there before, and needs no second fsync."""
 ATTEMPTS_WAITING_MAX = 4096
+SWEPT_MAX = 1000
 
 NOTED_LATE_S = 0.1
 """The audit's rows follow so long after the first of them: those of one command, and of several, are one commit, and none
@@ -97,6 +98,7 @@ _CLOSE = (
     "UPDATE command SET status = ?, words = ?, decided_at = ?, to_note = to_note | ? "
     "WHERE id = ? AND site = ? AND status IS NULL RETURNING issued_at, action"
 )
+_OLD = "SELECT id FROM command WHERE site = ? AND issued_at < ? AND expires_at < ? AND NOT to_note LIMIT ?"
 _COLUMNS = (
     "id, issuer, issued_at, expires_at, action, epoch, seq, status, words, decided_at, against, replaces, replaced_by, "
     "withdrawn"
@@ -297,6 +299,19 @@ class CommandDesk:
             await patiently(keep, "attempts to deliver commands")
             for _ in sent:
                 self._sent.popleft()
+
+    async def sweep(self, keep_s: float) -> None:
+        """Forget commands that were good until so long ago, some at a time. Raises StorageError."""
+        before = self.environment.utc_now() - keep_s
+
+        def work(conn: apsw.Connection) -> None:
+            old = [id_ for (id_,) in fetch(conn, _OLD, (self.site, before, before, SWEPT_MAX))]
+            conn.executemany("DELETE FROM command_attempt WHERE id = ?", [(id_,) for id_ in old])
+            conn.executemany(
+                "DELETE FROM command WHERE id = ? AND site = ?", [(id_, self.site) for id_ in old]
+            )
+
+        await self.store.transact(work)
 
     async def listed(self) -> list[dict[str, Any]]:
         """Return the site's last commands, newest first, as they stand."""

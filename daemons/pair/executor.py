@@ -48,6 +48,7 @@ NOTED_LATE_S = 0.1
 result is on its way before."""
 
 NOTED_MAX = 200
+SWEPT_MAX = 1000
 _SEEN = "INSERT OR IGNORE INTO command_taken (id, type, version, body) VALUES (?, ?, ?, ?)"
 
 MIGRATIONS = (
@@ -75,6 +76,14 @@ MIGRATIONS = (
         "command",
         3,
         "ALTER TABLE command_taken ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;  -- done, perhaps",
+    ),
+    Migration(
+        "command",
+        4,
+        """
+        ALTER TABLE command_taken ADD COLUMN decided_at REAL;  -- by the hub's clock; NULL: by an older version
+        CREATE INDEX command_decided ON command_taken (decided_at) WHERE status IS NOT NULL;
+        """,
     ),
 )
 
@@ -121,9 +130,7 @@ class CommandExecutor:
     at_once: AtOnce | None = None
     _taken: Signal = field(factory=Signal, init=False)
     _decided: Signal = field(factory=Signal, init=False)
-    _hub_utc: float | None = field(
-        default=None, init=False
-    )  # when what comes now was taken, for the store's thread
+    _hub_utc: float | None = field(default=None, init=False)  # now, for the store's thread
 
     def __attrs_post_init__(self) -> None:
         self.durable.watch_commits(self._look_at_clock)
@@ -169,8 +176,9 @@ class CommandExecutor:
     ) -> bool:
         """Give an undecided command its result, and send it. `to_note`: the audit is yet to be told."""
         conn.execute(
-            "UPDATE command_taken SET status = ?, words = ?, to_note = ? WHERE id = ? AND status IS NULL",
-            (status, words, to_note, id_),
+            "UPDATE command_taken SET status = ?, words = ?, to_note = ?, decided_at = ? "
+            "WHERE id = ? AND status IS NULL",
+            (status, words, to_note, self._hub_utc, id_),
         )
         if not conn.changes():
             return False
@@ -252,6 +260,7 @@ class CommandExecutor:
             self._decide(conn, command.id, ResultStatus.DONE, words)
             return words
 
+        self._look_at_clock()
         try:
             words = await patiently(partial(self.store.transact, decide), "a command")
         except ValueError as exc:
@@ -266,12 +275,33 @@ class CommandExecutor:
 
     async def _close(self, command: Command, status: ResultStatus, words: str) -> None:
         await self._note(command, status, words)
+        self._look_at_clock()
         decide = partial(self.store.transact, lambda conn: self._decide(conn, command.id, status, words))
         await patiently(decide, "a result")
 
     async def _note(self, command: Command, status: ResultStatus | None, words: str) -> None:
         if self.note is not None:
             await patiently(partial(self.note, [(command, status, words)]), "an audit row")
+
+    async def sweep(self, keep_s: float) -> None:
+        """Forget what was decided so long ago, some at a time: a command that comes again, from a hub that was put back from
+        a backup, is known until then. By the hub's clock: nothing is forgotten while that is not known. Raises StorageError."""
+        now = self.hub_now()
+        if now is None:
+            return
+
+        def work(conn: apsw.Connection) -> None:
+            conn.execute(
+                "UPDATE command_taken SET decided_at = ? WHERE status IS NOT NULL AND decided_at IS NULL",
+                (now,),
+            )
+            conn.execute(
+                "DELETE FROM command_taken WHERE id IN (SELECT id FROM command_taken WHERE status IS NOT NULL AND "
+                "decided_at < ? AND NOT to_note LIMIT ?)",
+                (now - keep_s, SWEPT_MAX),
+            )
+
+        await self.store.transact(work)
 
     async def act_here(self, action: Action, by: str, against: int = 0) -> str:
         """Do what an operator asks for at the site itself; return the words. Raises ValueError as a command would fail,

@@ -104,6 +104,7 @@ class HubDaemon(PairDaemon):
     ) -> None:
         """Make what lets sites in and what looks after the hub; `crowded` and `on_step` as `Watchman` has them."""
         self._roster = roster
+        roster.commands_keep_s = self.config.commands_days * 86_400.0
         self.changes.told += [
             roster.tell_heads,
             self.authoriser.changed,

@@ -76,6 +76,7 @@ class Roster(Mapping[str, S]):
     limits: LimitTable[HubLimits]
     on_unread: Callable[[], None]
     hazards: Hazards | None = None
+    commands_keep_s: float = field(default=400 * 86_400.0, init=False)
     draining: bool = field(default=False, init=False)
     _joined: dict[str, S] = field(factory=dict, init=False)  # those too that were put out since
     _may_come: frozenset[str] = field(default=frozenset(), init=False)
@@ -199,6 +200,7 @@ class Roster(Mapping[str, S]):
             for seat in list(self._joined.values()):
                 with suppress(StorageError):  # told by the store's care; what is too old goes at another turn
                     await seat.peer.durable.sweep(self.environment.utc_now())
+                    await seat.desk.sweep(self.commands_keep_s)
             await trio.sleep(SWEEP_S)
 
     # --- what a site's seat is made of ---------------------------------------------------------------------------

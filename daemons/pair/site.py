@@ -232,6 +232,7 @@ class SiteDaemon(PairDaemon):
         while True:
             with suppress(StorageError):  # told by the store's care; what is too old goes at another turn
                 await self.durable.sweep(self.environment.utc_now())
+                await self.commands.sweep(self.config.commands_days * 86_400.0)
             await trio.sleep(SWEEP_S)
 
     # --- what the parts tell --------------------------------------------------------------------------------------

@@ -130,3 +130,17 @@ def test_a_command_carries_the_version_it_was_decided_on() -> None:
     command = Command("0" * 8 + "-0000" * 3 + "-" + "0" * 12, "ann", NOW, 7, Pause())
 
     assert decode_body(*encode_body(command)) == command
+
+
+async def test_commands_are_kept_for_as_long_as_is_wished(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with open_hub(tmp_path) as hub:
+        short = await hub.commands.issue(Pause(), "user ann", 60.0)
+        long = await hub.commands.issue(Pause(), "user ann", 30 * 86_400.0)
+        await hub.result(short, ResultStatus.FAILED)
+        await trio.sleep(3600)
+        await hub.commands.sweep(7200.0)
+        assert [row["id"] for row in await hub.commands.listed()] == [long, short]
+        await trio.sleep(7200)
+        await hub.commands.sweep(7200.0)
+        assert [row["id"] for row in await hub.commands.listed()] == [long], "it may still be asked for"
+        assert await hub.commands.dead() == []

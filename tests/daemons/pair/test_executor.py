@@ -138,3 +138,33 @@ async def test_what_is_being_done_is_not_withdrawn_any_more(
             ("3", ResultStatus.FAILED, withdrawn),
             ("1", ResultStatus.DONE, "done"),
         ]
+
+
+async def test_what_was_decided_long_ago_is_forgotten_by_the_hubs_clock(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    day_s = 86_400.0
+
+    async def kept(site: Site) -> list[str]:
+        sql = "SELECT id FROM command_taken ORDER BY rowid"
+        return await site.store.read(lambda conn: [id_[-1] for (id_,) in fetch(conn, sql)])
+
+    async with open_site(tmp_path, 0.0, may=False) as site:
+        site.may.set()
+        await site.take(1, command(1, 60.0))
+        site.hub_utc = 5 * day_s
+        await site.take(2, command(2, 6 * day_s))
+        site.may = trio.Event()
+        await site.take(3, command(3, 6 * day_s))
+        site.hub_utc = 9 * day_s
+        await site.commands.sweep(10 * day_s)
+        assert await kept(site) == ["1", "2", "3"]
+        site.hub_utc = 10.5 * day_s
+        await site.commands.sweep(10 * day_s)
+        assert await kept(site) == ["2", "3"]
+        site.hub_utc = None
+        await site.commands.sweep(0.0)
+        assert await kept(site) == ["2", "3"], "how old they are is not known"
+        site.hub_utc = 1000 * day_s
+        await site.commands.sweep(10 * day_s)
+        assert await kept(site) == ["3"], "what is not decided stays"
