@@ -18,6 +18,8 @@ __all__ = ["Changed", "Memory", "Row"]
 
 _HEAD = struct.Struct("<10i i B3x 16i")
 _STATUS, _UPDATE, _NEWEST_TICK, _NEWEST, _BUFFERS = 1, 3, 10, 11, 12
+_PART: Final = 16 * VARIABLE_BYTES
+"""Bytes of variables that are compared with each row: all of them in a third of a second."""
 _BACK: Final = 2
 """Rows that one look can catch up at most: with three buffers the newest and the one before it."""
 
@@ -48,17 +50,22 @@ class Memory:
     _variables: bytes = field(init=False, repr=False)
     _variables_at: int = field(init=False)
     _buffers: int = field(init=False)
+    _checked: int = field(default=0, init=False)
+    _checked_update: int = field(init=False)
     _seen: list[int] | None = field(default=None, init=False)
     _last: int | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        header = Header.read(bytes(self.data[: _HEAD.size]))
+        head = bytes(self.data[: _HEAD.size])
+        header = Header.read(head)
         self._variables_at = header.variables_at
         self._variables = bytes(
             self.data[header.variables_at : header.variables_at + header.variables * VARIABLE_BYTES]
         )
         if len(self._variables) != header.variables * VARIABLE_BYTES:
             raise BadLayout("the memory ends within its variables")
+        if not self._variables:
+            raise BadLayout("the memory has no variables yet")
         self.layout = read_variables(self._variables, header.row_bytes, header.tick_rate)
         if len(header.buffers) < 2:
             raise BadLayout("one row buffer: this is a recording that stands still; read it with --from")
@@ -67,7 +74,8 @@ class Memory:
         if not 0 <= header.session_info_at <= len(self.data) - header.session_info_bytes:
             raise BadLayout("the session info lies outside the memory")
         self._buffers = len(header.buffers)
-        self._fixed = self._head_fixed(self._head())
+        self._fixed = self._head_fixed(_HEAD.unpack(head))
+        self._checked_update = header.session_info_update
 
     @property
     def connected(self) -> bool:
@@ -81,7 +89,9 @@ class Memory:
 
     def changed(self) -> bool:
         """Return whether the variables are no longer those of `layout`."""
-        return self._head_fixed(self._head()) != self._fixed or not self._variables_same()
+        return self._head_fixed(self._head()) != self._fixed or not self._variables_same(
+            0, len(self._variables)
+        )
 
     def new_rows(self) -> list[Row]:
         """Return what was published since the last call and can still be read, oldest first: mostly one row, none when
@@ -113,9 +123,23 @@ class Memory:
         offsets = head[_BUFFERS + 1 : _BUFFERS + 4 * self._buffers : 4]
         return (head[0], head[2], *head[4:10], *offsets)
 
-    def _variables_same(self) -> bool:
+    def _is_other_layout(self, head: tuple[int, ...]) -> bool:
+        """Whether the variables changed: by the header, which nearly always tells; and by themselves, all of them when the
+        session info has changed (a car does not without), else a part each time, for they are more than the row itself."""
+        if self._head_fixed(head) != self._fixed:
+            return True
+        if head[_UPDATE] != self._checked_update:
+            first, last = 0, len(self._variables)
+            self._checked_update = head[_UPDATE]
+        else:
+            first = self._checked
+            last = min(first + _PART, len(self._variables))
+            self._checked = last % len(self._variables)
+        return not self._variables_same(first, last)
+
+    def _variables_same(self, first: int, last: int) -> bool:
         at = self._variables_at
-        return bytes(self.data[at : at + len(self._variables)]) == self._variables
+        return bytes(self.data[at + first : at + last]) == self._variables[first:last]
 
     def _look(self) -> list[Row] | None:
         """Return the new rows, or None when the newest was not whole."""
@@ -123,7 +147,7 @@ class Memory:
         counts = self._counts(head)
         if counts == self._seen:
             return []
-        if self._head_fixed(head) != self._fixed or not self._variables_same():
+        if self._is_other_layout(head):
             raise Changed
         newest = self._newest(head, counts)
         if newest <= 0:  # nothing was written yet

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos.doubles.iracing.memory import BUFFERS_AT, MEMORY_BYTES, SimMemory
+from chaos.doubles.iracing.memory import BUFFERS_AT, MEMORY_BYTES, VARIABLES_AT, SimMemory
 from daemons.telemetry.capture.memory import Changed, Memory
-from protocol.irsdk import BadLayout, Header
+from protocol.irsdk import BadLayout, Header, Layout, Type, Variable
 from tests.daemons.telemetry.capture.sim import INFO, LAYOUT, is_whole, layout, row, started
 
 
@@ -189,6 +189,24 @@ def test_other_variables_are_noticed_at_the_next_row_even_where_the_header_is_th
             memory.new_rows()
 
 
+def test_variables_that_change_with_nothing_else_are_noticed_soon(tmp_path: Path) -> None:
+    many = Layout(tuple(Variable(f"Value{at}", Type.FLOAT, 4 * at) for at in range(100)), 400)
+    with started(tmp_path / "memory", many) as sim, mapped(sim.path) as data:
+        memory = Memory(data)
+        for _ in range(20):
+            sim.publish(bytes(400))
+            assert len(memory.new_rows()) == 1
+        sim._map[VARIABLES_AT + 99 * 144 + 16] = ord("X")
+
+        def looks() -> None:
+            for _ in range(8):
+                sim.publish(bytes(400))
+                memory.new_rows()
+
+        with pytest.raises(Changed):
+            looks()
+
+
 def test_a_simulator_that_begins_again_in_the_same_memory_is_followed(sim: SimMemory) -> None:
     with mapped(sim.path) as data:
         memory = Memory(data)
@@ -235,6 +253,7 @@ def test_session_info_that_changes_while_it_is_copied_is_not_taken(sim: SimMemor
         ("rows outside", {"offset": MEMORY_BYTES}, "outside"),
         ("info outside", {"session_info_at": MEMORY_BYTES}, "session info"),
         ("variables outside", {"variables_at": MEMORY_BYTES - 10}, "variables"),
+        ("no variables", {"variables": 0}, "no variables"),
         ("cut", {"cut": 600_000}, "outside"),
         ("empty", {"cut": 0}, "header"),
     ],
