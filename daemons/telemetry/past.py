@@ -13,11 +13,13 @@ from typing import Any, Final
 import apsw
 import numpy as np
 import structlog
-from attrs import define, frozen
+from attrs import define, evolve, field, frozen
 from numpy.typing import NDArray
 
 from daemons.store import Store, fetch
+from daemons.telemetry.about import INFO_BYTES_MAX, About, about_of
 from daemons.telemetry.archive.port import TelemetryLog
+from daemons.telemetry.catalogue import rec_of, told
 from daemons.telemetry.entries import BadEntry, Entry, EntryKind, unpack_head
 from daemons.telemetry.finding import FoundLap
 from daemons.telemetry.ingest import Ingest
@@ -33,6 +35,7 @@ _log = structlog.get_logger()
 
 SESSIONS_MAX: Final = 200
 GAPS_MAX: Final = 500
+ABOUTS_MAX: Final = 16
 _READ_BYTES: Final = 1024 * 1024
 
 _SESSIONS = """SELECT session, max(started_utc_us) AS newest FROM tele_about WHERE started_utc_us < ?1
@@ -83,6 +86,7 @@ class Past:
     store: Store
     log: TelemetryLog
     ingest: Ingest
+    _abouts: dict[bytes, tuple[bytes, About]] = field(factory=dict, init=False)
 
     @property
     def pool(self) -> WorkPool:
@@ -102,7 +106,26 @@ class Past:
 
     async def session(self, id_: str) -> Session:
         """As `TelemetryLook.session`."""
-        return await self.store.read(lambda conn: _session(conn, id_, gaps=True))
+        session = await self.store.read(lambda conn: _session(conn, id_, gaps=True))
+        about = await self._about(session.recordings[-1])
+        own = about.session.own
+        return evolve(session, cars=about.cars, car_index=own.car_index, lap_estimate_s=own.lap_estimate_s)
+
+    async def _about(self, recording: bytes) -> About:
+        """Return what the newest session info of a recording says; read again only when it is another."""
+
+        def work(conn: apsw.Connection) -> bytes:
+            rec = rec_of(conn, recording)
+            return b"" if rec is None else told(conn, rec, INFO_BYTES_MAX).info
+
+        info = await self.store.read(work)
+        known = self._abouts.get(recording)
+        if known is None or known[0] != info:
+            known = info, await self.pool.do(partial(about_of, info))
+            self._abouts[recording] = known
+            while len(self._abouts) > ABOUTS_MAX:
+                del self._abouts[next(iter(self._abouts))]
+        return known[1]
 
     async def laps(self, session: str) -> Sequence[Lap]:
         """As `TelemetryLook.laps`."""
@@ -246,12 +269,20 @@ def _stints(conn: apsw.Connection, kept: Kept) -> list[Stint]:
 
 
 def _gaps(conn: apsw.Connection, kept: Kept) -> list[Gap]:
+    holes = [
+        (first, last, "these ticks did not come, or could not be read")
+        for first, last in fetch(conn, _HOLES, (kept.rec, GAPS_MAX))
+    ]
+    ((oldest,),) = fetch(conn, "SELECT min(first_tick) FROM tele_rows WHERE rec = ?", (kept.rec,))
+    end = kept.last_tick + 1 if oldest is None else oldest
+    if 0 <= kept.first_tick < end:
+        holes.insert(0, (kept.first_tick, end - 1, "these ticks made room for newer ones"))
     return [
         Gap(
             recording=kept.id, first_tick=first, last_tick=last, started_us=kept.at_us(first), ended_us=kept.at_us(last),
-            is_final=True, words="these ticks did not come, or could not be read",
+            is_final=True, words=words,
         )
-        for first, last in fetch(conn, _HOLES, (kept.rec, GAPS_MAX))
+        for first, last, words in holes
     ]  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from math import isfinite
 from typing import Final
 
 import trio
@@ -11,15 +10,15 @@ from attrs import define, field
 from daemons.telemetry.about import INFO_BYTES_MAX, About, about_of
 from daemons.telemetry.entries import BadEntry, Entry, EntryKind, unpack_head
 from daemons.telemetry.finding import FoundLap
+from daemons.telemetry.lanes import newest as newest_values
 from daemons.telemetry.livebook.ring import Piece, Ring
 from daemons.telemetry.livebook.wishes import Watcher
 from daemons.telemetry.look import DriverState, Fuel, Tyres
 from daemons.telemetry.recording import Recording
-from protocol.columns import Batch, ColumnsError, decode_info, peek
+from protocol.columns import ColumnsError, decode_info, peek
 
 __all__ = ["DriverLive"]
 
-_MINUTE_US: Final = 60_000_000
 _LAPS: Final = 5
 _WEAR: Final = tuple(tuple(f"{corner}wear{part}" for part in "LMR") for corner in ("LF", "RF", "LR", "RR"))
 
@@ -100,11 +99,11 @@ class DriverLive:
     def _of(self, newest: Piece, now_us: int) -> DriverState:
         about, base = self.about, self.base
         try:
-            values = _values(newest.batch())
+            values = newest_values(newest.batch())
         except ColumnsError:  # its head was well, the rest is not
             self.refused += 1
             values = {}
-        minute = [piece for piece in self.ring.pieces if piece.heard_us > newest.heard_us - _MINUTE_US]
+        ticks, lost = self.ring.minute()
         at_us = newest.taken_us if newest.taken_us is not None else newest.heard_us
         is_driving = bool(values.get("IsOnTrack", 0.0))
         litres = values.get("FuelLevel")
@@ -114,7 +113,7 @@ class DriverLive:
             car=about.car, car_number=about.car_number, team=about.team, car_index=about.session.own.car_index,
             sectors=about.session.sectors, lap_estimate_s=about.session.own.lap_estimate_s, cars=about.cars,
             heard_us=newest.heard_us, taken_us=newest.taken_us, clock_error_s=base.clock_error_s,
-            ticks=sum(piece.ticks for piece in minute), lost=sum(piece.lost for piece in minute), waiting=base.waiting,
+            ticks=ticks, lost=lost, waiting=base.waiting,
             degree=base.degree, degree_words=base.degree_words, tyres=self._tyres(values, at_us) if is_driving else None,
             fuel=self._fuel(litres, at_us) if is_driving and litres is not None else None, values=values,
         )  # fmt: skip
@@ -141,15 +140,3 @@ class DriverLive:
             right_rear=wear[3],
             as_of_us=self._worn_us,
         )
-
-
-def _values(batch: Batch) -> dict[str, float]:
-    """Return the newest value of each channel that has one, and is a finite number."""
-    found = {}
-    for name in batch.names:
-        _, values = batch.column(name)
-        if values.ndim == 1 and len(values):
-            value = float(values[-1])
-            if isfinite(value):
-                found[name] = value
-    return found

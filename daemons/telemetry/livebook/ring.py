@@ -13,6 +13,8 @@ from protocol.columns import Batch
 
 __all__ = ["Piece", "Ring"]
 
+_MINUTE_US: Final = 60_000_000
+
 _OPEN_KEPT: Final = 32
 """Of the newest pieces, so many stay open once somebody has looked: everybody else reads the same."""
 
@@ -68,12 +70,26 @@ class Ring:
     pieces: deque[Piece] = field(factory=deque, init=False)
     bytes: int = field(default=0, init=False)
     next_index: int = field(default=0, init=False)
+    _minute: deque[tuple[int, int, int]] = field(factory=deque, init=False)
+    _ticks: int = field(default=0, init=False)
+    _lost: int = field(default=0, init=False)
+
+    def minute(self) -> tuple[int, int]:
+        """Return the ticks that came in the last minute, and those that are known to be missing in it."""
+        return self._ticks, self._lost
 
     def put(self, piece: Piece) -> None:
         """Add the newest."""
         self.pieces.append(piece)
         self.bytes += len(piece.data)
         self.next_index = piece.index + 1
+        self._minute.append((piece.heard_us, piece.ticks, piece.lost))
+        self._ticks += piece.ticks
+        self._lost += piece.lost
+        while self._minute[0][0] <= piece.heard_us - _MINUTE_US:
+            _, ticks, lost = self._minute.popleft()
+            self._ticks -= ticks
+            self._lost -= lost
         if len(self.pieces) > _OPEN_KEPT:
             self.pieces[-_OPEN_KEPT - 1].close()
         oldest_us = piece.heard_us - int(self.back_s * 1e6)

@@ -28,9 +28,9 @@ RECORDING = recording_of()
 
 
 @asynccontextmanager
-async def ingesting(folder: Path, **parts: Any) -> AsyncIterator[Ingest]:
+async def ingesting(folder: Path, *, segment_bytes: int = 1 << 20, **parts: Any) -> AsyncIterator[Ingest]:
     async with open_store(folder / "backend.db", migrations=MIGRATIONS) as store:
-        log = await open_file_log(store, RealDisk(folder / "telemetry"))
+        log = await open_file_log(store, RealDisk(folder / "telemetry"), segment_bytes=segment_bytes)
         ingest = Ingest(store, log, Quarantine(folder / "quarantine"), **parts)
         async with trio.open_nursery() as nursery:
             await nursery.start(ingest.run)

@@ -45,6 +45,13 @@ async def test_sessions_stints_and_laps_are_told(tmp_path: Path) -> None:
         assert [(stint.name, stint.laps, stint.ended_us == session.ended_us) for stint in session.stints] == [
             ("Anna", 4, True)
         ]
+        whole = await past.session(SESSION)
+        assert [car.driver for car in whole.cars] == ["Pace Car", "Anna"]
+        assert (whole.car_index, whole.lap_estimate_s, session.cars) == (
+            1,
+            16.0,
+            (),
+        )  # a list of sessions is told without
         laps = await past.laps(SESSION)
         assert [lap.time_s for lap in laps] == [lap.time_s for lap in expected]
         assert laps[0].invalid == ("not from its start",) and laps[1].invalid == ()
@@ -84,6 +91,22 @@ async def test_the_lap_that_is_being_driven_is_told_too_and_gaps_are(tmp_path: P
         assert session.ended_us is None and session.stints[-1].ended_us is None
         (gap,) = session.gaps
         assert (gap.first_tick, gap.last_tick) == (FIRST + 300, FIRST + 359) and gap.is_final
+
+
+async def test_rows_that_made_room_are_a_gap_and_their_laps_are_still_told(tmp_path: Path) -> None:
+    recording = recording_of()
+    async with ingesting(tmp_path, segment_bytes=2000) as ingest:
+        for entry in entries_of(DRIVEN, recording):
+            await ingest.take("anna", recording.id, [entry])
+        past = Past(ingest.store, ingest.log, ingest)
+        before = await past.laps(SESSION)
+        assert await ingest.log.trim(4000) > 0
+        (gap,) = (await past.session(SESSION)).gaps
+        assert (gap.first_tick, gap.is_final) == (FIRST, True) and "room" in gap.words
+        assert await past.laps(SESSION) == before
+        with pytest.raises(NotKept, match="not here any more"):
+            await past.lap(before[1].id, ["Speed"])
+        assert len((await past.lap(before[-1].id, ["Speed"])).position) > 0
 
 
 async def test_two_drivers_of_one_car_are_one_session(tmp_path: Path) -> None:
