@@ -165,7 +165,8 @@ def _pack_moving(moving: Words) -> bytes:
 def _read_moving(reader: Reader, first: Words, rows: int) -> Words:
     lanes, dtype = len(first), first.dtype
     codes = np.frombuffer(reader.take(lanes), np.uint8)
-    kind, k = codes >> 6, codes & 63
+    kind: NDArray[np.uint8] = np.right_shift(codes, 6)
+    k: NDArray[np.uint8] = np.bitwise_and(codes, 63)
     if int(k.max()) >= dtype.itemsize * 8:
         raise ColumnsError(f"a parameter of {k.max()} for numbers of {dtype.itemsize * 8} bits")
     has = np.bincount(kind, minlength=4).tolist()
