@@ -140,7 +140,7 @@ class Boiler(SiteDaemon):
         )  # fmt: skip
         self.watchman.asks_store = False  # a disk that hangs is no reason to end what heats
         warnings = HouseWarnings(self.health, self.loop, self.primary, self.hardware)
-        self.watchman.looks = [*self.watchman.looks, warnings.look]
+        self.watchman.looks = [*self.watchman.looks, warnings.look, self._look_for_hub]
         self.figures = BoilerFigures(
             config.site, environment.utc_now, self.common, self.primary, self.loop, self.look, self.peer,
             self.watchman, self.looks,
@@ -152,6 +152,10 @@ class Boiler(SiteDaemon):
         if config.reach_secret:
             self._make_reach(config.reach_secret.text)
         self.figures.dialer = self.dialer
+
+    async def _look_for_hub(self) -> None:
+        """Keep what happens for a hub from the moment at which the house is enrolled: it is dialled after a restart."""
+        self.primary.tells = self._has_hub()
 
     def _has_hub(self) -> bool:
         """Is there anybody who is to hear of what happens, now or later?"""

@@ -20,6 +20,7 @@ from attrs import evolve
 from daemons.boiler import open_boiler
 from daemons.heating.history.read import events
 from daemons.ops.authority.identity import Identity, Role
+from daemons.ops.authority.sitekey import KEY_FILE
 from daemons.ops.errors import ConfigError, RefusedToStart
 from daemons.ops.options import Address
 from protocol.heating import EventKind, HeatMode
@@ -89,6 +90,12 @@ async def test_what_was_wished_holds_after_a_restart(before_a_house: Ground) -> 
             HeatMode(zone="dining", mode="manual", celsius=27.0), HERE, lifetime_s=30, against=0
         )
         version = boiler.primary.settings.version
+        assert not boiler.primary.tells, "there is nobody"
+        (boiler.config.state_dir / KEY_FILE).touch()  # as enroll does, while it runs
+        for look in boiler.watchman.looks:
+            await look()
+        assert boiler.primary.tells
+        (boiler.config.state_dir / KEY_FILE).unlink()
         nursery.cancel_scope.cancel()
     async with open_boiler(here.config()) as boiler, trio.open_nursery() as nursery:
         await nursery.start(boiler.run)
