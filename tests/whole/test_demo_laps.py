@@ -20,6 +20,8 @@ from chaos.doubles.iracing.ibt import record
 from chaos.doubles.iracing.race import Race
 from daemons.demolaps import SITE, USER, LapsDemoOptions, open_laps_demo
 from tests.daemons.telemetry.local.test_door import told_as_the_seed_says
+from tests.whole.test_heating_pair import figures_listed
+from tests.whole.test_metrics import names_of
 
 LONG_S = 60.0
 SECONDS = 42
@@ -57,6 +59,13 @@ async def test_a_recording_goes_up_whole_and_comes_out_byte_by_byte(tmp_path: Pa
         played = await _pitlink("replay", session["id"], "--channel", "Speed", "--speed", "1000", at=backend)
         speeds = [v for line in played.splitlines() for v in json.loads(line)["columns"]["Speed"]["values"]]
         assert len(speeds) >= SECONDS * 50
+        for first, end, port in (
+            ("## relay", "## backend", demo.socket.rpartition(":")[2]),
+            ("## backend", "## Front", demo.address.rstrip("/").rpartition(":")[2]),
+        ):
+            async with httpx.AsyncClient(trust_env=False) as client:
+                scraped = names_of((await client.get(f"http://127.0.0.1:{port}/metrics")).text)
+            assert figures_listed(first, end) - scraped == set(), "in docs/metrics.md, but not told"
         await _looks_at_the_page(demo.address, demo.password, session["id"])
 
 

@@ -19,7 +19,7 @@ def _names(metrics: str) -> set[str]:
     return {re.split(r"[{ ]", line)[0] for line in metrics.splitlines() if not line.startswith("#")}
 
 
-def _listed(first: str, end: str) -> set[str]:
+def figures_listed(first: str, end: str) -> set[str]:
     """Return the figures that a section of the docs lists in its table."""
     written = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     table = written[written.index(first) : written.index(end)].partition("|---|---|")[2]
@@ -75,10 +75,10 @@ async def test_a_house_is_seen_from_afar_and_obeys(tmp_path: Path) -> None:
                 metrics = (await client.get("/metrics")).text
                 for name in ("command_seconds_count", "link_uptime_ratio", "link_messages_total"):
                     assert f"pitlink_{name}" in metrics
-                assert _listed("## nas", "## Front") <= _names(metrics)
+                assert figures_listed("## nas", "## relay") <= _names(metrics)
                 assert boiler.front is not None
                 own = (await client.get(f"http://127.0.0.1:{boiler.front.ports[0]}/metrics")).text
-                assert _listed("## boiler", "## nas") <= _names(own)
+                assert figures_listed("## boiler", "## nas") <= _names(own)
             with trio.fail_after(30):
                 while (await client.get("/health")).json()["pi_connected"]:
                     await trio.sleep(0.05)
