@@ -58,7 +58,7 @@ async def import_folder(
     refused: list[tuple[Path, str]] = []
     odd: list[tuple[Path, str]] = []
     for number, path in enumerate(paths, 1):
-        source = IbtSource(path, driver, math.inf, skip=skip)
+        source = IbtSource(path, driver, math.inf, skip=skip, only_finished=True)
 
         def told(words: str = "", number: int = number, source: IbtSource = source) -> None:
             progress(

@@ -8,7 +8,7 @@ import trio
 from attrs import define, field
 
 from daemons.telemetry.capture.ibtfile import IbtFile
-from daemons.telemetry.capture.live import monotonic_us
+from daemons.telemetry.capture.live import monotonic_us, utc_us
 from daemons.telemetry.capture.port import Sink, SourceFigures
 from daemons.telemetry.capture.recorder import Recorder
 
@@ -26,14 +26,16 @@ async def no_wait() -> None:
 class IbtSource:
     """Plays `path`. `speed`: 1 as it was driven, 10 ten times as fast, `inf` as fast as `room` allows, which is awaited
     before each quarter of a megabyte: by default it only lets others have a turn. `skip(id)` says whether a recording is not
-    wanted, for example because it is there already."""
+    wanted, for example because it is there already. `only_finished`: refuse what the simulator still writes."""
 
     path: Path
     driver: str
     speed: float = 1.0
     room: Callable[[], Awaitable[None]] = no_wait
     skip: Callable[[bytes], bool] = lambda id_: False
+    only_finished: bool = False
     clock_us: Callable[[], int] = monotonic_us
+    utc_us: Callable[[], int] = utc_us
     rows: int = field(default=0, init=False)
     done: int = field(default=0, init=False)
     skipped: bool = field(default=False, init=False)
@@ -66,6 +68,8 @@ class IbtSource:
             if self.skip(file.id):
                 self.skipped, self._state = True, f"{self.path.name} is there already"
                 return
+            if self.only_finished and file.is_growing(self.utc_us() / 1e6):
+                raise ValueError("the simulator still writes it: to be taken in when it is finished")
             self.rows, self.words = file.rows, file.words
             number = 0
 

@@ -27,11 +27,13 @@ from protocol.irsdk import (
 __all__ = ["IbtFile"]
 
 INFO_BYTES_MAX = 4 << 20
+GROWING_S = 10.0
 
 
 @frozen
 class IbtFile:
-    """A file, open for reading; a context manager. `rows`: whole rows in it; `half_bytes`: bytes after the last."""
+    """A file, open for reading; a context manager. `rows`: whole rows in it; `half_bytes`: bytes after the last;
+    `changed_utc_s`: when it was last written to."""
 
     path: Path
     disk: Disk
@@ -39,6 +41,7 @@ class IbtFile:
     info: bytes
     rows: int
     half_bytes: int
+    changed_utc_s: float
     _first_at: int
     _file: IO[bytes] = field(repr=False)
 
@@ -54,7 +57,7 @@ class IbtFile:
 
     @classmethod
     def _read(cls, path: Path, file: IO[bytes]) -> "IbtFile":
-        size = os.fstat(file.fileno()).st_size
+        stat = os.fstat(file.fileno())
         head = file.read(HEADER_BYTES + DISK_BYTES)
         header, disk = Header.read(head), Disk.read(head)
         packed = _part(file, header.variables_at, header.variables * VARIABLE_BYTES)
@@ -67,8 +70,8 @@ class IbtFile:
         first_at = header.buffers[0].offset
         if first_at < HEADER_BYTES + DISK_BYTES:
             raise BadLayout(f"rows at {first_at}, within the headers: this is the memory, not a file")
-        rows, half = divmod(max(0, size - first_at), header.row_bytes)
-        return cls(path, disk, layout, info, rows, half, first_at, file)
+        rows, half = divmod(max(0, stat.st_size - first_at), header.row_bytes)
+        return cls(path, disk, layout, info, rows, half, stat.st_mtime, first_at, file)
 
     def __enter__(self) -> "IbtFile":
         return self
@@ -97,6 +100,10 @@ class IbtFile:
         if self.disk.records != self.rows:
             said.append(f"the file says {self.disk.records} rows and has {self.rows}")
         return "; ".join(said) or None
+
+    def is_growing(self, now_utc_s: float) -> bool:
+        """Whether the simulator still writes it: it says its number of rows only at the end."""
+        return self.words is not None and abs(now_utc_s - self.changed_utc_s) < GROWING_S
 
     def read(self, first: int, count: int) -> bytes:
         """Return rows `first` to `first + count` as far as there are such. Blocks. Raises OSError, ValueError for a row

@@ -1,6 +1,7 @@
 """Files as a source: real ones, cut ones, and those of somebody else."""
 
 import math
+import os
 from pathlib import Path
 
 import irsdk
@@ -136,16 +137,22 @@ def test_a_damaged_file_is_read_or_refused(
 async def test_a_folder_is_taken_in_and_what_is_wrong_is_told(tmp_path: Path) -> None:
     written(tmp_path / "a.ibt", ibt([1, 2]))
     written(tmp_path / "b.ibt", b"no simulator wrote this" * 100)
-    written(tmp_path / "deep" / "C.IBT", ibt([1, 2, 3], records=0))
+    crashed = written(tmp_path / "deep" / "C.IBT", ibt([1, 2, 3], records=0))
+    os.utime(crashed, (1_700_000_000, 1_700_000_000))
+    written(tmp_path / "growing.ibt", ibt([7, 8, 9], records=0))
     written(tmp_path / "notes.txt", b"not looked at")
     told, seen = Told(), list[Progress]()
     done = await import_folder(tmp_path, "anna", told, progress=seen.append)
     assert told.ticks == [[1, 2], [1, 2, 3]]
     assert (done.read, done.there_already, done.ticks) == (2, 0, 5)
-    assert [(path.name, "not iRacing's" in words) for path, words in done.refused] == [("b.ibt", True)]
+    assert [path.name for path, _ in done.refused] == ["b.ibt", "growing.ibt"]
+    assert "not iRacing's" in done.refused[0][1]
+    assert "still writes" in done.refused[1][1]
     assert [path.name for path, _ in done.odd] == ["C.IBT"]
     ends = [(p.path.name, p.file, p.files, p.rows, p.of_rows) for p in seen if p.words]
-    assert ends == [("a.ibt", 1, 3, 2, 2), ("b.ibt", 2, 3, 0, 0), ("C.IBT", 3, 3, 3, 3)]
+    assert ends == [
+        ("a.ibt", 1, 4, 2, 2), ("b.ibt", 2, 4, 0, 0), ("C.IBT", 3, 4, 3, 3), ("growing.ibt", 4, 4, 0, 0),
+    ]  # fmt: skip
     there = {recording.id for recording in told.recordings}
     again = await import_folder(tmp_path, "anna", told, skip=there.__contains__)
     assert (again.read, again.there_already, again.ticks) == (0, 2, 0)
