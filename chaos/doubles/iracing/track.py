@@ -27,7 +27,7 @@ SECTORS: Final = {
 SLIP: Final = 0.0022
 """How far the nose points into the corner for each m/s² of lateral acceleration, rad."""
 
-_COARSE: Final = 1024
+_COARSE: Final = 512
 _STALL, _PIT_IN, _PIT_OUT = 0.978, 0.94, 1.035
 _PIT_SPEED_KPH: Final = 72.0
 

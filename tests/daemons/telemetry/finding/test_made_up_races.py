@@ -7,14 +7,11 @@ import pytest
 from chaos.doubles.iracing import Race
 from daemons.telemetry.finding import CHANNELS, Facts, Finder, Flaw, FoundLap
 
-TICKS = 60 * 210
+TICKS = 60 * 170
 
 
-@pytest.mark.parametrize(("seed", "sectors", "drivers"), [(7, 5, 2), (8, 7, 1)])
-def test_what_is_found_is_what_happened(seed: int, sectors: int, drivers: int) -> None:
-    race = Race(
-        seed=seed, cars=6, lap_s=20.0, sectors=sectors, stint=3, drivers=drivers, swap_every=1, off_chance=0.2
-    )  # fmt: skip
+def test_what_is_found_is_what_happened() -> None:
+    race = Race(seed=5, cars=4, lap_s=20.0, sectors=7, stint=3, drivers=1, off_chance=0.3)
     rows = race.rows(0, TICKS).view(race.layout.dtype)[:, 0]
     finder = Finder(Facts(sectors=race.track.sectors, length_m=race.track.length))
     ticks = rows["SessionTick"].astype(np.int64)
@@ -23,26 +20,23 @@ def test_what_is_found_is_what_happened(seed: int, sectors: int, drivers: int) -
     )
     laps = [each for each in found if isinstance(each, FoundLap)]
     truth = {lap.number: lap for lap in race.truth.laps(race.player_index, TICKS / 60)}
-    timed = [lap for lap in laps if lap.time_s is not None and None not in lap.sectors]
-    assert len(timed) > 3 and {lap.number for lap in timed} <= truth.keys()
+    timed = [lap for lap in laps if lap.time_s is not None]
+    assert [lap.number for lap in timed] == list(truth) and len(truth) > 4
+    assert (
+        {bool(lap.points) for lap in truth.values()} == {lap.pits for lap in truth.values()} == {True, False}
+    )
     for lap in timed:
         real = truth[lap.number]
         assert lap.time_s == pytest.approx(real.time_s, abs=2e-3)
         assert lap.sectors == pytest.approx(real.sectors, abs=2e-3)
         assert (Flaw.OFF_TRACK in lap.flaws) == (real.points > 0) == (Flaw.INCIDENT in lap.flaws)
         assert bool({Flaw.PIT_IN, Flaw.PIT_OUT} & set(lap.flaws)) == real.pits
-    if drivers == 1:
-        assert [lap.number for lap in timed] == list(truth)
-    else:  # what the team-mate drove is not in this computer's rows
-        for stop in race.truth.stops(TICKS / 60):
-            driven = {lap.number for lap in laps}
-            assert (stop.lap + 2 in driven) == (stop.driver == 0), stop
 
 
 def test_a_tow_is_told_from_a_lap() -> None:
     race = Race(seed=7, cars=4, lap_s=20.0, stint=50, drivers=1, off_chance=0.0)
     lap = race.order_tow(60 * 25) + 1
-    rows = race.rows(0, 60 * 100).view(race.layout.dtype)[:, 0]
+    rows = race.rows(0, 60 * 85).view(race.layout.dtype)[:, 0]
     finder = Finder(Facts(sectors=race.track.sectors, length_m=race.track.length))
     found = finder.feed(
         rows["SessionTick"].astype(np.int64), {name: rows[name] for name in CHANNELS if name in race.layout}
