@@ -1,13 +1,15 @@
 """Sectors and laps in purple, green and yellow, of a session as it stands. Pure.
 
 Purple (P): the best of all in the session. Green (G): the best of this driver. Yellow (Y): slower than that. A lap that
-does not count colours nothing and has no colour; its sectors neither.
+does not count colours nothing and has no colour; its sectors neither. Of one that is only not finished, the sectors
+that were driven count.
 """
 
 from collections.abc import Sequence
 
 from attrs import frozen
 
+from daemons.telemetry.finding import Flaw
 from daemons.telemetry.look import Lap
 
 __all__ = ["Coloured", "coloured"]
@@ -24,7 +26,7 @@ class Coloured:
 
 def coloured(laps: Sequence[Lap]) -> list[Coloured]:
     """Return the laps in their order with their letters."""
-    clean = [lap for lap in laps if not lap.invalid]
+    clean = [lap for lap in laps if _counts(lap)]
     whole = _Bests([(lap.driver, lap.time_s) for lap in clean])
     count = max((len(lap.sectors) for lap in laps), default=0)
     parts = [
@@ -32,7 +34,7 @@ def coloured(laps: Sequence[Lap]) -> list[Coloured]:
     ]
     return [
         Coloured(lap, "", ("",) * len(lap.sectors))
-        if lap.invalid
+        if not _counts(lap)
         else Coloured(
             lap,
             whole.letter(lap.driver, lap.time_s),
@@ -40,6 +42,10 @@ def coloured(laps: Sequence[Lap]) -> list[Coloured]:
         )
         for lap in laps
     ]
+
+
+def _counts(lap: Lap) -> bool:
+    return set(lap.invalid) <= {Flaw.UNFINISHED}
 
 
 class _Bests:

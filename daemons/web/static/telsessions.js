@@ -103,9 +103,11 @@ export function openSession(root, title, query) {
         else chosen.splice(chosen.indexOf(lap.id), 1);
         mark();
       });
-      const name = make("th", "pilot", named(lap.number + " · " + lap.driver), make("span", "sub", lap.invalid.length > 0 ? "✕ does not count: " + lap.invalid.join(", ") : lap.time_s === null ? "not finished" : ""));
+      const causes = lap.invalid.filter((cause) => cause !== "not finished");
+      const about = [causes.length > 0 ? "✕ does not count: " + causes.join(", ") : "", lap.time_s === null ? "not finished" : ""];
+      const name = make("th", "pilot", named(lap.number + " · " + lap.driver), make("span", "sub", about.filter(Boolean).join(" · ")));
       name.scope = "row";
-      const row = make("tr", lap.invalid.length > 0 ? "is-invalid" : "", make("td", "tick", box), name, timeCell(lap.time_s, lap.letter));
+      const row = make("tr", causes.length > 0 ? "is-invalid" : "", make("td", "tick", box), name, timeCell(lap.time_s, lap.letter));
       for (let i = 0; i < sectors; i++) row.append(timeCell(lap.sectors[i] ?? null, lap.letters[i] ?? ""));
       row.append(make("td", "figure", lap.fuel_litres === null ? "–" : figure(lap.fuel_litres, 2) + " l"), make("td", "figure", roomLink("/replay", { session: id, from: String(lap.started) }, "Replay", make("span", "unseen", " lap " + lap.number))));
       table.body.append(row);

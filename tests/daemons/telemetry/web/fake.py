@@ -126,7 +126,7 @@ def laps_of(session: str, started_us: int) -> list[Lap]:
         ("anna", 30.0, (10.0, 10.0, 10.0), ()),
         ("ben", 29.0, (9.0, 10.2, 9.8), ("off track",)),
         ("ben", 30.3, (10.1, 10.3, 9.9), ()),
-        ("ben", None, (10.2, None, None), ()),
+        ("ben", None, (10.2, None, None), ("not finished",)),
     ]
     return [
         Lap(
