@@ -184,11 +184,13 @@ class Program:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until the rows end, `quit`, SIGTERM or SIGINT. Prints {"memory", ...} when it can be read."""
-    options = _parser().parse_args(arguments)
-    os.nice(options.nice)
-    rows: Rows = (
-        open_recording(options.play, loop=options.loop) if options.play else _race(options, options.car)
-    )
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        os.nice(options.nice)
+        rows = _rows(options)
+    except (ValueError, OSError) as exc:  # BadLayout is a ValueError
+        parser.error(str(exc))
     asked = [False]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.__setitem__(0, True))
@@ -225,6 +227,12 @@ def _run(program: Program, status_s: float, asked: list[bool]) -> None:
                 except ValueError as exc:
                     _say({"error": str(exc)})
             program.go_on(time.monotonic())
+
+
+def _rows(options: argparse.Namespace) -> Rows:
+    if options.play:
+        return open_recording(options.play, loop=options.loop)
+    return _race(options, options.car)
 
 
 def _race(options: argparse.Namespace, car: str) -> Race:

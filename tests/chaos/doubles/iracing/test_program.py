@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from chaos.doubles.iracing import Race
+from chaos.doubles.iracing.program import main
 from protocol.irsdk import Header
 
 pytestmark = pytest.mark.process
@@ -158,3 +159,19 @@ def test_a_recording_is_played_to_its_end(memory: Path, tmp_path: Path) -> None:
     )
     assert row.any()
     running.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--cars", "72"], "72 cars"),
+        (["--play", "nowhere.ibt"], "nowhere.ibt"),
+        (["--play", __file__], "not iRacing's"),
+    ],
+)
+def test_what_cannot_be_played_is_said(
+    memory: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--memory", str(memory), *arguments])
+    assert words in capsys.readouterr().err and not memory.exists()
