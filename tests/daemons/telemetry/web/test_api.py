@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio.testing
 from attrs import evolve
 
 from daemons.ops.authority import audit
 from daemons.store.errors import StorageError, StorageFault
+from daemons.telemetry.web import routes
 from daemons.telemetry.web.posted import KEPT_MAX
 
 from .fake import FakeLook, a_session, real_us
@@ -265,14 +267,16 @@ async def test_who_may_post_and_what_is_refused() -> None:
         assert refused == ["telemetry.post"] * 2
 
 
-async def test_too_many_posts_are_told_when_to_come_back() -> None:
+async def test_too_many_posts_are_told_when_to_come_back(
+    mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "POSTS_BURST", 3)
     async with open_stand(team()) as stand, stand.client("operator") as client:
-        statuses = [
-            (await client.post("/api/telemetry", content=b"{}")).status_code for _ in range(400)
-        ]  # fmt: skip
-        assert statuses[0] == 400
-        assert 429 in statuses
-        assert (await client.post("/api/telemetry", json=GOOD)).headers.get("retry-after", "1") == "1"
+        answers = [await client.post("/api/telemetry", content=b"{}") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [400, 400, 400, 429]
+        assert answers[-1].headers["retry-after"] == "1"
+        mock_clock.jump(1 / routes.POSTS_PER_S)
+        assert (await client.post("/api/telemetry", json=GOOD)).status_code == 200
 
 
 async def test_what_was_posted_does_not_grow_for_ever() -> None:
