@@ -3,11 +3,12 @@
 A lane is one value of a row; see protocol/columns/decode.py for the order in which a part's two sections have them.
 """
 
+from collections.abc import Collection
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 from numpy.typing import NDArray
 
 from protocol.columns.batch import Batch, Part
@@ -15,7 +16,7 @@ from protocol.columns.plan import Plan
 from protocol.columns.section import Lanes
 from protocol.irsdk import Type, Variable
 
-__all__ = ["Extremes", "Section", "extremes", "newest"]
+__all__ = ["Extremes", "Section", "columns_of", "extremes", "newest"]
 
 _KINDS_MAX = 64
 
@@ -32,6 +33,11 @@ class Section:
     is_signed: NDArray[np.bool_]
     scale: Floats
     single: tuple[tuple[str, int], ...]
+    places: dict[str, int] = field(init=False)
+    """As `single`."""
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "places", dict(self.single))
 
     def values(self, words: NDArray[Any], lanes: NDArray[Any] | slice) -> Floats:
         """Return words of some lanes, (lanes,) or (lanes, rows), as what they mean."""
@@ -81,6 +87,29 @@ def newest(batch: Batch) -> dict[str, float]:
             known = np.isfinite(values).tolist()
             listed = values.tolist()
             found.update((name, listed[lane]) for name, lane in section.single if known[lane])
+    return found
+
+
+def columns_of(batch: Batch, names: Collection[str]) -> dict[str, Floats]:
+    """Return those of the channels that have one value, in each row of the batch, as float64 (rows,)."""
+    found: dict[str, Floats] = {}
+    rows = len(batch.ticks)
+    for part in batch.parts:
+        if len(part.ticks) != rows:
+            continue
+        for lanes, section in zip((part.words, part.doubles), _sections_of(part), strict=True):
+            wanted = [(name, section.places[name]) for name in names if name in section.places]
+            if not wanted:
+                continue
+            which = np.array([lane for _, lane in wanted])
+            words = np.repeat(lanes.first[which, None], rows, axis=1)
+            place = lanes.place[which]
+            moves = place >= 0
+            if moves.any():
+                words[moves] = lanes.moving[place[moves]]
+            with np.errstate(invalid="ignore", over="ignore"):
+                values = section.values(words, which)
+            found.update((name, values[at]) for at, (name, _) in enumerate(wanted))
     return found
 
 

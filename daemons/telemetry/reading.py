@@ -4,18 +4,22 @@ Used by one thread at a time: whoever takes the recording's entries holds its lo
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from attrs import define, evolve, field, frozen
+from numpy.typing import NDArray
 
 from daemons.telemetry.about import INFO_BYTES_MAX, About, about_of
 from daemons.telemetry.entries import BadEntry, Entry, EntryKind
 from daemons.telemetry.finding import CHANNELS, Finder, FoundLap, FoundStint
+from daemons.telemetry.lanes import columns_of
 from daemons.telemetry.plausible import implausible
 from daemons.telemetry.recording import Recording
 from protocol.columns import Batch, ColumnsError, decode, decode_info
+
+Ticks = NDArray[np.int64]
 
 __all__ = ["ENTRY_BYTES_MAX", "ROWS_MAX", "Read", "Reading", "open_batch"]
 
@@ -53,6 +57,8 @@ class Reading:
     finder: Finder = field(init=False)
     fed: int = -1
     """Number of the newest ROWS that the finder has had."""
+    _unfed: list[tuple[int, Ticks, dict[str, NDArray[np.float64]]]] = field(factory=list, init=False)
+    """What it has not had: number, ticks and columns of less than a second."""
     found: list[FoundLap | FoundStint] = field(factory=list, init=False)
     """What was found and is not in the catalogue yet."""
     is_told_anew: bool = field(default=True, init=False)
@@ -87,10 +93,9 @@ class Reading:
         """Have the finder see ROWS that were kept before the catalogue knew what is in them."""
         for entry in entries:
             if entry.kind is EntryKind.ROWS:
-                self._feed(open_batch(self.recording, entry.data))
-                self.fed = entry.number
+                self._feed(open_batch(self.recording, entry.data), entry.number)
             elif entry.kind is EntryKind.END:
-                self.found += self.finder.finish()
+                self._finish()
 
     def _look(self, entry: Entry) -> Entry:
         if len(entry.data) > ENTRY_BYTES_MAX:
@@ -104,13 +109,14 @@ class Reading:
         if entry.kind is EntryKind.INFO:
             self.tell(decode_info(entry.data, self.info or None, bytes_max=INFO_BYTES_MAX))
         elif entry.kind is EntryKind.END:
-            self.found += self.finder.finish()
+            self._finish()
         elif entry.number:
             raise BadEntry("a second head")
         return entry
 
     def tell(self, info: bytes) -> None:
         """Take a session info."""
+        self._find()
         self.info = info
         self.about = about_of(info, self.about)
         self.finder.facts = self.about.facts
@@ -130,16 +136,35 @@ class Reading:
         self.counts["rows"] += len(batch.ticks)
         self.counts["changed"] += batch.changed
         self.counts["constant"] += batch.constant
-        self._feed(batch)
-        self.fed = entry.number
+        self._feed(batch, entry.number)
         return evolve(entry, first_tick=first, last_tick=last)
 
-    def _feed(self, batch: Batch) -> None:
-        columns = dict(_columns(batch))
+    def _feed(self, batch: Batch, number: int) -> None:
+        """Put the batch to those that the finder is to have; it has them once there is a second of them."""
+        found = columns_of(batch, CHANNELS)
+        if self._unfed and self._unfed[-1][2].keys() != found.keys():
+            self._find()
+        self._unfed.append((number, batch.ticks, found))
         if self.session_num is None and "SessionNum" in batch.names:
             self.session_num = int(batch.column("SessionNum")[1].ravel()[0])
             self.is_told_anew = True
-        self.found += self.finder.feed(batch.ticks, columns)
+        if batch.ticks[-1] - self._unfed[0][1][0] + 1 >= self.recording.layout.tick_rate:
+            self._find()
+
+    def _find(self) -> None:
+        if not self._unfed:
+            return
+        number, ticks, columns = self._unfed[-1]
+        if len(self._unfed) > 1:
+            ticks = np.concatenate([part for _, part, _ in self._unfed])
+            columns = {name: np.concatenate([part[name] for _, _, part in self._unfed]) for name in columns}
+        self._unfed.clear()
+        self.found += self.finder.feed(ticks, columns)
+        self.fed = number
+
+    def _finish(self) -> None:
+        self._find()
+        self.found += self.finder.finish()
 
 
 def _again(entry: Entry, recording: Recording) -> Entry:
@@ -147,13 +172,3 @@ def _again(entry: Entry, recording: Recording) -> Entry:
         return entry
     ticks = open_batch(recording, entry.data).ticks
     return evolve(entry, first_tick=int(ticks[0]), last_tick=int(ticks[-1]))
-
-
-def _columns(batch: Batch) -> Iterator[tuple[str, np.ndarray[Any, np.dtype[Any]]]]:
-    """Yield the channels that laps are found by, as far as they are in every row and have one value."""
-    names = set(batch.names)
-    for name in CHANNELS:
-        if name in names:
-            ticks, values = batch.column(name)
-            if len(ticks) == len(batch.ticks) and values.ndim == 1:
-                yield name, values

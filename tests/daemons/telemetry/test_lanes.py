@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from daemons.telemetry.capture.ibtfile import IbtFile
-from daemons.telemetry.lanes import extremes, newest
+from daemons.telemetry.lanes import columns_of, extremes, newest
 from daemons.telemetry.plausible import implausible
 from protocol.columns import Batch, Group, Precision, decode, encode
 from protocol.irsdk import Layout, Type, Variable
@@ -26,6 +26,17 @@ def check(batch: Batch, layout: Layout) -> None:
     found = newest(batch)
     assert found.keys() == last.keys()
     assert all(found[name] == pytest.approx(last[name], rel=1e-6, abs=1e-6) for name in last)
+    single = [
+        name
+        for name in batch.names
+        if layout[name].count == 1 and len(batch.column(name)[0]) == len(batch.ticks)
+    ]
+    columns = columns_of(batch, batch.names)
+    assert sorted(columns) == sorted(single)
+    for name in single:
+        assert np.allclose(
+            columns[name], batch.column(name)[1].astype(np.float64), rtol=1e-6, atol=1e-6, equal_nan=True
+        )
     seen: dict[str, tuple[float, float]] = {}
     for one in extremes(batch):
         for variable, least, greatest in zip(one.section.variables, one.least, one.greatest, strict=True):
