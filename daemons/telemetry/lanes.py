@@ -1,6 +1,6 @@
 """All values of a batch at once, lane by lane, without making columns of them: what is looked at in each batch of each driver.
 
-A lane is one value of a row; see protocol/columns/decode.py for the order in which a part's two sections have them.
+A lane is one value of a row; see protocol/columns/decoding.py for the order in which a part's two sections have them.
 """
 
 from collections.abc import Collection

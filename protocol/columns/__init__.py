@@ -5,8 +5,8 @@
 """
 
 from protocol.columns.batch import Batch
-from protocol.columns.decode import decode, peek
-from protocol.columns.encode import ROWS_MAX, encode
+from protocol.columns.decoding import decode, peek
+from protocol.columns.encoding import ROWS_MAX, encode
 from protocol.columns.info import decode_info, encode_info
 from protocol.columns.snapshot import SNAPSHOT
 from protocol.columns.tiers import Wish, groups_of

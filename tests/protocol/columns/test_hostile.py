@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from protocol.columns import ColumnsError, Group, Precision, decode, encode, peek
 from protocol.columns.bounded import Reader, unsigned, varint
-from protocol.columns.decode import _body, _head
-from protocol.columns.encode import FORMAT, ZSTD
+from protocol.columns.decoding import _body, _head
+from protocol.columns.encoding import FORMAT, ZSTD
 from protocol.irsdk import Layout, Type
 from protocol.zstd import ZstdCompressor
 from tests.protocol.columns.rowsof import BATCHES, layout_of, recorded

@@ -6,7 +6,7 @@ import numpy as np
 
 from protocol.columns.batch import Batch, Part
 from protocol.columns.bounded import Reader, signed
-from protocol.columns.encode import ALL, FORMAT, GROUPS_MAX, HAS_EXACT, PLAIN, ROWS_MAX, TICK_LIMIT, ZSTD
+from protocol.columns.encoding import ALL, FORMAT, GROUPS_MAX, HAS_EXACT, PLAIN, ROWS_MAX, TICK_LIMIT, ZSTD
 from protocol.columns.plan import plan_of
 from protocol.columns.rice import read_bits
 from protocol.columns.section import read_section
