@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ from tests.daemons.telemetry.rig import LAYOUT, entries_of, recording_of, rows_o
 
 DRIVEN = drive(laps=3.4, lap_s=10.0)
 RECORDING = recording_of()
+
+
+@cache
+def whole() -> tuple[Entry, ...]:
+    """Return all entries of the recording."""
+    return tuple(entries_of(DRIVEN, RECORDING))
 
 
 @asynccontextmanager
@@ -56,7 +63,7 @@ def expected() -> list[tuple[int, float | None, list[float | None], list[str]]]:
 
 
 async def test_a_recording_is_kept_byte_for_byte_and_its_laps_are_found(tmp_path: Path) -> None:
-    entries = entries_of(DRIVEN, RECORDING)
+    entries = list(whole())
     async with ingesting(tmp_path) as ingest:
         taken = 0
         while taken < len(entries):
@@ -81,7 +88,7 @@ async def test_a_recording_is_kept_byte_for_byte_and_its_laps_are_found(tmp_path
 
 @pytest.mark.parametrize("at", [1, 2, 9, 25])
 async def test_after_a_crash_the_same_laps_are_found(tmp_path: Path, at: int) -> None:
-    entries = entries_of(DRIVEN, RECORDING)
+    entries = list(whole())
     async with ingesting(tmp_path) as ingest:
         assert await ingest.take("anna", RECORDING.id, entries[:at]) == at
         # What is durable, is; what the process knew besides is gone with it.
@@ -94,7 +101,7 @@ async def test_after_a_crash_the_same_laps_are_found(tmp_path: Path, at: int) ->
 
 
 async def test_what_is_bad_is_put_aside_and_told_and_the_rest_goes_on(tmp_path: Path) -> None:
-    entries = entries_of(DRIVEN, RECORDING)
+    entries = list(whole())
     garbage = Entry(6, EntryKind.ROWS, b"\x01garbage")
     backwards = Entry(9, EntryKind.ROWS, entries[3].data)
     other = evolve(LAYOUT, tick_rate=30)
@@ -122,7 +129,7 @@ async def test_what_is_bad_is_put_aside_and_told_and_the_rest_goes_on(tmp_path: 
 
 
 async def test_a_bad_last_entry_is_acknowledged_and_not_wanted_again(tmp_path: Path) -> None:
-    entries = entries_of(DRIVEN, RECORDING)[:4]
+    entries = list(whole())[:4]
     bad = Entry(4, EntryKind.ROWS, b"")
     async with ingesting(tmp_path) as ingest:
         assert await ingest.take("anna", RECORDING.id, [*entries, bad]) == 5
@@ -137,7 +144,7 @@ async def test_values_that_cannot_be_are_kept_and_told(tmp_path: Path) -> None:
     table["Speed"][70:80] = np.nan
     table["FuelLevel"][130] = 1e20
     table["CarIdxLapDistPct"][5, 2] = np.inf
-    entries = entries_of(driven, RECORDING)[:2]
+    entries = list(whole())[:2]
     entries += [
         Entry(2 + at // 60, EntryKind.ROWS, encode(LAYOUT, rows[at : at + 60].copy(), driven.ticks[at : at + 60], [Group()]))
         for at in range(0, 180, 60)
@@ -150,7 +157,7 @@ async def test_values_that_cannot_be_are_kept_and_told(tmp_path: Path) -> None:
 
 
 async def test_what_cannot_be_a_recording_is_refused_in_words(tmp_path: Path) -> None:
-    entries = entries_of(DRIVEN, RECORDING)
+    entries = list(whole())
     async with ingesting(tmp_path) as ingest:
         assert await ingest.take("anna", RECORDING.id, entries[3:5]) == 0  # its head is wanted first
         for recording, sent, words in (
@@ -173,14 +180,15 @@ async def test_what_cannot_be_a_recording_is_refused_in_words(tmp_path: Path) ->
 
 async def test_a_driver_that_sends_too_much_waits_and_others_do_not(tmp_path: Path) -> None:
     now = [100.0]
-    entries = entries_of(DRIVEN, RECORDING)
+    entries = list(whole())
     other = recording_of("bert", b"b" * 16)
     async with ingesting(tmp_path, now=lambda: now[0], limits=Limits(bytes_s=1.0, burst=1e5)) as ingest:
         await ingest.take("anna", RECORDING.id, entries[:2])
         with trio.move_on_after(0.3) as scope:
             await ingest.take("anna", RECORDING.id, [Entry(2, EntryKind.ROWS, b"x" * 200_000)])
         assert scope.cancelled_caught
-        assert await ingest.take("bert", other.id, entries_of(DRIVEN, other)) == len(entries)
+        theirs = [Entry(0, EntryKind.HEAD, pack_head(other)), *entries[1:]]
+        assert await ingest.take("bert", other.id, theirs) == len(entries)
 
 
 async def test_many_drivers_at_once(tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ import pytest
 import trio
 from attrs import evolve
 
+from daemons.telemetry.entries import Entry, EntryKind, pack_head
 from daemons.telemetry.look import NotKept
 from daemons.telemetry.past import Past
 from daemons.telemetry.replay import Replay
-from tests.daemons.telemetry.finding.test_laps import Drive, drive, find
+from tests.daemons.telemetry.finding.test_laps import Drive, find
 from tests.daemons.telemetry.rig import LAYOUT, STARTED_US, entries_of, recording_of, rows_of
-from tests.daemons.telemetry.test_ingest import ingesting
+from tests.daemons.telemetry.test_ingest import DRIVEN, ingesting, whole
 
-DRIVEN = drive(laps=3.4, lap_s=10.0)
 SESSION = "77-42-1"
 FIRST = int(DRIVEN.ticks[0])
 
@@ -25,7 +25,8 @@ FIRST = int(DRIVEN.ticks[0])
 async def kept(folder: Path, count: int = 999, driven: Drive = DRIVEN) -> AsyncIterator[Past]:
     recording = recording_of()
     async with ingesting(folder) as ingest:
-        await ingest.take("anna", recording.id, entries_of(driven, recording)[:count])
+        entries = whole() if driven is DRIVEN else entries_of(driven, recording)
+        await ingest.take("anna", recording.id, entries[:count])
         yield Past(ingest.store, ingest.log, ingest)
 
 
@@ -96,7 +97,7 @@ async def test_the_lap_that_is_being_driven_is_told_too_and_gaps_are(tmp_path: P
 async def test_rows_that_made_room_are_a_gap_and_their_laps_are_still_told(tmp_path: Path) -> None:
     recording = recording_of()
     async with ingesting(tmp_path, segment_bytes=2000) as ingest:
-        for entry in entries_of(DRIVEN, recording):
+        for entry in whole():
             await ingest.take("anna", recording.id, [entry])
         past = Past(ingest.store, ingest.log, ingest)
         before = await past.laps(SESSION)
@@ -112,7 +113,7 @@ async def test_rows_that_made_room_are_a_gap_and_their_laps_are_still_told(tmp_p
 async def test_two_drivers_of_one_car_are_one_session(tmp_path: Path) -> None:
     async with kept(tmp_path) as past:
         other = evolve(recording_of("bert", b"b" * 16), started_utc_us=STARTED_US + 60_000_000)
-        await past.ingest.take("bert", other.id, entries_of(DRIVEN, other))
+        await past.ingest.take("bert", other.id, [Entry(0, EntryKind.HEAD, pack_head(other)), *whole()[1:]])
         (session,) = await past.sessions()
         assert session.drivers == ("anna", "bert") and len(session.recordings) == 2
         assert session.ended_us is not None and session.ended_us > STARTED_US + 60_000_000
