@@ -189,8 +189,34 @@ def test_other_variables_are_noticed_at_the_next_row_even_where_the_header_is_th
             memory.new_rows()
 
 
+def floats(last: str) -> Layout:
+    """A hundred of them: more than are compared at once."""
+    names = [f"Value{at}" for at in range(99)] + [last]
+    return Layout(tuple(Variable(name, Type.FLOAT, 4 * at) for at, name in enumerate(names)), 400)
+
+
+def test_all_variables_are_compared_when_the_session_info_changed(tmp_path: Path) -> None:
+    with started(tmp_path / "memory", floats("Speed")) as sim, mapped(sim.path) as data:
+        memory = Memory(data)
+        sim.publish(bytes(400))
+        assert len(memory.new_rows()) == 1
+        sim.change(floats("Throttle"), INFO)
+        sim.publish(bytes(400))
+        with pytest.raises(Changed):
+            memory.new_rows()
+
+
+def test_a_header_that_changed_alone_is_noticed(tmp_path: Path) -> None:
+    with started(tmp_path / "memory", floats("Speed")) as sim, mapped(sim.path) as data:
+        memory = Memory(data)
+        sim._map[36:40] = (396).to_bytes(4, "little")  # the length of a row
+        sim.publish(bytes(400))
+        with pytest.raises(Changed):
+            memory.new_rows()
+
+
 def test_variables_that_change_with_nothing_else_are_noticed_soon(tmp_path: Path) -> None:
-    many = Layout(tuple(Variable(f"Value{at}", Type.FLOAT, 4 * at) for at in range(100)), 400)
+    many = floats("Speed")
     with started(tmp_path / "memory", many) as sim, mapped(sim.path) as data:
         memory = Memory(data)
         for _ in range(20):
@@ -216,6 +242,19 @@ def test_a_simulator_that_begins_again_in_the_same_memory_is_followed(sim: SimMe
         sim.start(INFO)
         assert ticks(memory) == []
         for tick in range(5, 8):
+            sim.publish(row(tick))
+            assert ticks(memory) == [tick]
+        assert memory.missed == 0
+
+
+def test_old_and_higher_numbers_that_still_stand_there_hide_no_new_rows(sim: SimMemory) -> None:
+    with mapped(sim.path) as data:
+        memory = Memory(data)
+        for tick in range(100, 110):
+            sim.publish(row(tick))
+        assert ticks(memory) == [109]
+        sim.tick = 1  # it counts from the beginning, and has not cleared its buffers
+        for tick in range(5, 12):
             sim.publish(row(tick))
             assert ticks(memory) == [tick]
         assert memory.missed == 0
