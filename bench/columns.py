@@ -9,6 +9,7 @@ permessage-deflate has it. Exits with 1 when a bound is missed.
 """
 
 import json
+import math
 import os
 import sys
 import time
@@ -119,18 +120,48 @@ def _objects(case: Case, count: int) -> list[dict[str, Any]]:
     ]
 
 
+def _rounded(layout: Layout, objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same with as many digits as our steps have, seven significant ones where there is no step."""
+    digits = {}
+    for variable in layout.variables:
+        step = step_of(variable, Precision.FINE)
+        if step is not None:
+            digits[variable.name] = max(0, math.ceil(-math.log10(step) - 1e-9))
+
+    def short(name: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [short(name, each) for each in value]
+        if not isinstance(value, float) or not math.isfinite(value):
+            return value
+        return round(value, digits[name]) if name in digits else float(f"{value:.7g}")
+
+    return [
+        {**each, "data": {name: short(name, value) for name, value in each["data"].items()}}
+        for each in objects
+    ]
+
+
 def _others(case: Case, count: int) -> Iterator[Row]:
     objects = _objects(case, count)
+
+    def to_json(value: Any) -> bytes:
+        return json.dumps(value, separators=(",", ":")).encode()
+
     packers: list[tuple[str, Callable[[Any], bytes], Callable[[bytes], Any]]] = [
-        ("JSON", lambda each: json.dumps(each, separators=(",", ":")).encode(), json.loads)
+        ("JSON", to_json, json.loads)
     ]
+    packers.append(("JSON, rounded", to_json, json.loads))
     if msgpack is not None:
         packers.append(
             ("MessagePack", msgpack.packb, lambda data: msgpack.unpackb(data, strict_map_key=False))
         )
     packers.append(("raw rows", bytes, bytes))
     for name, pack, unpack in packers:
-        source: list[Any] = [bytes(row) for row in case.rows[:count]] if name == "raw rows" else objects
+        source: list[Any] = objects
+        if name == "raw rows":
+            source = [bytes(row) for row in case.rows[:count]]
+        elif name == "JSON, rounded":
+            source = _rounded(case.layout, objects)
         messages, pack_s = _timed(lambda pack=pack, source=source: [pack(each) for each in source])  # type: ignore[misc]
         _, unpack_s = _timed(lambda unpack=unpack, messages=messages: [unpack(each) for each in messages])  # type: ignore[misc]
         yield _row(case, name, messages, pack_s, unpack_s)
