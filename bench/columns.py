@@ -242,6 +242,7 @@ def measure(folder: Path, seconds: int) -> tuple[list[Row], list[tuple[str, floa
         length = f"{batch / HZ:g} s"
         found.append(_ours(seventeen, f"quantised, {length}", [Group(precision=Precision.FINE)], batch))
         found.append(_ours(seventeen, f"lossless, {length}", [Group()], batch))
+        found.append(_ours(whole, f"quantised, {length}", [Group(precision=Precision.FINE)], batch))
         found.append(_ours(whole, f"lossless, {length}", [Group()], batch))
     found += _others(seventeen, len(rows))
     found += _others(whole, 600)
