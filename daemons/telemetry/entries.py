@@ -80,7 +80,7 @@ def unpack_head(data: bytes, driver: str) -> Recording:
         raise BadEntry("a head without variables or source")
     started_utc_us, row_bytes, tick_rate = (
         _number(head, name, most)
-        for name, most in (("started_utc_us", 2**62), ("row_bytes", 1 << 20), ("tick_rate", 1000))
+        for name, most in (("started_utc_us", 2**53), ("row_bytes", 1 << 20), ("tick_rate", 1000))
     )
     try:
         layout = _layout(variables, row_bytes, tick_rate)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import structlog
 from attrs import define, evolve, field, frozen
 from numpy.typing import NDArray
 
@@ -20,6 +21,7 @@ from daemons.telemetry.recording import Recording
 from protocol.columns import Batch, ColumnsError, decode, decode_info
 
 Ticks = NDArray[np.int64]
+_log = structlog.get_logger()
 
 __all__ = ["ENTRY_BYTES_MAX", "ROWS_MAX", "Read", "Reading", "open_batch"]
 
@@ -27,6 +29,8 @@ ROWS_MAX: Final = 1200
 """Of one batch: 20 s at 60 Hz; senders make them of 1 s to 5 s."""
 ENTRY_BYTES_MAX: Final = 8 * 1024 * 1024
 _SEEN_MAX = 64
+_SESSIONS_MAX = 1000
+_END_BYTES_MAX = 4096
 
 
 @frozen
@@ -109,6 +113,8 @@ class Reading:
         if entry.kind is EntryKind.INFO:
             self.tell(decode_info(entry.data, self.info or None, bytes_max=INFO_BYTES_MAX))
         elif entry.kind is EntryKind.END:
+            if len(entry.data) > _END_BYTES_MAX:
+                raise BadEntry(f"an end of {len(entry.data)} bytes")
             self._finish()
         elif entry.number:
             raise BadEntry("a second head")
@@ -145,9 +151,11 @@ class Reading:
         if self._unfed and self._unfed[-1][2].keys() != found.keys():
             self._find()
         self._unfed.append((number, batch.ticks, found))
-        if self.session_num is None and "SessionNum" in batch.names:
-            self.session_num = int(batch.column("SessionNum")[1].ravel()[0])
-            self.is_told_anew = True
+        if self.session_num is None:
+            num = columns_of(batch, ("SessionNum",)).get("SessionNum")
+            if num is not None and 0 <= num[0] < _SESSIONS_MAX:
+                self.session_num = int(num[0])
+                self.is_told_anew = True
         if batch.ticks[-1] - self._unfed[0][1][0] + 1 >= self.recording.layout.tick_rate:
             self._find()
 
@@ -159,7 +167,11 @@ class Reading:
             ticks = np.concatenate([part for _, part, _ in self._unfed])
             columns = {name: np.concatenate([part[name] for _, _, part in self._unfed]) for name in columns}
         self._unfed.clear()
-        self.found += self.finder.feed(ticks, columns)
+        try:
+            self.found += self.finder.feed(ticks, columns)
+        except Exception:  # a mistake of ours about laps must not keep anybody's ticks from the disk
+            _log.exception("reading.finder_failed", recording=self.recording.id.hex(), tick=int(ticks[0]))
+            self.finder = self.finder.anew()
         self.fed = number
 
     def _finish(self) -> None:

@@ -111,6 +111,12 @@ class Finder:
         finder._laps, finder._stints, finder._tick = packed["laps"], packed["stints"], packed["tick"]
         return finder
 
+    def anew(self) -> "Finder":
+        """Return a finder that begins behind what this one has had, and goes on with its numbers."""
+        finder = Finder(self.facts, self.tick_rate)
+        finder._laps, finder._stints, finder._tick = self._laps, self._stints, self._tick
+        return finder
+
     # --- stints ----------------------------------------------------------------------------------------------------
 
     def _sit(self, rows: Rows, found: Found) -> None:

@@ -23,6 +23,8 @@ TOW: Final = "PlayerCarTowTime"
 FUEL: Final = "FuelLevel"
 CHANNELS: Final = (TIME, POSITION, LAP, IN_CAR, PIT, SURFACE, INCIDENTS, TOW, FUEL)
 
+_TIME_MAX: Final = 1e9
+_WHOLE_MAX: Final = 1 << 30
 NOT_IN_WORLD, OFF_TRACK, IN_STALL = -1, 0, 1
 """PlayerTrackSurface (irsdk_TrkLoc)."""
 
@@ -74,16 +76,26 @@ def rows_of(ticks: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> Ro
     time_s = columns[TIME].astype(np.float64)
     in_car = flags(IN_CAR, ~none)
     surface = columns.get(SURFACE)
-    is_placed = in_car & (position >= 0.0) & (position <= 1.0) & np.isfinite(time_s)
+    is_placed = in_car & (position >= 0.0) & (position <= 1.0) & (np.abs(time_s) < _TIME_MAX)
     if surface is not None:
         is_placed &= surface != NOT_IN_WORLD
     zeros = np.zeros(count, np.int64)
     return Rows(
         ticks=ticks, time_s=time_s, position=position, in_car=in_car, is_placed=is_placed, pit=flags(PIT, none),
-        lap=columns[LAP].astype(np.int64) if LAP in columns else zeros - 1,
+        lap=_whole(columns[LAP]) if LAP in columns else zeros - 1,
         off_track=none if surface is None else surface == OFF_TRACK,
         stall=none if surface is None else surface == IN_STALL,
-        incidents=columns[INCIDENTS].astype(np.int64) if INCIDENTS in columns else zeros,
+        incidents=_whole(columns[INCIDENTS]) if INCIDENTS in columns else zeros,
         towed=columns[TOW] > 0 if TOW in columns else none,
-        fuel=columns[FUEL].astype(np.float64) if FUEL in columns else np.full(count, np.nan),
+        fuel=_litres(columns[FUEL]) if FUEL in columns else np.full(count, np.nan),
     )  # fmt: skip
+
+
+def _whole(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Return counts; a stranger's may be anything."""
+    return np.clip(np.nan_to_num(values.astype(np.float64)), -_WHOLE_MAX, _WHOLE_MAX).astype(np.int64)
+
+
+def _litres(values: NDArray[Any]) -> Floats:
+    litres = values.astype(np.float64)
+    return np.where(np.abs(litres) < _WHOLE_MAX, litres, np.nan)

@@ -18,9 +18,12 @@ from daemons.telemetry.archive.disk import RealDisk
 from daemons.telemetry.archive.files import open_file_log
 from daemons.telemetry.archive.tables import MIGRATIONS
 from daemons.telemetry.entries import Entry, EntryKind, pack_head
+from daemons.telemetry.finding import Finder
 from daemons.telemetry.ingest import Ingest, Limits
 from daemons.telemetry.quarantine import Quarantine
 from protocol.columns import Group, decode, encode
+from protocol.irsdk import Layout, Type, Variable
+from tests.conftest import ErrorLogs
 from tests.daemons.telemetry.finding.test_laps import drive, find
 from tests.daemons.telemetry.rig import LAYOUT, entries_of, recording_of, rows_of
 
@@ -201,3 +204,51 @@ async def test_many_drivers_at_once(tmp_path: Path) -> None:
                 )
         assert len(await ingest.log.recordings()) == 30
         assert ingest.log.statistics().syncs < 60
+
+
+@pytest.mark.parametrize("wild", [float("nan"), float("inf"), 3e38, -3e38])
+async def test_channels_of_a_stranger_with_wild_values_stop_nothing(tmp_path: Path, wild: float) -> None:
+    names = (
+        "SessionTime",
+        "LapDistPct",
+        "SessionNum",
+        "Lap",
+        "IsOnTrack",
+        "FuelLevel",
+        "PlayerCarMyIncidentCount",
+    )
+    layout = Layout(
+        tuple(Variable(name, Type.FLOAT, 4 * at) for at, name in enumerate(names)), 4 * len(names)
+    )
+    rows = np.full((60, len(names)), wild, np.float32).view(np.uint8)
+    mine = evolve(RECORDING, layout=layout)
+    entries = [Entry(0, EntryKind.HEAD, pack_head(mine))]
+    entries += [
+        Entry(1 + part, EntryKind.ROWS, encode(layout, rows, np.arange(part * 60, part * 60 + 60), [Group()]))
+        for part in range(3)
+    ]
+    entries.append(Entry(4, EntryKind.END, b"\xff\xfe"))
+    async with ingesting(tmp_path) as ingest:
+        assert await ingest.take("anna", mine.id, entries) == 5
+        assert len(await ingest.log.read(mine.id, 0, 9)) == 5
+        assert all(time_s is None for _, time_s, _, _ in await laps(ingest.store))
+
+
+async def test_a_mistake_about_laps_keeps_no_tick_from_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error_logs: ErrorLogs
+) -> None:
+    feed, calls = Finder.feed, []
+
+    def wrong(finder: Finder, *rows: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise IndexError("wrong")
+        return feed(finder, *rows)
+
+    monkeypatch.setattr(Finder, "feed", wrong)
+    async with ingesting(tmp_path) as ingest:
+        assert await ingest.take("anna", RECORDING.id, whole()) == len(whole())
+        error_logs.expect("reading.finder_failed")
+        assert len(await ingest.log.read(RECORDING.id, 0, 99)) == len(whole())
+        found = await laps(ingest.store)
+        assert [time_s for _, time_s, _, _ in found][-3:] == [time_s for _, time_s, _, _ in expected()][-3:]

@@ -232,3 +232,33 @@ def test_a_layout_without_position_has_no_laps_and_without_the_rest_has() -> Non
 def test_sectors_that_cannot_be_are_refused(sectors: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="sectors begin at 0"):
         Facts(sectors=sectors)
+
+
+WILD = st.one_of(
+    st.floats(width=32),
+    st.sampled_from([0.0, 1.0, -1.0, 0.999, 0.001, 1e30, -1e30]),
+    st.floats(0.0, 1.0, width=32),
+)
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_whatever_a_stranger_sends_laps_are_looked_for_and_saved(data: st.DataObject) -> None:
+    finder, tick, found = Finder(FACTS), 0, []
+    for _ in range(data.draw(st.integers(1, 4))):
+        count = data.draw(st.integers(1, 5))
+        steps = data.draw(st.lists(st.integers(1, 10**12), min_size=count, max_size=count))
+        ticks = tick + np.cumsum(np.array(steps, np.int64))
+        tick = int(ticks[-1])
+        names = data.draw(st.sets(st.sampled_from(CHANNELS))) | {"SessionTime", "LapDistPct"}
+        columns = {
+            name: np.array(data.draw(st.lists(WILD, min_size=count, max_size=count)), np.float64)
+            for name in sorted(names)
+        }
+        found += finder.feed(ticks, columns)
+        finder = Finder.resume(FACTS, cbor.decode(cbor.encode(finder.pack())))
+    for one in [*found, *finder.finish()]:
+        if isinstance(one, FoundLap):
+            times = [one.time_s, one.started_s, one.fuel_litres, *one.sectors]
+            assert all(time_s is None or np.isfinite(time_s) for time_s in times)
+            assert len(one.sectors) == 3 and one.first_tick <= one.last_tick
