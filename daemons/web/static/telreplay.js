@@ -1,7 +1,7 @@
 // A session again, as it was: the widgets of live, with pause, seek and speed.
 
 import { followStream } from "/static/follow.js";
-import { FEED_NAMES, team, telemetryJson } from "/static/telshown.js";
+import { FEED_NAMES, team, teamNow, telemetryJson } from "/static/telshown.js";
 import { newFeed } from "/static/telring.js";
 import { openStage } from "/static/telstage.js";
 import { make, setAttribute, setText } from "/static/text.js";
@@ -143,7 +143,7 @@ export function openReplay(root, title, query) {
     setText(title, "Replay · " + session.kind + " · " + session.track);
     document.title = "Replay · " + session.track;
     slider.min = String(session.started);
-    slider.max = String(session.ended ?? Date.now());
+    slider.max = String(session.ended ?? teamNow() ?? Date.now());
     for (const name of session.drivers) oneOf(name);
     if (session.gaps.length > 0) root.insertBefore(make("p", "sub", "Not here: " + session.gaps.map((gap) => dayTime(gap.started) + " – " + dayTime(gap.ended)).join(", ")), tools.nextSibling);
     stage = openStage(root, { ones: () => [...cars.values()], factsOf, watched: () => cars.get(driving) ?? null });

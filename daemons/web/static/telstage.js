@@ -8,6 +8,7 @@ import { make, section, setAttribute, setText } from "/static/text.js";
 import { openTower } from "/static/teltower.js";
 
 const WORDS_MS = 200;
+const CALM_MS = 1000; // for who has asked for little motion
 const MAP_LATE_S = 0.2; // cars move from one field to the next: they are drawn this late
 
 // `ones()`: the drivers, each {name, state, entries, feed}. `factsOf(one)`: {isLive, age_ms, why, note, tick}: `tick` is
@@ -22,7 +23,9 @@ export function openStage(root, { ones, factsOf, watched, onFrame }) {
   const shown = new Map();
   const aside = make("div", "aside", section("Track", make("div", "map-box", map), mapWords), section("Cars", tower.node));
   root.append(make("div", "stage-columns", cards, aside));
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
   let wordsAt = -Infinity;
+  let paintedAt = -Infinity;
   let frame = 0;
   let isOver = false;
 
@@ -62,6 +65,8 @@ export function openStage(root, { ones, factsOf, watched, onFrame }) {
       wordsAt = at;
       words(all);
     }
+    if (calm.matches && at - paintedAt < CALM_MS) return;
+    paintedAt = at;
     for (const one of all) shown.get(one.name)?.paint(one.feed, factsOf(one).tick);
     const one = watched();
     const facts = one === null ? null : factsOf(one);
