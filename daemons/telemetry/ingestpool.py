@@ -24,7 +24,10 @@ class _Job:
 
 @define(eq=False)
 class WorkPool:
-    """`threads` take up to 32 jobs each at a time, in order. As many wait as there are callers: each has one job."""
+    """`threads` take up to 32 jobs each at a time, in order. As many wait as there are callers: each has one job.
+
+    With 0 threads, for simulations (a MockClock jumps while a thread works), all is done on the event loop.
+    """
 
     threads: int = 2
     _jobs: deque[_Job] = field(factory=deque, init=False)
@@ -38,6 +41,9 @@ class WorkPool:
     async def do(self, work: Callable[[], T]) -> T:
         """Run `work` in a thread and return its value, or raise its error. Cancelling withdraws a job that has not begun;
         one that has is finished, and its value returned."""
+        if not self.threads:
+            await trio.lowlevel.checkpoint()
+            return work()
         job = _Job(trio.lowlevel.current_task(), work)
         self._jobs.append(job)
         self._lot.unpark()
@@ -55,6 +61,9 @@ class WorkPool:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until cancelled."""
+        if not self.threads:
+            task_status.started()
+            await trio.sleep_forever()
         limiter = trio.CapacityLimiter(self.threads)
         async with trio.open_nursery() as nursery:
             for _ in range(self.threads):

@@ -20,6 +20,7 @@ from daemons.telemetry.archive.tables import MIGRATIONS
 from daemons.telemetry.entries import Entry, EntryKind, pack_head
 from daemons.telemetry.finding import Finder
 from daemons.telemetry.ingest import Ingest, Limits
+from daemons.telemetry.ingestpool import WorkPool
 from daemons.telemetry.quarantine import Quarantine
 from protocol.columns import Group, decode, encode
 from protocol.irsdk import Layout, Type, Variable
@@ -38,8 +39,10 @@ def whole() -> tuple[Entry, ...]:
 
 
 @asynccontextmanager
-async def ingesting(folder: Path, *, segment_bytes: int = 1 << 20, **parts: Any) -> AsyncIterator[Ingest]:
-    async with open_store(folder / "backend.db", migrations=MIGRATIONS) as store:
+async def ingesting(
+    folder: Path, *, segment_bytes: int = 1 << 20, inline: bool = False, **parts: Any
+) -> AsyncIterator[Ingest]:
+    async with open_store(folder / "backend.db", migrations=MIGRATIONS, inline=inline) as store:
         log = await open_file_log(store, RealDisk(folder / "telemetry"), segment_bytes=segment_bytes)
         ingest = Ingest(store, log, Quarantine(folder / "quarantine"), **parts)
         async with trio.open_nursery() as nursery:
@@ -252,3 +255,9 @@ async def test_a_mistake_about_laps_keeps_no_tick_from_the_disk(
         assert len(await ingest.log.read(RECORDING.id, 0, 99)) == len(whole())
         found = await laps(ingest.store)
         assert [time_s for _, time_s, _, _ in found][-3:] == [time_s for _, time_s, _, _ in expected()][-3:]
+
+
+async def test_a_simulation_needs_no_thread(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    async with ingesting(tmp_path, inline=True, pool=WorkPool(threads=0)) as ingest:
+        assert await ingest.take("anna", RECORDING.id, whole()) == len(whole())
+        assert await laps(ingest.store) == expected()
