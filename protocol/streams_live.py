@@ -36,7 +36,8 @@ class LiveOut:
 
     `begin`: called with it as soon as a connection takes entries, to `put` what must come first. An entry with `keep` (what
     others cannot be read without) is dropped neither for its age nor for want of room; its wing sees to it that such
-    are few: `kept_bytes` tells.
+    are few: `kept_bytes` tells. `dropped`: entries that were not sent, `crowded`: those of them for which the line was
+    too slow, not gone. `aside`: a way beside the link for what may get lost; says whether it has taken an entry.
     """
 
     stream: bytes
@@ -45,6 +46,7 @@ class LiveOut:
     late_s: float = LATE_S
     next: int = field(default=0, init=False)
     dropped: int = field(default=0, init=False)
+    crowded: int = field(default=0, init=False)
     dropped_bytes: int = field(default=0, init=False)
     sent_bytes: int = field(default=0, init=False)
     queued_bytes: int = field(default=0, init=False)
@@ -94,7 +96,7 @@ class LiveOut:
         while self.queued_bytes + len(data) > self.queue_bytes_max and self._drop_one(
             lambda waiting: not waiting.keep
         ):
-            pass
+            self.crowded += 1
         self._queue.append(_Waiting(entry, now, keep))
         self.queued_bytes += len(data)
         self.kept_bytes += len(data) if keep else 0
@@ -107,7 +109,8 @@ class LiveOut:
 
     def pull(self, now: float, max_bytes: int) -> bytes | None:
         """Return frames of at most `max_bytes` together (see `lanes.Source`)."""
-        self._drop(lambda waiting: not waiting.keep and now - waiting.put_at > self.late_s)
+        while self._drop_one(lambda waiting: not waiting.keep and now - waiting.put_at > self.late_s):
+            self.crowded += 1
         frames: list[bytes] = []
         size = 0
         while self._queue and (not frames or max_bytes - size >= 1024):

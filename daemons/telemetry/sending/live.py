@@ -99,7 +99,7 @@ class LiveSender:
     batches: int = field(default=0, init=False)
     packed_bytes: int = field(default=0, init=False)
     unpacked: int = field(default=0, init=False)
-    _dropped_before: int = field(default=0, init=False)  # of streams that are closed
+    _before: tuple[int, int, int] = field(default=(0, 0, 0), init=False)  # of streams that are closed
     _recording: Recording | None = field(default=None, init=False)
     _info: bytes = field(default=b"", init=False)
     _told_info: bytes | None = field(default=None, init=False)
@@ -196,8 +196,8 @@ class LiveSender:
         self._recording, self._rows, self._must_begin = None, None, False
         self._full.clear()
         if live is not None:
-            self._dropped_before += live.dropped
             self.streams.close_live(live)
+            self._before = self._counts(live)
 
     # --- packing -------------------------------------------------------------------------------------------------
 
@@ -255,10 +255,21 @@ class LiveSender:
 
     # --- figures -------------------------------------------------------------------------------------------------
 
+    def _counts(self, live: LiveOut | None) -> tuple[int, int, int]:
+        dropped, crowded, sent_bytes = self._before
+        if live is None:
+            return self._before
+        return dropped + live.dropped, crowded + live.crowded, sent_bytes + live.sent_bytes
+
     @property
-    def dropped(self) -> int:
-        """Entries that were packed and came too late for the line."""
-        return self._dropped_before + (0 if self._live is None else self._live.dropped)
+    def crowded(self) -> int:
+        """Entries for which the line was too slow."""
+        return self._counts(self._live)[1]
+
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes of entries that are on the line or beyond."""
+        return self._counts(self._live)[2]
 
     def statistics(self) -> LiveFigures:
         """Return figures."""
@@ -268,7 +279,7 @@ class LiveSender:
             batches=self.batches,
             bytes=self.packed_bytes,
             unpacked=self.unpacked,
-            dropped=self.dropped,
+            dropped=self._counts(live)[0],
             waited_s=0.0 if live is None else live.oldest_s(trio.current_time()),
             degree=self.pressure.degree,
             words=self.pressure.words,

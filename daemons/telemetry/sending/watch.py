@@ -38,7 +38,7 @@ class Watch:
     on_degree: Callable[[Degree, str], None] = lambda degree, words: None
     cpu_s: Callable[[], float] = time.process_time
     memory_mb: Callable[[], float] = resident_mb
-    _seen: tuple[float, float, int, int, int] | None = field(default=None, init=False)
+    _seen: tuple[float, float, int, int, int, int] | None = field(default=None, init=False)
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -49,13 +49,15 @@ class Watch:
     def look(self) -> None:
         """Look once; what counts up is taken since the last look."""
         now, sender = trio.current_time(), self.sender
-        seen = (now, self.cpu_s(), self.missed(), sender.unpacked, sender.dropped)
+        seen = (now, self.cpu_s(), self.missed(), sender.unpacked, sender.crowded, sender.sent_bytes)
         before, self._seen = self._seen or seen, seen
         passed_s = max(now - before[0], 1e-6)
         pressure, degree = sender.pressure, sender.pressure.degree
+        # A line that stands still is not slow: thinner would not help, and all that is wished is wanted behind it.
+        moves = seen[5] > before[5]
         load = Load(
-            waited_s=sender.statistics().waited_s,
-            dropped=seen[4] - before[4],
+            waited_s=sender.statistics().waited_s if moves else 0.0,
+            dropped=seen[4] - before[4] if moves else 0,
             unencoded=seen[3] - before[3],
             missed=seen[2] - before[2],
             core_share=(seen[1] - before[1]) / passed_s,

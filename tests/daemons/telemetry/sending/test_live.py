@@ -203,3 +203,34 @@ async def test_nothing_is_packed_while_nobody_is_there() -> None:
         await line.carry()
         assert (sender.statistics().batches, sender.statistics().unpacked) == (0, 0)
         assert not sender.statistics().is_connected
+
+
+async def test_a_line_that_is_slow_thins_and_one_that_stands_still_or_is_lost_does_not() -> None:
+    async with sending() as (sender, line):
+        watch = Watch(sender, lambda: 0, cpu_s=lambda: 0.0, memory_mb=lambda: 1.0)
+        line.connect()
+        sender.opened(recording())
+        drive(sender, 0, 15)
+        await line.carry()
+        watch.look()
+        live = line.streams.lives[recording().id]
+        live.late_s = -1.0  # nothing is in time
+        for first in (15, 30):
+            drive(sender, first, 15)
+            await line.carry()
+            watch.look()
+        assert (live.crowded, sender.pressure.degree) == (2, 0)
+        live.late_s = 1.0
+        drive(sender, 45, 15)
+        await line.carry()
+        live.late_s = -1.0
+        drive(sender, 60, 15)
+        await line.carry()
+        watch.look()
+        assert sender.pressure.degree == 1
+        live.late_s = 1.0
+        drive(sender, 75, 15)
+        await wait_all_tasks_blocked()
+        line.lose()
+        watch.look()
+        assert (sender.statistics().dropped, sender.crowded, sender.pressure.degree) == (4, 3, 1)
