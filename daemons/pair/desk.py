@@ -22,8 +22,9 @@ from daemons.link.signal import Signal
 from daemons.ops.environment import Environment
 from daemons.ops.metrics import SLOW_S, Histogram
 from daemons.ops.storecare import patiently
+from daemons.pair.desktables import CLOSE, IS_DEAD, MIGRATIONS, Sent, forget, keep_noted, keep_sent, select
 from daemons.pair.executor import CHANNEL
-from daemons.store import Migration, Store, fetch
+from daemons.store import Store, fetch
 from protocol.errors import ErrorCode, RequestError
 from protocol.frames import Message
 from protocol.messages import (
@@ -40,69 +41,20 @@ from protocol.messages import (
 )
 from protocol.tokenbucket import Buckets
 
-MIGRATIONS = (
-    Migration(
-        "desk",
-        1,
-        """
-        CREATE TABLE command (
-            id TEXT PRIMARY KEY, site TEXT NOT NULL, issuer TEXT NOT NULL, issued_at REAL NOT NULL,
-            expires_at REAL NOT NULL, action TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
-            status TEXT, words TEXT, decided_at REAL
-        ) STRICT;
-        CREATE INDEX command_by_site ON command (site, issued_at);
-        """,
-    ),
-    Migration(
-        "desk",
-        2,
-        """
-        ALTER TABLE command ADD COLUMN to_note INTEGER NOT NULL DEFAULT 0;  -- decided, and not in the audit yet
-        CREATE INDEX command_to_note ON command (site, issued_at) WHERE to_note;
-        """,
-    ),
-    Migration(
-        "desk",
-        3,
-        """
-        ALTER TABLE command ADD COLUMN against INTEGER NOT NULL DEFAULT 0;   -- state version it was issued against
-        ALTER TABLE command ADD COLUMN replaces TEXT;                        -- the dead letter it was made of
-        ALTER TABLE command ADD COLUMN replaced_by TEXT;
-        ALTER TABLE command ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0; -- somebody asked for that
-        ALTER TABLE command ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;   -- as a dead letter
-        CREATE INDEX command_by_seq ON command (site, epoch, seq);
-        CREATE TABLE command_attempt (id TEXT NOT NULL, at REAL NOT NULL) STRICT;
-        CREATE INDEX command_attempt_by_id ON command_attempt (id, at);
-        """,
-    ),
-)
+__all__ = ["LIFETIME_S", "MIGRATIONS", "CommandDesk", "Note", "TooManyCommands"]
 
 LIFETIME_S = 300.0
-LISTED_MAX = 200
 ATTEMPTS_MAX = 3
 """Sent so often without a word of the site: it is UNKNOWN what becomes of it, and it may be withdrawn."""
-ATTEMPTS_LISTED = 20
 ATTEMPTS_LATE_S = 0.2
 """Attempts are on disk so long after they were made: a result is mostly there before, and needs no second fsync."""
 ATTEMPTS_WAITING_MAX = 4096
-SWEPT_MAX = 1000
 
 NOTED_LATE_S = 0.1
 """The audit's rows follow so long after the first of them: those of one command, and of several, are one commit, and none
 of it while the site's answer is awaited."""
 _ISSUED, _RESULT = 2, 1
 """In column to_note: what the audit is yet to be told."""
-
-_IS_DEAD = "status IN ('FAILED', 'EXPIRED') AND NOT withdrawn AND NOT dropped AND replaced_by IS NULL"
-_CLOSE = (
-    "UPDATE command SET status = ?, words = ?, decided_at = ?, to_note = to_note | ? "
-    "WHERE id = ? AND site = ? AND status IS NULL RETURNING issued_at, action"
-)
-_OLD = "SELECT id FROM command WHERE site = ? AND issued_at < ? AND expires_at < ? AND NOT to_note LIMIT ?"
-_COLUMNS = (
-    "id, issuer, issued_at, expires_at, action, epoch, seq, status, words, decided_at, against, replaces, replaced_by, "
-    "withdrawn"
-)
 
 
 class TooManyCommands(RequestError):
@@ -144,7 +96,7 @@ class CommandDesk:
     on_change: list[Callable[[], None]] = field(factory=list)
     """Called when the list of commands is another: none may block."""
     _to_note: Signal = field(factory=Signal, init=False)
-    _sent: deque[tuple[int, int, int, float]] = field(init=False)  # epoch, first, last, at: not on disk yet
+    _sent: deque[Sent] = field(init=False)  # not on disk yet
     _sent_more: Signal = field(factory=Signal, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -188,7 +140,7 @@ class CommandDesk:
         def work(conn: apsw.Connection) -> None:
             if replaces is not None:
                 conn.execute(
-                    f"UPDATE command SET replaced_by = ? WHERE id = ? AND site = ? AND {_IS_DEAD}",
+                    f"UPDATE command SET replaced_by = ? WHERE id = ? AND site = ? AND {IS_DEAD}",
                     (id_, replaces, self.site),
                 )
                 if not conn.changes():
@@ -222,7 +174,7 @@ class CommandDesk:
 
         def work(conn: apsw.Connection) -> bool:
             conn.execute(
-                f"UPDATE command SET dropped = 1 WHERE id = ? AND site = ? AND {_IS_DEAD}", (id_, self.site)
+                f"UPDATE command SET dropped = 1 WHERE id = ? AND site = ? AND {IS_DEAD}", (id_, self.site)
             )
             return bool(conn.changes())
 
@@ -240,7 +192,7 @@ class CommandDesk:
         if not isinstance(result, Result):
             raise ValueError(f"{message.type} is no result")
         found = fetch(
-            conn, _CLOSE, (result.status, result.words, result.at, self._noted_as(), result.id, self.site)
+            conn, CLOSE, (result.status, result.words, result.at, self._noted_as(), result.id, self.site)
         )
         if not found:
             return
@@ -278,7 +230,7 @@ class CommandDesk:
                 noted = [
                     (_RESULT if one.is_result else _ISSUED, one.command["id"], self.site) for one in notes
                 ]
-                await patiently(partial(self.store.transact, partial(_keep_noted, noted)), "noted commands")
+                await patiently(partial(self.store.transact, partial(keep_noted, noted)), "noted commands")
             await self._to_note.wait()
             await trio.sleep(NOTED_LATE_S)
 
@@ -295,7 +247,7 @@ class CommandDesk:
             await self._sent_more.wait()
             await trio.sleep(ATTEMPTS_LATE_S)
             sent = [(at, self.site, epoch, first, last) for epoch, first, last, at in self._sent]
-            keep = partial(self.store.transact, partial(_keep_sent, sent))
+            keep = partial(self.store.transact, partial(keep_sent, sent))
             await patiently(keep, "attempts to deliver commands")
             for _ in sent:
                 self._sent.popleft()
@@ -304,14 +256,7 @@ class CommandDesk:
         """Forget commands that were good until so long ago, some at a time. Raises StorageError."""
         before = self.environment.utc_now() - keep_s
 
-        def work(conn: apsw.Connection) -> None:
-            old = [id_ for (id_,) in fetch(conn, _OLD, (self.site, before, before, SWEPT_MAX))]
-            conn.executemany("DELETE FROM command_attempt WHERE id = ?", [(id_,) for id_ in old])
-            conn.executemany(
-                "DELETE FROM command WHERE id = ? AND site = ?", [(id_, self.site) for id_ in old]
-            )
-
-        await self.store.transact(work)
+        await self.store.transact(partial(forget, self.site, before))
 
     async def listed(self) -> list[dict[str, Any]]:
         """Return the site's last commands, newest first, as they stand."""
@@ -319,7 +264,7 @@ class CommandDesk:
 
     async def dead(self) -> list[dict[str, Any]]:
         """Return those that failed or expired, and that nobody has withdrawn, asked for again or dropped."""
-        return await self._select(_IS_DEAD)
+        return await self._select(IS_DEAD)
 
     async def find(self, id_: str) -> dict[str, Any] | None:
         """Return one as it stands; None when there is none of this id."""
@@ -338,14 +283,7 @@ class CommandDesk:
         now = self.environment.utc_now()
         waiting = list(self._sent)
 
-        def read(conn: apsw.Connection) -> list[tuple[Any, ...]]:
-            rows = fetch(
-                conn,
-                f"SELECT {_COLUMNS} FROM command WHERE site = ? AND {condition} ORDER BY issued_at {order} LIMIT ?",
-                (self.site, *bindings, LISTED_MAX),
-            )
-            return [(*row, _attempts(conn, row[0], row[5], row[6], waiting)) for row in rows]
-
+        read = partial(select, self.site, condition, bindings, order, waiting)
         return [self._describe(row, now) for row in await self.store.read(read)]
 
     def _describe(self, row: tuple[Any, ...], now: float) -> dict[str, Any]:
@@ -370,24 +308,3 @@ class CommandDesk:
             "withdrawn": bool(is_withdrawn),
             "attempts": [{"at": at} for at in attempts],
         }
-
-
-def _attempts(
-    conn: apsw.Connection, id_: str, epoch: int, seq: int, waiting: list[tuple[int, int, int, float]]
-) -> list[float]:
-    """Return when a command was sent, oldest first: also of `waiting`, which may be on disk by now."""
-    sql = "SELECT at FROM command_attempt WHERE id = ? ORDER BY at DESC LIMIT ?"
-    kept = {at for (at,) in fetch(conn, sql, (id_, ATTEMPTS_LISTED))}
-    kept |= {at for of, first, last, at in waiting if of == epoch and first <= seq <= last}
-    return sorted(kept)[-ATTEMPTS_LISTED:]
-
-
-def _keep_sent(sent: list[tuple[float, str, int, int, int]], conn: apsw.Connection) -> None:
-    conn.executemany(
-        "INSERT INTO command_attempt SELECT id, ? FROM command WHERE site = ? AND epoch = ? AND seq BETWEEN ? AND ?",
-        sent,
-    )
-
-
-def _keep_noted(noted: list[tuple[int, str, str]], conn: apsw.Connection) -> None:
-    conn.executemany("UPDATE command SET to_note = to_note & ~? WHERE id = ? AND site = ?", noted)

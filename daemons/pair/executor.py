@@ -23,7 +23,18 @@ from attrs import define, field
 from daemons.link.durable import DurableChannels
 from daemons.link.signal import Signal
 from daemons.ops.storecare import patiently
-from daemons.store import Migration, Store, fetch
+from daemons.pair.executortables import (
+    MIGRATIONS,
+    SEEN,
+    Told,
+    begin,
+    forget,
+    is_undecided,
+    keep_noted,
+    oldest_undecided,
+    to_note,
+)
+from daemons.store import Store, fetch
 from protocol.frames import Message
 from protocol.messages import (
     Action,
@@ -47,47 +58,6 @@ NOTED_LATE_S = 0.1
 """The audit's rows of what was decided at once follow so long after the first of them: several are one commit, and its
 result is on its way before."""
 
-NOTED_MAX = 200
-SWEPT_MAX = 1000
-_SEEN = "INSERT OR IGNORE INTO command_taken (id, type, version, body) VALUES (?, ?, ?, ?)"
-
-MIGRATIONS = (
-    Migration(
-        "command",
-        1,
-        """
-        CREATE TABLE command_taken (
-            id TEXT PRIMARY KEY, type TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL,
-            status TEXT, words TEXT
-        ) STRICT;
-        CREATE TABLE site_setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-        """,
-    ),
-    Migration(
-        "command",
-        2,
-        """
-        ALTER TABLE command_taken ADD COLUMN to_note INTEGER NOT NULL DEFAULT 0;  -- decided, and not in the audit yet
-        CREATE INDEX command_to_note ON command_taken (id) WHERE to_note;
-        CREATE INDEX command_undecided ON command_taken (id) WHERE status IS NULL;
-        """,
-    ),
-    Migration(
-        "command",
-        3,
-        "ALTER TABLE command_taken ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;  -- done, perhaps",
-    ),
-    Migration(
-        "command",
-        4,
-        """
-        ALTER TABLE command_taken ADD COLUMN decided_at REAL;  -- by the hub's clock; NULL: by an older version
-        CREATE INDEX command_decided ON command_taken (decided_at) WHERE status IS NOT NULL;
-        """,
-    ),
-)
-
-
 Work = Callable[[apsw.Connection], str]
 """Something done inside a transaction of the store; returns what became of it in words. Raises ValueError for what
 cannot be, also in words."""
@@ -103,9 +73,6 @@ class Deeds(Protocol):
         site cannot or will not do.
         """
 
-
-Told = tuple[Command, ResultStatus | None, str]
-"""What the audit is told: that a command is carried out now (no status), or how it ended and in which words."""
 
 AtOnce = Callable[[Command], Work | None]
 """Says what a command does if that is nothing outside of the database; None: it is for `Deeds`. Called in the store's
@@ -144,11 +111,11 @@ class CommandExecutor:
         body = decode_body(message.type, message.version, message.body)
         match body:
             case Revoke(id=id_):
-                conn.execute(_SEEN, (id_, "", 0, b""))  # one that was never seen is decided for good
+                conn.execute(SEEN, (id_, "", 0, b""))  # one that was never seen is decided for good
                 if not fetch(conn, "SELECT 1 FROM command_taken WHERE id = ? AND begun", (id_,)):
                     self._decide(conn, id_, ResultStatus.FAILED, "withdrawn before it ran")
             case Command():
-                conn.execute(_SEEN, (body.id, message.type, message.version, message.body))
+                conn.execute(SEEN, (body.id, message.type, message.version, message.body))
                 if conn.changes():
                     is_decided = self._decide_at_once(conn, body)
                     self.store.after_commit(self._decided.set if is_decided else self._taken.set)
@@ -194,7 +161,7 @@ class CommandExecutor:
 
     async def _carry_out_each(self) -> None:
         while True:
-            while found := await patiently(partial(self.store.read, _oldest_undecided), "commands"):
+            while found := await patiently(partial(self.store.read, oldest_undecided), "commands"):
                 if self.hub_now() is None:
                     _log.info("command.waits", id=found[0].id, why="the hub's time is not known yet")
                     break
@@ -208,8 +175,7 @@ class CommandExecutor:
     async def _note_each(self, note: Callable[[Sequence[Told]], Awaitable[None]]) -> None:
         """Audit what was decided at once."""
         while True:
-            while rows := await patiently(partial(self.store.read, _to_note), "commands"):
-                told = [(row[0], _told(*row[1:])) for row in rows]
+            while told := await patiently(partial(self.store.read, to_note), "commands"):
                 for id_, (command, status, _) in told:
                     _log.info(
                         "command.decided",
@@ -219,7 +185,7 @@ class CommandExecutor:
                         status=status,
                     )
                 await patiently(partial(note, [one for _, one in told]), "audit rows")
-                noted = partial(_keep_noted, [(id_,) for id_, _ in told])
+                noted = partial(keep_noted, [(id_,) for id_, _ in told])
                 await patiently(partial(self.store.transact, noted), "noted results")
             await self._decided.wait()
             await trio.sleep(NOTED_LATE_S)
@@ -234,7 +200,7 @@ class CommandExecutor:
             else:
                 await self._close(command, ResultStatus.EXPIRED, TOO_LATE)
             return
-        if not await patiently(partial(self.store.transact, partial(_begin, command.id)), "a command"):
+        if not await patiently(partial(self.store.transact, partial(begin, command.id)), "a command"):
             return  # withdrawn in this moment
         _log.info("command.run", id=command.id, action=repr(command.action), issuer=command.issuer)
         done: str | Work
@@ -254,7 +220,7 @@ class CommandExecutor:
         """Do what belongs into the transaction of its result; that it cannot be done is the result then."""
 
         def decide(conn: apsw.Connection) -> str | None:
-            if not _is_undecided(conn, command.id):  # withdrawn in this moment
+            if not is_undecided(conn, command.id):  # withdrawn in this moment
                 return None
             words = work(conn)
             self._decide(conn, command.id, ResultStatus.DONE, words)
@@ -290,58 +256,10 @@ class CommandExecutor:
         if now is None:
             return
 
-        def work(conn: apsw.Connection) -> None:
-            conn.execute(
-                "UPDATE command_taken SET decided_at = ? WHERE status IS NOT NULL AND decided_at IS NULL",
-                (now,),
-            )
-            conn.execute(
-                "DELETE FROM command_taken WHERE id IN (SELECT id FROM command_taken WHERE status IS NOT NULL AND "
-                "decided_at < ? AND NOT to_note LIMIT ?)",
-                (now - keep_s, SWEPT_MAX),
-            )
-
-        await self.store.transact(work)
+        await self.store.transact(partial(forget, now, now - keep_s))
 
     async def act_here(self, action: Action, by: str, against: int = 0) -> str:
         """Do what an operator asks for at the site itself; return the words. Raises ValueError as a command would fail,
         and StorageError."""
         done = await self.deeds.act(action, by, against)
         return done if isinstance(done, str) else await self.store.transact(done)
-
-
-def _is_undecided(conn: apsw.Connection, id_: str) -> bool:
-    return bool(
-        conn.execute("SELECT 1 FROM command_taken WHERE id = ? AND status IS NULL", (id_,)).fetchall()
-    )
-
-
-def _to_note(conn: apsw.Connection) -> list[tuple[str, str, int, bytes, str, str]]:
-    sql = "SELECT id, type, version, body, status, words FROM command_taken WHERE to_note ORDER BY rowid LIMIT ?"
-    return fetch(conn, sql, (NOTED_MAX,))
-
-
-def _told(type_: str, version: int, body: bytes, status: str, words: str) -> Told:
-    command = decode_body(type_, version, body)
-    assert isinstance(command, Command)
-    return command, ResultStatus(status), words
-
-
-def _keep_noted(noted: list[tuple[str]], conn: apsw.Connection) -> None:
-    conn.executemany("UPDATE command_taken SET to_note = 0 WHERE id = ?", noted)
-
-
-def _begin(id_: str, conn: apsw.Connection) -> bool:
-    """Note that a command is carried out from now on. False when it is decided."""
-    conn.execute("UPDATE command_taken SET begun = 1 WHERE id = ? AND status IS NULL", (id_,))
-    return bool(conn.changes())
-
-
-def _oldest_undecided(conn: apsw.Connection) -> tuple[Command, bool] | None:
-    """Return the one whose turn it is, and whether it was begun; None when there is none."""
-    sql = "SELECT type, version, body, begun FROM command_taken WHERE status IS NULL ORDER BY rowid LIMIT 1"
-    for type_, version, body, is_begun in fetch(conn, sql):
-        command = decode_body(type_, version, body)
-        assert isinstance(command, Command)
-        return command, bool(is_begun)
-    return None
