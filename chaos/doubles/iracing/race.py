@@ -187,13 +187,14 @@ class Race:
         other = CARS["prototype" if self.car.kind != "prototype" else "gt"]
         quicker = 0.93 if other.top > self.car.top else 1.08
         entries, kinds = [], []
+        apart = min(8.0 / self.track.length, 0.6 / self.cars)  # on a very short track not everybody has 8 m
         for index in range(self.cars):
             own = index == self.player_index
             kind = self.car if own or rng.random() < 0.7 else other
             pace = (quicker if kind is other else 1.0) * (1.0 if own else 1 + abs(rng.gauss(0, 0.02)))
             entries.append(
                 Entry(
-                    index=index, pace=pace, grid=-(index + 1.5) * 8.0 / self.track.length,
+                    index=index, pace=pace, grid=-(index + 1.5) * apart,
                     stint=stint if own else max(2, stint + rng.randrange(-3, 4)), stop_s=stop_s,
                     off_chance=off_chance if own else off_chance / 2,
                     ends=None if own or rng.random() > 0.04 else rng.randrange(3, 60),

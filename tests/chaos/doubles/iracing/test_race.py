@@ -259,6 +259,13 @@ def test_a_towed_car_is_at_its_stall_at_once() -> None:
         race.order_tow(1600)
 
 
+def test_all_start_in_the_lap_before_the_line() -> None:
+    race = make(cars=71, lap_s=10.0)
+    first = race.columns(0, 1, "CarIdxLap", "CarIdxLapDistPct")
+    assert not first["CarIdxLap"][0, :71].any() and first["CarIdxLapDistPct"][0, :71].min() > 0.3
+    assert (np.diff(first["CarIdxLapDistPct"][0, :71]) < 0).all()
+
+
 def test_cars_have_layouts_of_their_own() -> None:
     layouts = {kind: live_layout(car) for kind, car in CARS.items()}
     assert {kind: (len(each.variables), each.row_bytes) for kind, each in layouts.items()} == {
