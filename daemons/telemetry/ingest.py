@@ -232,6 +232,8 @@ class Ingest:
         is_over = any(entry.kind is EntryKind.END for entry in read.good)
         if reading.found or reading.is_told_anew or reading.fed - one.saved >= SAVE_EVERY or is_over:
             await self._save(one, reading)
+        if is_over:
+            one.reading = None  # what comes again is read again; nothing else is to come
         return reading_next
 
     async def _save(self, one: _Open, reading: Reading) -> None:

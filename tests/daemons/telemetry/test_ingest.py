@@ -83,6 +83,9 @@ async def test_a_recording_is_kept_byte_for_byte_and_its_laps_are_found(tmp_path
         ]  # fmt: skip
         assert np.array_equal(np.concatenate(rows), rows_of(DRIVEN))
         assert await laps(ingest.store) == expected()
+        again = list(entries[-3:])  # the last answer was lost
+        assert await ingest.take("anna", RECORDING.id, again) == len(entries)
+        assert await laps(ingest.store) == expected() and ingest.driving(RECORDING.id) is None
         about = await ingest.store.read(
             lambda conn: fetch(conn, "SELECT driver, session, kind, track, car, session_num FROM tele_about")
         )

@@ -241,7 +241,7 @@ WILD = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data())
 def test_whatever_a_stranger_sends_laps_are_looked_for_and_saved(data: st.DataObject) -> None:
     finder, tick, found = Finder(FACTS), 0, []
