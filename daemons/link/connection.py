@@ -235,7 +235,7 @@ class Connection:
                     nursery.start_soon(self.heartbeat.run)
                     nursery.start_soon(self._look)
                     nursery.start_soon(self.peer.durable.run)
-                    if self.peer.streams_out is not None or self.peer.streams_in is not None:
+                    if self.peer.takes_streams:
                         nursery.start_soon(self._streams.run)
                     if self._tamper is not None:
                         nursery.start_soon(self._tamper.run, self.send_control, self._act_upon)

@@ -88,8 +88,13 @@ class Peer:
             topics=[subscriber.position() for subscriber in self.subscribers.values()],
         )
 
+    @property
+    def takes_streams(self) -> bool:
+        """Are streams attached here, either way?"""
+        return self.streams_out is not None or self.streams_in is not None
+
     def _features(self) -> list[str]:
-        features = [STREAMS] if self.streams_out is not None or self.streams_in is not None else []
+        features = [STREAMS] if self.takes_streams else []
         if self.streams_out is not None and self.streams_out.datagrams is not None:
             features.append(DATAGRAMS)
         return features

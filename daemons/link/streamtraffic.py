@@ -29,7 +29,7 @@ __all__ = ["StreamTraffic"]
 ARRIVED_S = 1.0
 """So often the peer is told how many of its datagrams have arrived."""
 
-LIVE_STREAMS_MAX = 8
+LIVE_STREAMS_MAX = 4
 """So many of a peer's live streams are followed; the one that was silent longest is forgotten for another."""
 
 
@@ -59,6 +59,14 @@ class StreamTraffic:
         self._offered: deque[bytes] = deque()  # a stream is offered once, and there are only so many
         self._staged = Signal()
         self.dispatch: dict[type, Callable[..., None]] = {
+            kind: handle if peer.takes_streams else _not_announced
+            for kind, handle in self._handlers().items()
+        }
+        self._passed: Datagrams | None = None
+        self._was_passed = Signal()
+
+    def _handlers(self) -> dict[type, Callable[..., None]]:
+        return {
             Batch: self._on_batch,
             Fill: self._on_fill,
             Offer: self._on_offer,
@@ -67,8 +75,6 @@ class StreamTraffic:
             Datagrams: self._on_datagrams,
             Arrived: self._on_arrived,
         }
-        self._passed: Datagrams | None = None
-        self._was_passed = Signal()
 
     def begin(self) -> None:
         """Attach what outlives connections to this one. To be undone by `end`."""
@@ -249,3 +255,7 @@ class StreamTraffic:
         if filled is not None:
             self._send(filled)
         return filled is not None and not filled.words
+
+
+def _not_announced(frame: Frame) -> None:
+    raise RemoteProtocolError("a frame of streams, which this side has not announced")

@@ -10,6 +10,7 @@ from attrs import define, field
 
 from daemons.link.streams import StreamRefused, StreamsIn, StreamsOut
 from protocol.errors import CloseCode
+from protocol.frames import Batch
 from protocol.streams import Entry
 from protocol.streams_live import LiveOut
 from tests.daemons.link.pair import Hub, Site, open_hub, open_site
@@ -196,3 +197,16 @@ async def test_a_peer_of_before_is_sent_nothing_of_it(tmp_path: Path) -> None:
         assert site.peer.connection is not None
         assert await site.peer.connection.probe()
         assert (shelf.told, shelf.words) == ([], [])
+
+
+async def test_frames_of_streams_that_were_not_announced_end_the_connection(tmp_path: Path) -> None:
+    async with (
+        open_hub(tmp_path / "hub") as hub,
+        open_site(tmp_path / "site", hub.port, streams_out=StreamsOut()) as site,
+    ):
+        with trio.fail_after(10):
+            await site.peer.wait_connected()
+        assert site.peer.connection is not None
+        first = site.peer.connection
+        first.send_control(Batch(STREAM, 0, 2, 0, 0, 1, b"x"))
+        await until(lambda: site.peer.figures.ended["protocol_error"] == 1)
