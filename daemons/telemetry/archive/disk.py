@@ -2,13 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from daemons.store.copying import sync_folder
 
 __all__ = ["Disk", "File", "RealDisk", "RealFile"]
 
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+# Windows has no pwrite and no O_CLOEXEC (nothing is inherited there), and would write a line end for each byte 10.
+_FLAGS: Final[int] = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_HAS_OFFSETS: Final = hasattr(os, "pwrite")
 
 
 class File(Protocol):
@@ -42,6 +45,21 @@ class Disk(Protocol):
         """Delete a file, if it is there."""
 
 
+def _write_at(descriptor: int, data: memoryview, at: int) -> int:
+    """Write some of `data` at an offset; return how much. A descriptor has one writer, so that its place is nobody else's."""
+    if _HAS_OFFSETS:
+        return os.pwrite(descriptor, data, at)
+    os.lseek(descriptor, at, os.SEEK_SET)
+    return os.write(descriptor, data)
+
+
+def _read_at(descriptor: int, size: int, at: int) -> bytes:
+    if _HAS_OFFSETS:
+        return os.pread(descriptor, size, at)
+    os.lseek(descriptor, at, os.SEEK_SET)
+    return os.read(descriptor, size)
+
+
 class RealFile:
     """A file of the operating system."""
 
@@ -51,7 +69,7 @@ class RealFile:
     def write(self, at: int, data: bytes) -> None:
         left = memoryview(data)
         while left:
-            count = os.pwrite(self._descriptor, left, at)
+            count = _write_at(self._descriptor, left, at)
             at += count
             left = left[count:]
 
@@ -78,15 +96,15 @@ class RealDisk:
     def open(self, name: str) -> File:
         path = self._folder / name
         is_new = not path.exists()
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
         if is_new:
             sync_folder(self._folder)
         return RealFile(descriptor)
 
     def read(self, name: str, at: int, size: int) -> bytes:
-        descriptor = os.open(self._folder / name, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(self._folder / name, os.O_RDONLY | _FLAGS)
         try:
-            return os.pread(descriptor, size, at)
+            return _read_at(descriptor, size, at)
         finally:
             os.close(descriptor)
 
