@@ -13,8 +13,7 @@ def test_what_is_written_somewhere_is_read_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_positions: bool
 ) -> None:
     if not has_positions:
-        monkeypatch.setattr(disk, "_pwrite", disk._seek_and_write)
-        monkeypatch.setattr(disk, "_pread", disk._seek_and_read)
+        monkeypatch.setattr(disk, "_HAS_OFFSETS", False)
     folder = RealDisk(tmp_path / "folder")
     file = folder.open("one")
     try:
