@@ -34,15 +34,18 @@ def laps(
     client = client_at(at, token_file, ca_file)
 
     async def ask() -> dict[str, Any]:
-        found: dict[str, Any] = await client.act("telemetry.sessions", driver="", limit=200)
-        sessions = found["sessions"]
-        if any(one["id"] == what for one in sessions):
+        from daemons.ops.client import AdminError
+
+        found: dict[str, Any] = await client.act("telemetry.sessions", driver=what, limit=last)
+        if found["sessions"] or not what:
+            return found
+        try:
             told: dict[str, Any] = await client.act("telemetry.laps", session=what)
-            return told
-        mine = [one for one in sessions if not what or what in one["drivers"]]
-        if what and not mine:
-            raise RefusedToStart(f"there is neither a session nor a driver {what!r} here")
-        return {"sessions": mine[:last]}
+        except AdminError as exc:
+            if exc.status != 404:
+                raise
+            raise RefusedToStart(f"there is neither a session nor a driver {what!r} here") from exc
+        return told
 
     told = ask_daemon(ask)
     if as_json:
@@ -70,9 +73,9 @@ def _laps(told: dict[str, Any]) -> list[str]:
     lines = [f"{'lap':>4} {'time':>9}{heads} {'fuel':>6}  driver"]
     for lap in told["laps"]:
         times = "".join(f" {_time(one):>8}" for one in lap["sectors"]).ljust(9 * sectors)
-        fuel = "-" if lap["fuel_litres"] is None else f"{lap['fuel']:.2f} l"
+        fuel = "-" if lap["fuel_litres"] is None else f"{lap['fuel_litres']:.2f} l"
         why = f"  does not count: {', '.join(lap['invalid'])}" if lap["invalid"] else ""
-        lines.append(f"{lap['number']:>4} {_time(lap['time']):>9}{times} {fuel:>6}  {lap['driver']}{why}")
+        lines.append(f"{lap['number']:>4} {_time(lap['time_s']):>9}{times} {fuel:>6}  {lap['driver']}{why}")
     return lines
 
 

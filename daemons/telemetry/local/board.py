@@ -38,6 +38,7 @@ class LocalBoard:
     def opened(self, recording: Recording) -> None:
         """See Sink."""
         self._recording = recording
+        self._context = Context()  # another car's tank and another track's sectors are never this one's
         self._snapshots = Snapshots(recording.layout, self._context)
         self._row = self._made = None
         self.info(recording.info)

@@ -57,8 +57,8 @@ class LocalDoor:
         try:
             async with server_text_socket(stream) as socket:
                 await self._serve(socket)
-        except TransportClosed as closed:
-            _log.debug("local.closed", code=closed.code, words=closed.words)
+        except* TransportClosed as group:  # from within `_serve` it comes in a group
+            _log.debug("local.closed", words=str(group.exceptions[0]))
         finally:
             self.open -= 1
 

@@ -29,7 +29,7 @@ def why_not_of(host: str, origin: str | None, origins: Collection[str]) -> str:
     # Own pages, and those of a program's own server on this PC: whoever can run one can read the memory itself.
     if origin.startswith("http://") and _host_of(origin) in _LOCAL_HOSTS:
         return ""
-    return f"pages of {origin[:100]!r} may not ask here: name it in local_origins, if it is yours"
+    return f"pages of {origin[:100]!r} may not ask here: name it in local.origins, if it is yours"
 
 
 def _host_of(url: str) -> str:

@@ -13,10 +13,13 @@ from starlette.applications import Starlette
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from daemons.link.transport import TransportClosed
+from daemons.telemetry.local import door as door_module
 from daemons.telemetry.local.door import LocalDoor
 from daemons.telemetry.local.routes import local_routes
 from daemons.telemetry.local.token import identify_local
 from daemons.web.front import open_listeners, serve_http
+from daemons.web.head import Head
 
 TOKEN = "a-token-of-the-relay"
 SNAPSHOT: dict[str, Any] = {
@@ -197,3 +200,35 @@ async def test_rest() -> None:
         "speed", "rpm", "gear", "throttle", "brake", "steeringAngle", "lap", "position", "fuelLevel", "tireWear",
     ]  # fmt: skip
     assert current["position"] == 2
+
+
+class Lost:
+    """A socket whose other end is gone when it is told for the first time."""
+
+    def __init__(self) -> None:
+        self.said = 0
+
+    async def send(self, text: str) -> None:
+        self.said += 1
+        if self.said > 2:
+            raise TransportClosed(1006, "the connection broke")
+
+    async def receive(self) -> str:
+        if self.said > 1:
+            await trio.sleep_forever()
+        return json.dumps({"type": "authenticate", "data": {"token": TOKEN}})
+
+
+async def test_a_client_that_is_lost_while_it_is_told_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    @asynccontextmanager
+    async def lost(stream: object) -> AsyncIterator[Lost]:
+        yield Lost()
+
+    monkeypatch.setattr(door_module, "server_text_socket", lost)
+    car = Car()
+    car.move()
+    door = LocalDoor(car.current, lambda given: identify_local(TOKEN, given, "car"), lambda: 0.0, "relay-1")
+    head = Head("GET", "/", ((b"host", b"localhost"),))
+    with trio.fail_after(10):
+        await door.answer(None, head, "127.0.0.1")  # type: ignore[arg-type]  # the socket stands for the stream
+    assert (door.open, door.told) == (0, 0)
