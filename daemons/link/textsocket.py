@@ -10,15 +10,13 @@ import trio
 import trio_websocket
 from attrs import define
 
-from daemons.link.transport import SharedStream, TransportClosed, closed_as, reader_nursery
+from daemons.link.transport import SharedStream, TransportClosed, closed_as, reader_nursery, say_goodbye
 from protocol.errors import RemoteProtocolError
 
 __all__ = ["TextSocket", "server_text_socket"]
 
 MESSAGE_BYTES_MAX = 16 * 1024
 MESSAGES_MAX = 4
-CLOSE_S = 1.0
-REASON_BYTES_MAX = 123  # RFC 6455 §5.5
 
 
 @define(eq=False)
@@ -55,12 +53,7 @@ class TextSocket:
 
     async def aclose(self, code: int, words: str) -> None:
         """Say goodbye and close: 1 s at most."""
-        reason = words.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
-        with trio.move_on_after(CLOSE_S, shield=True):
-            try:
-                await self._ws.aclose(code, reason)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass  # already gone: closing is what was wanted
+        await say_goodbye(self._ws, code, words)
 
 
 @asynccontextmanager

@@ -338,12 +338,7 @@ class WebSocketTransport:
         return int.from_bytes(held[0], sys.byteorder), int.from_bytes(held[1], sys.byteorder)
 
     async def aclose(self, code: int, words: str) -> None:
-        reason = words.encode()[:_REASON_BYTES_MAX].decode(errors="ignore")
-        with trio.move_on_after(_CLOSE_S, shield=True):
-            try:
-                await self._ws.aclose(code, reason)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass  # already gone: closing is what was wanted
+        await say_goodbye(self._ws, code, words)
         self.abort()
 
     def abort(self) -> None:
@@ -352,6 +347,16 @@ class WebSocketTransport:
             under.leave()
         elif (sock := raw_socket(under)) is not None:
             sock.close()
+
+
+async def say_goodbye(ws: trio_websocket.WebSocketConnection, code: int, words: str) -> None:
+    """Close a WebSocket with a code and words: 1 s at most, whatever cancels."""
+    reason = words.encode()[:_REASON_BYTES_MAX].decode(errors="ignore")
+    with trio.move_on_after(_CLOSE_S, shield=True):
+        try:
+            await ws.aclose(code, reason)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # already gone: closing is what was wanted
 
 
 def closed_as(reason: trio_websocket.CloseReason | None) -> TransportClosed:

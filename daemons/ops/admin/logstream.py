@@ -12,18 +12,41 @@ from starlette.types import Receive, Scope, Send
 
 from daemons.ops.logring import LogPage, LogRing
 
-__all__ = ["LINES_HEADERS", "SILENCE_S", "LogStream", "watch_reader"]
+__all__ = ["SILENCE_S", "LineStream", "LogStream"]
 
 LINES_A_PIECE = 200
 SILENCE_S = 15.0
-LINES_HEADERS = [
+_HEADERS = [
     (b"content-type", b"application/x-ndjson"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
 
 
-class LogStream(Response):
+class LineStream(Response):
+    """A response of lines that come one by one: how it begins and ends; an heir says in `_send_all` what it sends."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream. Never raises for a reader who is gone."""
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_watch, receive, nursery.cancel_scope)
+            try:
+                await self._send_all(send)
+            except OSError:  # ASGI 2.4: the reader is gone, or has not read for the write deadline
+                pass
+            nursery.cancel_scope.cancel(reason="the stream is over")
+        try:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except OSError:
+            pass
+
+    async def _send_all(self, send: Send) -> None:
+        """Send the lines. May raise OSError: ASGI 2.4 says so of a reader who is gone, or has not read for the write deadline."""
+        raise NotImplementedError
+
+
+class LogStream(LineStream):
     """Sends the newest `count` lines at least as severe as `level`, or those past number `after`; `follow`: and goes on.
 
     `holding`: only lines that hold this text.
@@ -49,21 +72,6 @@ class LogStream(Response):
         self._first = ring.tail(count, at_least=level, holding=holding) if after is None else None
         self._last = self._first.last if self._first is not None else after or 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream. Never raises for a reader who is gone."""
-        await send({"type": "http.response.start", "status": 200, "headers": LINES_HEADERS})
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch_reader, receive, nursery.cancel_scope)
-            try:
-                await self._send_all(send)
-            except OSError:  # ASGI 2.4: the reader is gone, or has not read for the write deadline
-                pass
-            nursery.cancel_scope.cancel(reason="the stream is over")
-        try:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except OSError:
-            pass
-
     async def _send_all(self, send: Send) -> None:
         if self._first is not None:
             await _send(send, _lines(self._first))
@@ -83,8 +91,7 @@ class LogStream(Response):
                     await _send(send, b"\n")
 
 
-async def watch_reader(receive: Receive, scope: trio.CancelScope) -> None:
-    """Cancel `scope` as soon as whoever reads the response is gone."""
+async def _watch(receive: Receive, scope: trio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel(reason="the reader is gone")
