@@ -33,11 +33,14 @@ class Tail:
     recording: bytes
     _file: File | None = field(default=None, init=False)
     _at: int = field(default=0, init=False)
+    _is_gone: bool = field(default=False, init=False)
 
     def open(self) -> None:
-        """Open it; for a worker thread. Until then nothing is written. Raises OSError."""
-        if self._file is None:
+        """Open it, unless it was removed already; for a worker thread. Until then nothing is written. Raises OSError."""
+        if self._file is None and not self._is_gone:
             self._file = self.disk.open(self.name)
+            if self._is_gone:  # meanwhile: its recording was over before the disk came to it
+                self.remove()
 
     def rewind(self) -> None:
         """Begin a batch."""
@@ -51,9 +54,11 @@ class Tail:
 
     def remove(self) -> None:
         """Close and delete it, as far as the disk lets that happen."""
-        if self._file is not None:
+        self._is_gone = True
+        file, self._file = self._file, None
+        if file is not None:
             with suppress(OSError):
-                self._file.close()
+                file.close()
         with suppress(OSError):
             self.disk.remove(self.name)
 

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from daemons.telemetry.archive.disk import RealDisk
+from daemons.telemetry.archive.disk import File, RealDisk
 from daemons.telemetry.entries import EntryKind, unpack_head
 from daemons.telemetry.spool import Spool, open_spool
 from daemons.telemetry.spool.batch import rows_entries
@@ -289,3 +290,40 @@ async def test_rows_that_do_not_compress_are_split_into_entries_that_may_be_sent
     assert len(entries) > 1
     back = b"".join(decode(layout, e.data, rows_max=60, bytes_max=10**7).rows().tobytes() for e in entries)
     assert back == rows.tobytes()
+
+
+class HangingDisk(RealDisk):
+    """A disk that does not come back from the first file that is opened, until `let_go`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.let_go = threading.Event()
+
+    def open(self, name: str) -> File:
+        self.let_go.wait()
+        return super().open(name)
+
+
+async def test_a_disk_that_hangs_holds_up_the_end_no_longer_than_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemons.telemetry.spool.spool.LAST_S", 0.05)
+    disk = HangingDisk(tmp_path / "spool")
+    try:
+        with trio.fail_after(10):
+            async with open_spool(disk, quota_bytes=QUOTA, batch_s=0.1) as spool:
+                spool.opened(recording())
+                drive(spool, 0, 12)
+                await wait_all_tasks_blocked()
+    finally:
+        disk.let_go.set()
+    assert not spool.shelves
+
+
+async def test_a_recording_that_is_over_before_the_disk_begins_leaves_no_tails(tmp_path: Path) -> None:
+    disk = RealDisk(tmp_path)
+    async with open_spool(disk, quota_bytes=QUOTA, batch_s=0.1) as spool:
+        spool.opened(recording())
+        drive(spool, 0, 12)
+        spool.closed("over")
+    assert sorted(name[32:] for name in disk.sizes()) == ["-0000000002.rows", ".head"]
