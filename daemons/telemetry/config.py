@@ -116,6 +116,8 @@ class RelayConfig(SiteConfig):
             yield Problem("from_file, memory_file", "two sources at once", "take one of them back")
         if self.from_file is not None and not self.from_file.exists():
             yield Problem("from_file", f"{self.from_file} is not there")
+        elif self.from_file is not None and not (self.from_file.is_file() or self.from_file.is_dir()):
+            yield Problem("from_file", f"{self.from_file} is neither a file nor a folder")
         if self.listen.host not in ("localhost", "127.0.0.1", "::1"):
             yield Problem(
                 "listen", f"{self.listen.host or 'every interface'}: others could read the driver's car",

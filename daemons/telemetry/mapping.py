@@ -3,7 +3,6 @@ heading. What was learned from a file is kept for good; a shape from speed and h
 
 import re
 from contextlib import aclosing, suppress
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -14,17 +13,18 @@ from attrs import define, field
 from daemons.store import StorageError
 from daemons.telemetry.look import Lap, NotKept, TrackShape
 from daemons.telemetry.past import Kept, Past
-from daemons.telemetry.trackmap.course import Course, driven_in
+from daemons.telemetry.trackmap.course import Course, Driven, driven_in
 from daemons.telemetry.trackmap.keeping import TrackMaps
 from daemons.telemetry.trackmap.reckoning import Moves, moves_in, reckoned
 from protocol.columns import ColumnsError
-from protocol.irsdk import Layout
 
 __all__ = ["Mapper"]
 
 _log = structlog.stdlib.get_logger("pitlink.telemetry")
 
 _QUEUE: Final = 16
+_KNOWN_MAX: Final = 200
+"""Tracks that are known in memory: names are a stranger's. The one known for longest is forgotten, and read again."""
 _LAPS_LOOKED_AT: Final = 5
 
 
@@ -40,9 +40,8 @@ class Mapper:
 
     def shape(self, track: str) -> TrackShape | None:
         """Return what is known of a track now; what was never asked for is read from the disk meanwhile."""
-        if track and track not in self._shapes:
-            self._shapes[track] = None
-            self._want(track, "")
+        if track and track not in self._shapes and self._want(track, ""):
+            self._know(track, None)
         return self._shapes.get(track)
 
     def drove(self, driver: str, track: str) -> None:
@@ -51,10 +50,19 @@ class Mapper:
         if track and (shape is None or shape.origin is None):
             self._want(track, driver)
 
-    def _want(self, track: str, driver: str) -> None:
-        if track in self._wanted or len(self._wanted) < _QUEUE:
-            self._wanted[track] = driver
-            self._news.set()
+    def _want(self, track: str, driver: str) -> bool:
+        """Put it to what is to be done; False: there is no room, and whoever wants it asks again."""
+        if track not in self._wanted and len(self._wanted) >= _QUEUE:
+            return False
+        self._wanted[track] = driver or self._wanted.get(track, "")
+        self._news.set()
+        return True
+
+    def _know(self, track: str, shape: TrackShape | None) -> None:
+        self._shapes.pop(track, None)
+        self._shapes[track] = shape
+        if len(self._shapes) > _KNOWN_MAX:
+            del self._shapes[next(iter(self._shapes))]
 
     async def run(self) -> None:
         """Read and learn, one track at a time, until cancelled."""
@@ -67,17 +75,19 @@ class Mapper:
                     await self._look(track, driver)
                 except (StorageError, OSError, ColumnsError, ValueError) as exc:
                     _log.warning("mapping.failed", track=track, words=str(exc))
+                except Exception:  # a track without a map is no reason to end what keeps everybody's ticks
+                    _log.exception("mapping.mistaken", track=track)
 
     async def _look(self, track: str, driver: str) -> None:
         key = _key(track)
         known = self._shapes.get(track) or await trio.to_thread.run_sync(self.maps.shape, key)
-        self._shapes[track] = known
+        self._know(track, known)
         if not driver or (known is not None and known.origin is not None):
             return
         with suppress(NotKept):
             found = await self._lap(driver, track)
             if found is not None and (shape := await self._learn(key, *found, is_first=known is None)):
-                self._shapes[track] = shape
+                self._know(track, shape)
                 _log.info("mapping.learned", track=track, words=shape.source)
 
     async def _lap(self, driver: str, track: str) -> tuple[Kept, Lap] | None:
@@ -92,29 +102,33 @@ class Mapper:
         return None
 
     async def _learn(self, key: str, kept: Kept, lap: Lap, *, is_first: bool) -> TrackShape | None:
-        recording = await self.past.open(kept)
-        rows, ticks = [], []
+        layout = (await self.past.open(kept)).layout
+        driven: list[Driven] = []
+        moved: list[Moves] = []
         async with aclosing(self.past.batches(kept, lap.first_tick, lap.last_tick)) as batches:
-            async for batch in batches:
-                rows.append(batch.rows())
-                ticks.append(batch.ticks)
-        if not rows:
-            return None
-        work = partial(self._shape_of, key, recording.layout, rows, ticks, is_first)
-        return await trio.to_thread.run_sync(work)
+            async for batch in batches:  # of whole rows a long lap is hundreds of megabytes
+                rows = batch.rows()
+                if (placed := driven_in(layout, rows)) is not None:
+                    driven.append(placed)
+                elif is_first and (moves := moves_in(layout, rows, batch.ticks)) is not None:
+                    moved.append(moves)
+        if driven:
+            return await trio.to_thread.run_sync(self._learn_course, key, driven)
+        if moved:
+            return await trio.to_thread.run_sync(self._learn_shape, key, moved, layout.tick_rate)
+        return None
 
-    def _shape_of(
-        self, key: str, layout: Layout, parts: list[np.ndarray], ticks: list[np.ndarray], is_first: bool
-    ) -> TrackShape | None:
-        rows, at = np.concatenate(parts), np.concatenate(ticks)
-        driven = driven_in(layout, rows)
-        if driven is not None:
-            course = self.maps.course(key) or Course()
-            course.learn(driven)
-            self.maps.keep_course(key, course)
-            return course.shape()
-        moves = moves_in(layout, rows, at) if is_first else None
-        found = None if moves is None else reckoned(_known(moves), layout.tick_rate)
+    def _learn_course(self, key: str, parts: list[Driven]) -> TrackShape | None:
+        names = ("position", "latitude", "longitude")
+        course = self.maps.course(key) or Course()
+        course.learn(Driven(*(np.concatenate([getattr(part, name) for part in parts]) for name in names)))
+        self.maps.keep_course(key, course)
+        return course.shape()
+
+    def _learn_shape(self, key: str, parts: list[Moves], tick_rate: int) -> TrackShape | None:
+        names = ("tick", "position", "east_mps", "north_mps")
+        moves = Moves(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        found = reckoned(_known(moves), tick_rate)
         if found is None:
             return None
         self.maps.keep_shape(key, found.shape)

@@ -32,6 +32,7 @@ __all__ = ["CHANNELS", "driver_told", "follow"]
 
 HZ = 30.0
 BACK_S_MAX = 120.0
+SAMPLES_MAX = 10_000
 SLOW_S = 0.5
 """How often what moves slowly is told: cars, fuel, tyres."""
 _SCALARS: Mapping[str, tuple[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]], int]] = {
@@ -123,6 +124,7 @@ class _Telling:
     _slow_at: float = field(default=-math.inf, init=False)
     _values: dict[str, float] = field(factory=dict, init=False)
     _arrays: dict[str, npt.NDArray[Any]] = field(factory=dict, init=False)
+    _recording: bytes = field(default=b"", init=False)
 
     def begin(self) -> dict[str, Any]:
         return driver_told(self.look.state(self.driver), self.utc_now())
@@ -152,6 +154,12 @@ class _Telling:
             yield {"driver": self.driver, "track": _track(shape, state.track, state.sectors)}
 
     def _take(self, state: DriverState, chunk: Chunk) -> None:
+        if (
+            chunk.recording != self._recording
+        ):  # another session: its bests, stops and values are not this one's
+            self._recording, self._field = chunk.recording, None
+            self._values.clear()
+            self._arrays.clear()
         for name in _SLOW:
             if (column := chunk.columns.get(name)) is not None and len(column.values):
                 self._values[name] = float(column.values[-1])
@@ -233,6 +241,8 @@ def _samples(chunk: Chunk) -> dict[str, Any] | None:
         return None
     step = int(np.diff(speed.ticks).min()) if len(speed.ticks) > 1 else max(1, round(chunk.tick_rate / HZ))
     first, last = int(speed.ticks[0]) // step, int(speed.ticks[-1]) // step
+    if last - first >= SAMPLES_MAX:  # ticks that are said to lie so far apart are nothing to draw
+        return None
     told: dict[str, Any] = {"first": first, "hz": chunk.tick_rate / step}
     for name, (channel, convert, digits) in _SCALARS.items():
         column = chunk.columns.get(channel)

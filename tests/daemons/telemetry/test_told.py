@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 import trio
 from attrs import evolve
@@ -12,7 +13,7 @@ from starlette.applications import Starlette
 
 from daemons.ops.admin.routes import admin_routes
 from daemons.ops.client import ADMIN_SOCKET, AdminClient, AdminError
-from daemons.telemetry.told import driver_told, follow
+from daemons.telemetry.told import _Telling, driver_told, follow
 from daemons.web.adminsocket import held_by_peer, open_admin_socket, serve_admin
 from tests.daemons.ops.admin.office import open_office, sources
 from tests.daemons.telemetry.web.fake import LAP_S, FakeLook
@@ -108,3 +109,25 @@ async def test_a_driver_who_is_put_out_ends_the_stream() -> None:
     del look.states["anna"]
     with pytest.raises(StopAsyncIteration):
         await anext(told)
+
+
+def test_another_recording_has_nothing_of_the_one_before() -> None:
+    look = FakeLook()
+    look.add("anna", sectors=(0.0, 0.33, 0.66))
+    telling = _Telling(look, "anna", utc_now)
+    (*_, before) = telling.of(look.feed("anna", 6), 0.0)
+    chunk = look.feed("anna", 6)
+    speed_only = {"Speed": chunk.columns["Speed"]}
+    (same,) = telling.of(evolve(chunk, columns=speed_only), 1.0)
+    (other,) = telling.of(evolve(chunk, columns=speed_only, recording=b"s" * 16), 2.0)
+    assert len(before["cars"]) == len(same["cars"]) == 4
+    assert other["cars"] == []
+
+
+def test_ticks_that_are_said_to_lie_ages_apart_are_not_drawn() -> None:
+    look = FakeLook()
+    look.add("anna")
+    chunk = look.feed("anna", 3)
+    apart = {"Speed": evolve(chunk.columns["Speed"], ticks=np.array([0, 1, 2**40]))}
+    (*_, told) = _Telling(look, "anna", utc_now).of(evolve(chunk, columns=apart), 0.0)
+    assert "samples" not in told
