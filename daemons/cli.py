@@ -1,7 +1,6 @@
 """The command line: the one place where daemons, chaos and tools meet. What a command needs is imported when it runs."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,9 +8,8 @@ from attrs import frozen
 from cyclopts import App, Group, Parameter
 
 from daemons.commands.daemonconfig import Daemon, config_class
+from daemons.commands.ending import end_with
 from daemons.commands.start import start
-from daemons.commands.unread import UNREAD, hush, is_unread
-from daemons.ops.errors import ConfigError, RefusedToStart
 
 __all__ = ["main"]
 
@@ -314,35 +312,8 @@ def show(daemon: Daemon, /, *, config: Config = None) -> int:
 
 
 def main() -> None:
-    """Run the command line and exit: 0 well, 1 failed, 2 wrong use or configuration, 3 something in the way; 141 when
-    nobody reads what it says, as in: pitlink logs -f | head."""
-    try:
-        code = _run()
-        sys.stdout.flush()
-    except (OSError, BaseExceptionGroup) as exc:
-        if not is_unread(exc):
-            raise
-        hush()
-        code = UNREAD
-    sys.exit(code)
-
-
-def _run() -> int:
-    try:
-        code = app(exit_on_error=False, result_action="return_value")
-    except ConfigError as exc:
-        print(f"pitlink: {exc.what}:\n{exc}", file=sys.stderr)
-        code = 2
-    except RefusedToStart as exc:
-        print(f"pitlink: {exc}", file=sys.stderr)
-        code = 3
-    except KeyboardInterrupt:
-        code = 0
-    except Exception as exc:
-        if not type(exc).__module__.startswith("cyclopts"):
-            raise
-        code = 2  # cyclopts has said why
-    return code if isinstance(code, int) else 0
+    """Run the command line and exit, as `end_with` says."""
+    end_with(lambda: app(exit_on_error=False, result_action="return_value"))
 
 
 if __name__ == "__main__":

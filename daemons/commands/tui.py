@@ -1,25 +1,15 @@
 """`pitlink tui`: daemons on a screen, as lines, or as one snapshot."""
 
-import gc
-import importlib.util
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-from attrs import evolve
 from cyclopts import Parameter
 
-from daemons.commands.place import CaFile, TokenFile, client_at, running
+from daemons.commands.place import CaFile, TokenFile
+from daemons.commands.screen import DRILLS, has_screen, open_feeds, own_keys, recorder_into, show_screen
 from daemons.ops.errors import ConfigError, Problem, RefusedToStart
 from daemons.ops.speaking import NAME_WORDS, is_speakable
-
-if TYPE_CHECKING:
-    from tui.feed import Feeds, Source
-    from tui.record import Recorder
 
 __all__ = ["tui"]
 
@@ -65,7 +55,7 @@ def tui(
     drills: Annotated[
         Path,
         Parameter(help="A folder with drills of your own; the records of those played from here go into it."),
-    ] = Path("drills"),
+    ] = DRILLS,
     record: Annotated[
         Path | None, Parameter(help="Write all that is heard to this new file, to replay it.")
     ] = None,
@@ -100,128 +90,44 @@ def tui(
             speed,
             is_once=once,
             as_json=as_json,
-            is_plain=plain or not _has_screen(),
+            is_plain=plain or not has_screen(),
             markers=markers,
-            own_keys=partial(_own_keys, keys),
+            own_keys=partial(own_keys, keys),
         )
     if seek or speed != 1.0:
         raise RefusedToStart("--seek and --speed are for --replay")
     if who and not is_speakable(who):
         raise ConfigError([Problem("--who", "is no name", NAME_WORDS)])
-    has_lines = once or as_json or plain or not _has_screen()
-
-    def opened(recorder: "Recorder | None") -> "Feeds":
-        from tui.feed import open_feeds
-
-        sources = _sources(connect, token_file, ca_file, who, read_only)
-        return open_feeds(sources, hz, None if recorder is None else recorder.model)
-
-    def with_drills(recorder: "Recorder | None") -> "Feeds":
-        from tui.feed import Drilling
-
-        feeds = opened(recorder)
-        feeds.drilling = Drilling((sys.executable, "-m", "daemons.cli"), drills, feeds.model)
-        return feeds
+    has_lines = once or as_json or plain or not has_screen()
 
     if not has_lines:
-        with _looking_for_no_garbage():
-            keymap = _own_keys(keys)
-            from tui.app.later import Later
-            from tui.app.run import run_app
-
-            with _recorder(record) as recorder:
-                backend = Later(partial(with_drills, recorder))
-                return run_app(
-                    backend, is_read_only=read_only, markers=markers, keys=keymap, recorder=recorder
-                )
-    with _recorder(record) as recorder:
+        return show_screen(
+            connect=connect,
+            token_file=token_file,
+            ca_file=ca_file,
+            read_only=read_only,
+            who=who,
+            markers=markers,
+            keys=keys,
+            hz=hz,
+            drills=drills,
+            record=record,
+        )
+    with recorder_into(record) as recorder:
         import trio
 
         from tui.lineface import follow, until_signal
         from tui.lineface import once as show_once
 
-        feeds = opened(recorder)
+        feeds = open_feeds(connect, token_file, ca_file, who, read_only, hz, recorder)
         if once or as_json:
             return trio.run(until_signal, partial(show_once, feeds, as_json=as_json))
         return trio.run(until_signal, partial(follow, feeds, recorder))
 
 
-@contextmanager
-def _looking_for_no_garbage() -> Iterator[None]:
-    """Until the first picture stands, which turns it on: nothing of what is imported is garbage."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _recorder(path: Path | None) -> "AbstractContextManager[Recorder | None]":
-    """Return what records into a new file, open as long as its block. Raises RefusedToStart."""
-    if path is None:
-        return nullcontext()
-    from tui.record import Recorder, RecordingError
-
-    try:
-        return Recorder(path)
-    except RecordingError as exc:
-        raise RefusedToStart(str(exc)) from None
-
-
-def _own_keys(path: Path | None) -> dict[str, str]:
-    """Return the operator's own keys. Raises ConfigError, and RefusedToStart where there is no screen to use them."""
-    _need_textual()
-    from tui.app.keymap import own_keys
-
-    return own_keys(path)
-
-
 def _list_keys(path: Path | None) -> int:
-    keymap = _own_keys(path)
+    keymap = own_keys(path)
     from tui.app.keymap import all_bound, list_keys
 
     print(list_keys(all_bound(), keymap))
     return 0
-
-
-def _need_textual() -> None:
-    """Raise RefusedToStart when the screen cannot be made."""
-    if importlib.util.find_spec("textual") is None:
-        raise RefusedToStart(
-            "the screen needs Textual, which is not installed: pip install 'pitlink[tui]'. Without it: pitlink tui --plain"
-        )
-
-
-def _has_screen() -> bool:
-    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    return is_terminal and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
-
-
-def _sources(
-    connect: list[str] | None,
-    token_file: Path | None,
-    ca_file: Path | None,
-    who: str = "",
-    read_only: bool = False,
-) -> "list[tuple[str, Source]]":
-    """Return the daemons to watch, by name. Raises RefusedToStart and ConfigError."""
-    from tui.feed import Direct, SshTunnel, is_ssh_place
-
-    def direct(at: str | None, place: str = "") -> Direct:
-        own = (token_file, ca_file) if connect else (None, None)
-        return Direct(evolve(client_at(at, *own), speaks_for=who, only_looks=read_only), place)
-
-    if not connect:
-        found = [str(socket.parent) for socket in running()]
-        if len(found) <= 1:
-            return [(found[0] if found else "here", direct(None))]
-        return [(folder, direct(folder, folder)) for folder in found]
-    sources: list[tuple[str, Source]] = []
-    for place in dict.fromkeys(connect):
-        is_url = place.startswith(("https://", "http://"))
-        if not is_url and not Path(place).exists() and is_ssh_place(place):
-            host, _, folder = place.partition(":")
-            sources.append((place, SshTunnel(host, folder, speaks_for=who, only_looks=read_only)))
-        else:
-            sources.append((place, direct(place, place)))
-    return sources

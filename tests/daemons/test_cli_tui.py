@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from daemons.commands.tui import _has_screen, _sources
+from daemons.commands.screen import has_screen
 from daemons.commands.tui import tui as tui_command
+from daemons.commands.watched import sources
 from daemons.ops.errors import ConfigError, RefusedToStart
 from tests.daemons.test_cli_admin import CLI, ROOT, pits
 from tui.feed import Direct, SshTunnel
@@ -113,9 +114,9 @@ def test_a_terminal_that_can_do_nothing_gets_lines(term: str, monkeypatch: pytes
     for stream in (sys.stdin, sys.stdout):
         monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    assert _has_screen()
+    assert has_screen()
     monkeypatch.setenv("TERM", term)
-    assert not _has_screen()
+    assert not has_screen()
 
 
 def test_places_are_folders_hubs_and_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,25 +131,25 @@ def test_places_are_folders_hubs_and_machines(tmp_path: Path, monkeypatch: pytes
         "field:/srv/pits",
         "https://hub.example.org",
     ]
-    found = _sources(places, token, None)
+    found = sources(places, token, None)
     assert [name for name, _ in found] == places[:-1]
     kinds = [type(source) for _, source in found]
     assert kinds == [Direct, Direct, Direct, SshTunnel, SshTunnel]
     assert [source.place for _, source in found] == places[:-1]
     with pytest.raises(ConfigError, match="without a token"):
-        _sources(["https://hub.example.org"], None, None)
+        sources(["https://hub.example.org"], None, None)
     with pytest.raises(ConfigError, match="without TLS"):
-        _sources(["http://hub.example.org"], token, None)
+        sources(["http://hub.example.org"], token, None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("daemons.commands.place._SYSTEM", tmp_path / "nothing")
     with pytest.raises(RefusedToStart, match="no daemon runs"):
-        _sources(None, None, None)
+        sources(None, None, None)
 
 
 def test_without_textual_the_command_that_installs_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemons.commands.tui._has_screen", lambda: True)
+    monkeypatch.setattr("daemons.commands.tui.has_screen", lambda: True)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(RefusedToStart, match=r"pip install 'pitlink\[tui\]'"):
         tui_command(connect=[str(tmp_path)])
