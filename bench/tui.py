@@ -76,7 +76,7 @@ def first_pictures(rounds: int) -> dict[str, Any]:
     resident: dict[str, float] = {}
     machine = Machine([os.getpid()])
     with tempfile.TemporaryDirectory() as folder:
-        tui = (sys.executable, "-m", "daemons.cli", "tui", "--connect", folder)
+        tui = (sys.executable, "-m", "daemons", "tui", "--connect", folder)
         for _ in range(rounds):
             with machine.round():
                 for name, argv, words in (("tui", tui, "Overview"), ("empty", EMPTY, "nothing at all")):

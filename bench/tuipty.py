@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Mapping
@@ -21,9 +20,14 @@ from typing import Any
 __all__ = ["BENCH_FD", "Seat", "figures"]
 
 BENCH_FD = "BENCH_FD"
-_TAKE = "import os, sys; os.login_tty(0); os.execvp(sys.argv[1], sys.argv[1:])"
-_NOT_OURS = ("NO_COLOR", "COLORTERM", "SSH_CONNECTION", "TMUX", "COLUMNS", "LINES")
+_NOT_OURS = ("NO_COLOR", "COLORTERM", "SSH_CONNECTION", "TMUX", "COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")
 GIVE_UP_S = 60.0
+
+
+def _take_terminal() -> None:
+    """Make standard input the terminal of this process, in the child itself: another Python that did it would be in what
+    is measured."""
+    os.login_tty(0)
 
 
 class Seat:
@@ -37,8 +41,8 @@ class Seat:
         base |= {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", BENCH_FD: str(pipe)}
         self.began = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _TAKE, *argv],
-            stdin=slave, stdout=slave, stderr=slave, pass_fds=[pipe], env={**base, **(env or {})},
+            argv, stdin=slave, stdout=slave, stderr=slave, pass_fds=[pipe], env={**base, **(env or {})},
+            preexec_fn=_take_terminal,
         )  # fmt: skip
         os.close(slave)
         os.close(pipe)
