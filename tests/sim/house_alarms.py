@@ -125,6 +125,7 @@ class Alarms:
         zones = [zone] if code != "no-flow" else [one.id for one in self.plant.zones]
         for one in zones:
             is_told, since = self._changed[one]
+            since = max(since, self._begun_at)  # for how long it was shut before, nobody may know
             i = house.zones.index(one)
             room = house.rooms[i] if i < len(house.rooms) else 20.0
             blind = house.faults.are_sensors_gone or house.faults.sensors.keys() & {
