@@ -95,6 +95,11 @@ class Comfort:
         """The tank is to be warm when somebody wants it."""
         tank, at = self.plant.zones[-1], step.at_s
         excused = excused or at < self.broken.zones.get(tank.id, 0.0)
+        # For fear of a valve that does not close: but only while a room is as hot as it may be, in truth.
+        is_hot = any(
+            step.house.rooms[room.index] > self.plant.zone(room.id).highest - 1 for room in self._rooms
+        )
+        excused = excused or (is_hot and step.decision.state.boiler.state == "withheld")
         is_warm = step.house.tank > step.house.plan.tank_on + 2 or not step.house.calls[-1]
         if excused or targets[tank.id] is not True or is_warm:
             self._tank_since = None
