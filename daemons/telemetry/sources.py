@@ -1,6 +1,7 @@
 """Which source a relay captures from, as it is configured."""
 
 import math
+from functools import partial
 
 import structlog
 import trio
@@ -12,6 +13,7 @@ from daemons.telemetry.capture.live import LiveSource
 from daemons.telemetry.capture.port import Sink, Source, SourceFigures
 from daemons.telemetry.config import RelayConfig
 from daemons.telemetry.spool import Spool
+from daemons.telemetry.spool.had import last_tick
 
 __all__ = ["FileSource", "FolderSource", "source_of"]
 
@@ -39,9 +41,9 @@ class FileSource:
 
     def __attrs_post_init__(self) -> None:
         assert self.config.from_file is not None
-        room, skip = self.spool.room, self.spool.shelves.__contains__
+        room, had = self.spool.room, partial(last_tick, self.spool)
         speed = self.config.speed or math.inf
-        self._file = IbtSource(self.config.from_file, self.config.site, speed, room=room, skip=skip)
+        self._file = IbtSource(self.config.from_file, self.config.site, speed, room=room, had=had)
 
     def statistics(self) -> SourceFigures:
         """See Source."""
@@ -80,7 +82,7 @@ class FolderSource:
         try:
             done = await import_folder(
                 folder, self.config.site, sink,
-                room=self.spool.room, skip=self.spool.shelves.__contains__, progress=self._on_progress,
+                room=self.spool.room, had=partial(last_tick, self.spool), progress=self._on_progress,
             )  # fmt: skip
         except OSError as exc:
             self._state = f"{folder} cannot be read: {exc}"

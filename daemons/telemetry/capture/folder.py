@@ -7,7 +7,7 @@ from pathlib import Path
 import trio
 from attrs import field, frozen
 
-from daemons.telemetry.capture.ibt import IbtSource, no_wait
+from daemons.telemetry.capture.ibt import IbtSource, had_nothing, no_wait
 from daemons.telemetry.capture.port import Sink
 
 __all__ = ["Imported", "Progress", "import_folder"]
@@ -47,10 +47,10 @@ async def import_folder(
     sink: Sink,
     *,
     room: Callable[[], Awaitable[None]] = no_wait,
-    skip: Callable[[bytes], bool] = lambda id_: False,
+    had: Callable[[bytes], Awaitable[int | None]] = had_nothing,
     progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Imported:
-    """Hand every row of every .ibt in `folder` (and below) to `sink`, oldest name first; `room` and `skip` as for
+    """Hand every row of every .ibt in `folder` (and below) to `sink`, oldest name first; `room` and `had` as for
     IbtSource. A file that cannot be used is named in the result and does not stop the others. Raises OSError when the
     folder cannot be listed. Cancelled between two rows it leaves what is done."""
     paths = await trio.to_thread.run_sync(_listed, folder)
@@ -58,7 +58,7 @@ async def import_folder(
     refused: list[tuple[Path, str]] = []
     odd: list[tuple[Path, str]] = []
     for number, path in enumerate(paths, 1):
-        source = IbtSource(path, driver, math.inf, skip=skip, only_finished=True)
+        source = IbtSource(path, driver, math.inf, had=had, only_finished=True)
 
         def told(words: str = "", number: int = number, source: IbtSource = source) -> None:
             progress(

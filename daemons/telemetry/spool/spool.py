@@ -31,7 +31,7 @@ from daemons.telemetry.spool.tail import Tail, tail_names
 from protocol.columns import ColumnsError, encode_info
 from protocol.streams import Entry
 
-__all__ = ["Spool", "SpoolFigures", "open_spool"]
+__all__ = ["Spool", "SpoolFigures", "open_spool", "renamed"]
 
 _log = structlog.stdlib.get_logger("pitlink.telemetry")
 _T = TypeVar("_T")
@@ -392,9 +392,14 @@ def _another(id_: bytes, taken: set[bytes]) -> bytes:
     number = 0
     while True:
         number += 1
-        found = (int.from_bytes(id_, "big") ^ number << 64).to_bytes(len(id_), "big")
+        found = renamed(id_, number)
         if found not in taken:
             return found
+
+
+def renamed(id_: bytes, number: int) -> bytes:
+    """Return the name of a recording that is kept for the `number`th time more; 0: its own."""
+    return (int.from_bytes(id_, "big") ^ number << 64).to_bytes(len(id_), "big")
 
 
 @asynccontextmanager

@@ -38,9 +38,12 @@ class Tail:
     def open(self) -> None:
         """Open it, unless it was removed already; for a worker thread. Until then nothing is written. Raises OSError."""
         if self._file is None and not self._is_gone:
-            self._file = self.disk.open(self.name)
-            if self._is_gone:  # meanwhile: its recording was over before the disk came to it
-                self.remove()
+            self._opened(self.disk.open(self.name))
+
+    def _opened(self, file: File) -> None:
+        self._file = file
+        if self._is_gone:  # meanwhile: its recording was over before the disk came to it
+            self.remove()
 
     def rewind(self) -> None:
         """Begin a batch."""

@@ -58,11 +58,38 @@ async def test_the_same_recording_has_the_same_name_wherever_it_is(tmp_path: Pat
         names.append((await read(written(tmp_path / path, data)))[1].recordings[0].id)
     assert names[0] == names[1]
     assert len(set(names)) == 3
-    again = IbtSource(tmp_path / "a.ibt", "anna", math.inf, skip=lambda id_: id_ == names[0])
+
+    async def had(id_: bytes) -> int | None:
+        return 2 if id_ == names[0] else None
+
+    again = IbtSource(tmp_path / "a.ibt", "anna", math.inf, had=had)
     told = Told()
     await again.run(told)
     assert again.skipped
     assert told.recordings == []
+
+
+@pytest.mark.parametrize(
+    ("had", "expected", "later_us"),
+    [([102], [[103], [5, 6]], 50_000), ([103], [[5, 6]], 0), ([103, 5], [[6]], 16_666), ([103, 6], [], 0)],
+)
+async def test_a_file_that_was_read_in_part_is_gone_on_with(
+    had: list[int], expected: list[list[int]], later_us: int, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "a.ibt", ibt([100, 101, 102, 103, 5, 6]))
+    whole = (await read(path))[1].recordings
+    there = {recording.id: tick for recording, tick in zip(whole, had, strict=False)}
+
+    async def last(id_: bytes) -> int | None:
+        return there.get(id_)
+
+    source, told = IbtSource(path, "anna", math.inf, had=last), Told()
+    await source.run(told)
+    assert told.ticks == expected
+    assert source.skipped == (not expected)
+    if expected:
+        assert told.recordings[0].started_utc_us == whole[0].started_utc_us + later_us
+        assert told.recordings[-1].id == whole[1].id
 
 
 async def test_two_sessions_in_a_file_are_two_recordings(tmp_path: Path) -> None:
@@ -153,8 +180,12 @@ async def test_a_folder_is_taken_in_and_what_is_wrong_is_told(tmp_path: Path) ->
     assert ends == [
         ("a.ibt", 1, 4, 2, 2), ("b.ibt", 2, 4, 0, 0), ("C.IBT", 3, 4, 3, 3), ("growing.ibt", 4, 4, 0, 0),
     ]  # fmt: skip
-    there = {recording.id for recording in told.recordings}
-    again = await import_folder(tmp_path, "anna", told, skip=there.__contains__)
+    there = {recording.id: ticks[-1] for recording, ticks in zip(told.recordings, told.ticks, strict=True)}
+
+    async def had(id_: bytes) -> int | None:
+        return there.get(id_)
+
+    again = await import_folder(tmp_path, "anna", told, had=had)
     assert (again.read, again.there_already, again.ticks) == (0, 2, 0)
     with pytest.raises(NotADirectoryError):
         await import_folder(tmp_path / "missing", "anna", told)

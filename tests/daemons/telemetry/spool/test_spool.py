@@ -16,9 +16,11 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from daemons.telemetry.archive.disk import File, RealDisk
+from daemons.telemetry.capture.resuming import ALL
 from daemons.telemetry.entries import EntryKind, unpack_head
 from daemons.telemetry.spool import Spool, open_spool
 from daemons.telemetry.spool.batch import rows_entries
+from daemons.telemetry.spool.had import last_tick
 from daemons.telemetry.spool.recovery import CUT_SHORT, recover
 from daemons.telemetry.spool.room import make_room
 from daemons.telemetry.spool.shelf import Shelf
@@ -327,3 +329,20 @@ async def test_a_recording_that_is_over_before_the_disk_begins_leaves_no_tails(t
         drive(spool, 0, 12)
         spool.closed("over")
     assert sorted(name[32:] for name in disk.sizes()) == ["-0000000002.rows", ".head"]
+
+
+async def test_it_knows_how_far_a_recording_is_there_also_where_it_was_gone_on_with(tmp_path: Path) -> None:
+    async with open_spool(RealDisk(tmp_path), quota_bytes=QUOTA, batch_s=0.1) as spool:
+        assert await last_tick(spool, recording().id) is None
+        spool.opened(recording())
+        drive(spool, 0, 12)
+        await wait_for(lambda: spool.shelves)
+        assert await last_tick(spool, recording().id) == ALL
+    async with open_spool(RealDisk(tmp_path), quota_bytes=QUOTA, batch_s=0.1) as spool:
+        assert await last_tick(spool, recording().id) == 11
+        spool.opened(recording())
+        drive(spool, 12, 8)
+        spool.closed("over")
+        await wait_for(lambda: all(shelf.is_ended for shelf in spool.shelves.values()))
+        await wait_for(lambda: len(spool.shelves) == 2)
+        assert await last_tick(spool, recording().id) == 19
