@@ -57,7 +57,9 @@ class DriverLive:
             raise BadEntry("an entry before its head")
         elif entry.kind is EntryKind.INFO:
             self._info = decode_info(entry.data, self._info or None, bytes_max=INFO_BYTES_MAX)
-            self.about = about_of(self._info, self.about)
+            before, self.about = self.about, about_of(self._info, self.about)
+            if (before.track, before.car) != (self.about.track, self.about.car):
+                self._burnt.clear()  # what a lap burns elsewhere, or another car, says nothing here
         elif entry.kind is EntryKind.ROWS:
             self._rows(entry, self.recording, taken_us, heard_us)
 

@@ -16,10 +16,10 @@ from daemons.telemetry.ingestpool import WorkPool
 from daemons.telemetry.intake import Intake
 from daemons.telemetry.livebook import LiveBook, Watcher, merged
 from daemons.telemetry.look import Chunk, NotKept
-from protocol.columns import Wish, groups_of
+from protocol.columns import Wish, encode_info, groups_of
 from protocol.streams import Entry as Sent
 from tests.daemons.telemetry.finding.test_laps import drive
-from tests.daemons.telemetry.rig import LAYOUT, STARTED_US, entries_of, recording_of, rows_of
+from tests.daemons.telemetry.rig import INFO, LAYOUT, STARTED_US, entries_of, recording_of, rows_of
 
 DRIVEN = drive(laps=2.0, lap_s=10.0)
 RECORDING = recording_of()
@@ -175,6 +175,13 @@ async def test_how_it_stands_with_a_driver() -> None:
         assert state.fuel is not None and state.fuel.tank_litres == 60.0
         assert state.fuel.per_lap == pytest.approx(2.0) and state.fuel.litres == state.values["FuelLevel"]
         assert state.tyres is None  # this car has no such channels
+        again = encode_info(INFO, None)
+        for info, burns in ((again, 2.0), (encode_info(INFO.replace(b"Cup Car", b"Other Car"), None), None)):
+            send(book, clock, [Entry(30, EntryKind.INFO, info)])
+            send(book, clock, ENTRIES[20:21] if burns else ENTRIES[21:22])
+            found = book.state("anna").fuel
+            assert found is not None
+            assert found.per_lap == burns
         with pytest.raises(NotKept):
             book.state("bert")
         with pytest.raises(NotKept):
