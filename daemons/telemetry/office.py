@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
 
+import numpy as np
 from attrs import frozen
 
 from daemons.ops.admin.actions import Action, ActionRefused, Param
@@ -131,10 +132,12 @@ def _chunk(chunk: Chunk) -> dict[str, Any]:
     """Return a chunk as JSON: null for what is not a number."""
     columns = {}
     for name, column in chunk.columns.items():
-        values = column.values.tolist()
-        if column.values.ndim == 1 and column.values.dtype.kind == "f":
-            values = [value if math.isfinite(value) else None for value in values]
-        columns[name] = {"ticks": column.ticks.tolist(), "values": values}
+        values = column.values
+        if values.dtype.kind == "f":
+            is_known = np.isfinite(values)
+            values = values.astype(object)
+            values[~is_known] = None  # JSON knows no NaN
+        columns[name] = {"ticks": column.ticks.tolist(), "values": values.tolist()}
     return {
         "driver": chunk.driver,
         "recording": chunk.recording.hex(),

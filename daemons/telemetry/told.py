@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from daemons.ops.admin.actions import ActionRefused
 from daemons.ops.admin.follow import Told
@@ -132,6 +132,7 @@ class _Telling:
     def of(self, chunk: Chunk, now: float) -> Iterator[dict[str, Any]]:
         """Yield what a chunk has that is new."""
         state = self.look.state(self.driver)
+        chunk = _of_known_shape(chunk)
         yield from self._shape(state)
         self._take(state, chunk)
         told: dict[str, Any] = {"driver": self.driver}
@@ -232,6 +233,16 @@ class _Telling:
             "ours": index == state.car_index,
             "in_pits": bool(self._of("CarIdxOnPitRoad", index)),
         }
+
+
+def _of_known_shape(chunk: Chunk) -> Chunk:
+    """Leave out columns that are arrays where one value is known, or the other way: a layout is a stranger's word."""
+    columns = {
+        name: column
+        for name, column in chunk.columns.items()
+        if column.values.ndim == (2 if name.startswith("CarIdx") else 1)
+    }
+    return evolve(chunk, columns=columns)
 
 
 def _samples(chunk: Chunk) -> dict[str, Any] | None:

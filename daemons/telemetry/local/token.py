@@ -11,17 +11,21 @@ __all__ = ["FILE", "identify_local", "open_token"]
 
 FILE = "local-token"
 """In the state folder."""
+CHARS_MIN = 16
 
 
 def open_token(state_dir: Path) -> str:
-    """Return the token, made now when there is none. Raises OSError."""
+    """Return the token, made now when there is none, or none that can be one: a file that was torn lets nobody in for ever
+    otherwise. Raises OSError."""
     file = state_dir / FILE
     try:
-        return file.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
+        token = file.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        token = ""
+    if len(token) < CHARS_MIN:
         token = secrets.token_urlsafe(24)
         write_private(file, f"{token}\n".encode())
-        return token
+    return token
 
 
 def identify_local(token: str, given: str, site: str) -> Identity:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import trio
 from attrs import evolve
 from starlette.applications import Starlette
 
+from daemons.ops.admin.follow import Told
 from daemons.ops.admin.routes import admin_routes
 from daemons.ops.client import ADMIN_SOCKET, AdminClient, AdminError
 from daemons.telemetry.told import _Telling, driver_told, follow
@@ -131,3 +133,24 @@ def test_ticks_that_are_said_to_lie_ages_apart_are_not_drawn() -> None:
     apart = {"Speed": evolve(chunk.columns["Speed"], ticks=np.array([0, 1, 2**40]))}
     (*_, told) = _Telling(look, "anna", utc_now).of(evolve(chunk, columns=apart), 0.0)
     assert "samples" not in told
+
+
+async def test_channels_of_another_shape_are_left_out() -> None:
+    look = FakeLook()
+    look.add("anna")
+    chunk = look.feed("anna", 6)
+    odd = dict(chunk.columns)
+    odd["Speed"] = evolve(odd["Speed"], values=odd["Speed"].values[:, None])
+    odd["CarIdxLap"] = evolve(odd["CarIdxLap"], values=odd["CarIdxLap"].values[:, 0])
+    look.rings["anna"] = [evolve(chunk, columns=odd)]
+    told = follow(lambda: look, utc_now)({"driver": "anna", "back_s": "5"})
+    await anext(told)
+    coming = [one async for one in _some(told, 2)]
+    assert not any("samples" in one for one in coming)
+    assert any("cars" in one for one in coming)
+    await told.aclose()
+
+
+async def _some(told: Told, count: int) -> AsyncIterator[Any]:
+    for _ in range(count):
+        yield await anext(told)

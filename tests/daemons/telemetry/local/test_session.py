@@ -1,6 +1,7 @@
 """The local socket's messages, without a socket; and who may ask at all."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -99,10 +100,16 @@ def test_who_may_ask(host: str, origin: str | None, is_let_in: bool) -> None:
     assert (words == "") is is_let_in
 
 
-def test_the_token_is_made_once_and_is_private(tmp_path: object) -> None:
-    folder = tmp_path
-    assert hasattr(folder, "joinpath")
-    token = open_token(folder)
-    assert open_token(folder) == token
+def test_the_token_is_made_once_and_is_private(tmp_path: Path) -> None:
+    token = open_token(tmp_path)
+    assert open_token(tmp_path) == token
     assert len(token) >= 24
-    assert folder.joinpath(FILE).stat().st_mode & 0o077 == 0
+    assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("torn", [b"", b"abc\n", b"\xff\xfe\n"])
+def test_a_torn_token_is_made_anew(tmp_path: Path, torn: bytes) -> None:
+    (tmp_path / FILE).write_bytes(torn)
+    token = open_token(tmp_path)
+    assert len(token) >= 24
+    assert open_token(tmp_path) == token
