@@ -32,11 +32,13 @@ FILE_S = {
     "tests/daemons/race/test_days.py": 6,
     "tests/daemons/race/test_files.py": 8,
     "tests/daemons/race/test_origin_simulated.py": 16,
+    "tests/daemons/telemetry/web/test_pages.py": 30,
     "tests/daemons/test_cli_admin.py": 22,
     "tests/daemons/test_cli_authority.py": 39,
     "tests/daemons/test_cli_storage.py": 21,
     "tests/daemons/test_cli_tui.py": 20,
-    "tests/protocol/test_reliable_pair.py": 7,
+    "tests/protocol/test_bombs.py": 12,
+    "tests/protocol/test_reliable_pair.py": 15,
     "tests/protocol/test_wire_cddl.py": 8,
     "tests/sim/test_drill_inside.py": 10,
     "tests/sim/test_fresh_again.py": 7,
@@ -68,6 +70,7 @@ FILE_S = {
     "tests/whole/test_pages_live.py": 12,
     "tests/whole/test_people.py": 12,
     "tests/whole/test_recorded_event.py": 31,
+    "tests/whole/test_relay_killed.py": 17,
 }
 """Seconds of the long ones, on two cores. One that is missing here, or has changed, costs time and nothing else."""
 
