@@ -115,10 +115,13 @@ class OperatorApp(App[int]):
 
         return CellDriver
 
+    def get_default_screen(self) -> Page:
+        """Return what lies under all else: an empty screen of Textual's own would be laid out and painted before it."""
+        return self._page_called(HOME)
+
     async def on_mount(self) -> None:
         """Begin: the keys, the pages, the Trio half beside, the painter's ticks, and what ends it from outside."""
         self.set_keymap(self.desk.keys)
-        self._page_called(HOME)
         if not self.is_headless:
             loop = asyncio.get_running_loop()
             for number, code in ENDED_BY.items():
@@ -126,7 +129,6 @@ class OperatorApp(App[int]):
                     loop.add_signal_handler(number, self._end_soon, code)
                 except NotImplementedError:  # Windows
                     pass
-        await self.push_screen(HOME)
         self.run_worker(self.keys.run(), name="keys")
         self.call_after_refresh(self._begin)
         self._ticks = self.set_interval(TICK_S, self.tick)
@@ -388,13 +390,12 @@ class OperatorApp(App[int]):
         self.painter.again()
 
     def _paint(self) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, Page) and screen.is_mounted:
-                if self.desk.is_frozen:
-                    screen.say()
-                else:
-                    screen.paint()
-            elif screen.is_mounted and not isinstance(screen, Page):
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Page):
+                if screen.is_mounted:
+                    screen.say() if self.desk.is_frozen else screen.paint()
+                break  # nothing under it is seen
+            if screen.is_mounted:
                 from tui.app.confirm import Confirm
 
                 if isinstance(screen, Confirm):
@@ -436,6 +437,10 @@ class OperatorApp(App[int]):
             page.view.point(site)
         if self.screen is page:
             page.on_screen_resume()
+        elif name == HOME:
+            self.pop_screen()
+        elif len(self.screen_stack) == 1:
+            self.push_screen(name)
         else:
             self.switch_screen(name)
 
