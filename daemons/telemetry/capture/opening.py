@@ -131,9 +131,17 @@ _SAID = threading.local()
 
 
 def _hushed(irsdk: Any) -> list[str]:
-    """Return what pyirsdk prints in this thread, as it comes: a daemon's standard output is not its own, and under
-    pythonw there is none."""
-    _SAID.lines = []
-    irsdk.print = lambda *words, **_: _SAID.lines.append(" ".join(map(str, words)))
-    lines: list[str] = _SAID.lines
+    """Return what pyirsdk prints in this thread from now on, as it comes: a daemon's standard output is not its own, and
+    under pythonw there is none. What other threads have it print goes where it would."""
+    lines: list[str] = []
+    _SAID.lines = lines
+    irsdk.print = _say
     return lines
+
+
+def _say(*words: object, **_: object) -> None:
+    lines = getattr(_SAID, "lines", None)
+    if lines is None:
+        print(*words)
+    else:
+        lines.append(" ".join(map(str, words)))
