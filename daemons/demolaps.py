@@ -29,7 +29,7 @@ from daemons.ops.lifecycle import run_daemon
 from daemons.ops.logs import LogLevel, configure_logs
 from daemons.ops.options import Address
 from daemons.relay import Relay, open_relay
-from daemons.telemetry.config import BackendConfig, RelayConfig
+from daemons.telemetry.config import BackendConfig, LiveConfig, RelayConfig
 
 __all__ = ["LapsDemo", "LapsDemoOptions", "main", "open_laps_demo"]
 
@@ -110,6 +110,7 @@ async def open_laps_demo(options: LapsDemoOptions, folder: Path) -> AsyncIterato
             memory_file=memory,
             from_file=options.from_file,
             speed=options.speed,
+            live=LiveConfig(core_share=1.0, memory_mb=1024),  # this process is the backend too
         )
         with own_log():
             relay = await stack.enter_async_context(open_relay(relay_config, environment=environment))
