@@ -51,7 +51,7 @@ from daemons.telemetry.spool import Offering, Spool, open_spool
 from daemons.telemetry.standing import TOPIC, Standing, StandingTold
 from daemons.telemetry.trackmap.keeping import TrackMaps
 from daemons.telemetry.trackmap.learning import MapLearner
-from daemons.web.assets import read_assets
+from daemons.web.assets import Assets
 from protocol.frames import Limits
 
 __all__ = ["MIGRATIONS", "Relay", "open_relay"]
@@ -129,7 +129,7 @@ class Relay(SiteDaemon):
             nursery.start_soon(self.source.run, Fanout([self.spool, *live, self.learner]))
             await self._begin(nursery)
             await self._open_front(
-                nursery, listeners, self._routes(), read_assets(), None,
+                nursery, listeners, self._routes(), Assets({}, {}), None,
                 on_control=self.door.answer, upgrades=LOCAL_UPGRADES,
             )  # fmt: skip
             self._dial(nursery)

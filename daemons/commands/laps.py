@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from daemons.commands.place import At, CaFile, TokenFile, ask_daemon, client_at, printable
 from daemons.ops.errors import RefusedToStart
+from tui.model.laptimes import lap_time
 
 if TYPE_CHECKING:  # what asks is imported when something is asked
     from daemons.ops.client import AdminClient
@@ -63,7 +64,7 @@ def _sessions(sessions: list[dict[str, Any]]) -> list[str]:
     for one in sessions:
         began = datetime.fromtimestamp(one["started"] / 1000).strftime("%Y-%m-%d %H:%M")
         what = " · ".join(filter(None, [one["kind"], one["track"], one["car"], ", ".join(one["drivers"])]))
-        lines.append(f"{one['id']:34} {began:16} {one['laps']:>4} {_time(one['best_s']):>9}  {what}")
+        lines.append(f"{one['id']:34} {began:16} {one['laps']:>4} {lap_time(one['best_s']):>9}  {what}")
     return lines
 
 
@@ -72,18 +73,13 @@ def _laps(told: dict[str, Any]) -> list[str]:
     heads = "".join(f" {f'S{number}':>8}" for number in range(1, sectors + 1))
     lines = [f"{'lap':>4} {'time':>9}{heads} {'fuel':>6}  driver"]
     for lap in told["laps"]:
-        times = "".join(f" {_time(one):>8}" for one in lap["sectors"]).ljust(9 * sectors)
+        times = "".join(f" {lap_time(one):>8}" for one in lap["sectors"]).ljust(9 * sectors)
         fuel = "-" if lap["fuel_litres"] is None else f"{lap['fuel_litres']:.2f} l"
         why = f"  does not count: {', '.join(lap['invalid'])}" if lap["invalid"] else ""
-        lines.append(f"{lap['number']:>4} {_time(lap['time_s']):>9}{times} {fuel:>6}  {lap['driver']}{why}")
+        lines.append(
+            f"{lap['number']:>4} {lap_time(lap['time_s']):>9}{times} {fuel:>6}  {lap['driver']}{why}"
+        )
     return lines
-
-
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    minutes, rest = divmod(round(seconds * 1000), 60_000)
-    return f"{minutes}:{rest / 1000:06.3f}" if minutes else f"{rest / 1000:.3f}"
 
 
 def replay(

@@ -7,11 +7,20 @@ from daemons.link.peer import Peer
 from daemons.link.readings import link_status, state_readings
 from daemons.ops.authority.authoriser import Authoriser, identity_readings
 from daemons.ops.metrics import Reading
+from daemons.ops.watchman import Watchman
+from daemons.pair.roster import Roster
 from daemons.pair.siteactions import channels_status
 from daemons.pair.sitedoor import SiteDoor
 from protocol.linkstatus import Status
 
-__all__ = ["door_readings", "peer_status"]
+__all__ = ["door_readings", "hub_ready", "peer_status"]
+
+
+def hub_ready(roster: Roster[Any], watchman: Watchman) -> tuple[bool, str]:
+    """Say whether new clients should be sent to a hub, and why not."""
+    drained = "an operator has drained this hub" if roster.draining else ""
+    why_not = drained or watchman.why_not_ready()
+    return not why_not, why_not or "ready"
 
 
 def peer_status(peer: Peer, now: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.metrics import Reading, SiteLabels
 from daemons.ops.watchman import Watchman
 from daemons.pair.deskreadings import command_readings
-from daemons.pair.hubstatus import door_readings
+from daemons.pair.hubstatus import door_readings, hub_ready
 from daemons.pair.sitedoor import SiteDoor
 from daemons.race.cache import SqliteCache
 from daemons.race.hubactions import member_status
@@ -47,9 +47,7 @@ class HubFigures:
 
     def is_ready(self) -> tuple[bool, str]:
         """Say whether new clients should be sent here, and why not."""
-        drained = "an operator has drained this hub" if self.members.draining else ""
-        why_not = drained or self.watchman.why_not_ready()
-        return not why_not, why_not or "ready"
+        return hub_ready(self.members, self.watchman)
 
     def about(self) -> dict[str, object]:
         """Return what anybody may know."""

@@ -11,7 +11,7 @@ from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.metrics import Reading, SiteLabels
 from daemons.ops.watchman import Watchman
 from daemons.pair.deskreadings import command_readings
-from daemons.pair.hubstatus import door_readings, peer_status
+from daemons.pair.hubstatus import door_readings, hub_ready, peer_status
 from daemons.pair.sitedoor import SiteDoor
 from daemons.telemetry.archive.port import TelemetryLog
 from daemons.telemetry.drivers import Driver, Drivers
@@ -52,9 +52,7 @@ class BackendFigures:
 
     def is_ready(self) -> tuple[bool, str]:
         """Say whether new clients should be sent here, and why not."""
-        drained = "an operator has drained this hub" if self.drivers.draining else ""
-        why_not = drained or self.watchman.why_not_ready()
-        return not why_not, why_not or "ready"
+        return hub_ready(self.drivers, self.watchman)
 
     def about(self) -> dict[str, object]:
         """Return what anybody may know."""

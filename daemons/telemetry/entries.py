@@ -17,8 +17,10 @@ from protocol.errors import RemoteProtocolError
 from protocol.irsdk import VARIABLE_BYTES, BadLayout, Layout, read_variables
 from protocol.zstd import ZstdCompressor, ZstdDecompressor, ZstdError
 
-__all__ = ["BadEntry", "Entry", "EntryKind", "pack_head", "unpack_head"]
+__all__ = ["WISH", "BadEntry", "Entry", "EntryKind", "pack_head", "unpack_head"]
 
+WISH: Final = "telemetry"
+"""The name on the link of what the backend wants live."""
 _VARIABLES_MAX = 4096
 _SOURCE_MAX: Final = 300
 _LEVEL = 3

@@ -5,16 +5,14 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 
 from daemons.link.streams import StreamRefused, StreamsIn
-from daemons.telemetry.entries import Entry, EntryKind
+from daemons.telemetry.entries import WISH, Entry, EntryKind
 from daemons.telemetry.ingest import Ingest
 from daemons.telemetry.livebook import LiveBook
 from protocol.columns import Wish
 from protocol.streams import Entry as Sent
 
-__all__ = ["WISH", "Intake"]
+__all__ = ["Intake"]
 
-WISH = "telemetry"
-"""The name of the wish on the link."""
 _KINDS = frozenset(EntryKind)
 
 

@@ -12,7 +12,7 @@ from daemons.ops.authority.authoriser import Authoriser
 from daemons.ops.metrics import Labels, Reading, SiteLabels
 from daemons.ops.watchman import Watchman
 from daemons.pair.deskreadings import command_readings
-from daemons.pair.hubstatus import door_readings, peer_status
+from daemons.pair.hubstatus import door_readings, hub_ready, peer_status
 from daemons.pair.sitedoor import SiteDoor
 from daemons.web.figures import DaemonFigures
 
@@ -36,9 +36,7 @@ class NasFigures:
 
     def is_ready(self) -> tuple[bool, str]:
         """Say whether new clients should be sent here, and why not."""
-        drained = "an operator has drained this hub" if self.houses.draining else ""
-        why_not = drained or self.watchman.why_not_ready()
-        return not why_not, why_not or "ready"
+        return hub_ready(self.houses, self.watchman)
 
     def about(self) -> dict[str, object]:
         """Return what anybody may know."""

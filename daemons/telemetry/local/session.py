@@ -5,15 +5,15 @@ The messages are those of docs/relay-local.md. Nothing of the car is told before
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
 from attrs import define, field, frozen
 
 from daemons.ops.authority.identity import Identity, Unauthorised
+from daemons.telemetry.snapshot import instant
 
-__all__ = ["VERSION", "CloseAs", "Closed", "LocalSession", "iso", "message"]
+__all__ = ["VERSION", "CloseAs", "Closed", "LocalSession", "message"]
 
 VERSION = "1.0"
 TEXT_MAX = 256
@@ -40,11 +40,6 @@ class Closed(Exception):
         self.words = words
 
 
-def iso(utc_s: float) -> str:
-    """Return a moment as ISO 8601 with milliseconds, in UTC."""
-    return datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def message(kind: str, data: Mapping[str, Any]) -> str:
     """Return one message as the socket carries it. Raises ValueError for what JSON does not know, such as NaN."""
     return json.dumps({"type": kind, "data": data}, separators=(",", ":"), allow_nan=False)
@@ -69,7 +64,7 @@ class LocalSession:
 
     def welcome(self, utc_s: float) -> str:
         """Return what is said first."""
-        data = {"serverId": self.server, "timestamp": iso(utc_s), "version": VERSION}
+        data = {"serverId": self.server, "timestamp": instant(round(utc_s * 1e6)), "version": VERSION}
         return message("connection_established", data)
 
     def take(self, text: str) -> str | None:

@@ -21,7 +21,7 @@ from attrs import define, field, frozen
 
 from daemons.link.signal import Signal
 from daemons.link.streams import StreamsOut
-from daemons.telemetry.entries import EntryKind, pack_head
+from daemons.telemetry.entries import WISH, EntryKind, pack_head
 from daemons.telemetry.recording import Recording
 from daemons.telemetry.sending.pressure import Degree, Pressure, thinned
 from protocol.columns import ColumnsError, Group, Wish, encode, encode_info, groups_of
@@ -29,12 +29,10 @@ from protocol.irsdk import Layout
 from protocol.streams import ENTRY_BYTES_MAX
 from protocol.streams_live import LiveOut
 
-__all__ = ["WISH", "LiveFigures", "LiveSender"]
+__all__ = ["LiveFigures", "LiveSender"]
 
 _log = structlog.stdlib.get_logger("pitlink.telemetry")
 
-WISH: Final = "telemetry"
-"""The name of the wish on the link."""
 UNPACKED_MAX: Final = 2
 KEPT_BYTES_MAX: Final = 256 * 1024
 """When so much of session infos waits, what waits is dropped and all begins anew."""

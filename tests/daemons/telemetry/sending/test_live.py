@@ -8,9 +8,8 @@ from attrs import define, field
 from trio.testing import wait_all_tasks_blocked
 
 from daemons.link.streams import StreamsOut
-from daemons.telemetry.entries import EntryKind, unpack_head
+from daemons.telemetry.entries import WISH, EntryKind, unpack_head
 from daemons.telemetry.sending import Bounds, LiveSender, Load, Pressure, Watch
-from daemons.telemetry.sending.live import WISH
 from protocol.codec import decode_frames
 from protocol.columns import Batch, Precision, Wish, decode, decode_info
 from protocol.frames import Batch as BatchFrame
