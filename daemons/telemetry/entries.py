@@ -95,7 +95,10 @@ def unpack_head(data: bytes, driver: str) -> Recording:
 def _layout(variables: bytes, row_bytes: int, tick_rate: int) -> Layout:
     """Return a layout; the same object for all drivers who have it: what is worked out for it is worked out once."""
     most = _VARIABLES_MAX * VARIABLE_BYTES
-    packed = ZstdDecompressor().decompress(variables, max_length=most + 1)
+    decompressor = ZstdDecompressor()
+    packed = decompressor.decompress(variables, max_length=most + 1)
+    if not decompressor.eof:
+        raise BadEntry("a head whose variables end in the middle, or are too many")
     return read_variables(packed, row_bytes, tick_rate)
 
 

@@ -179,10 +179,13 @@ def _compress(raw: bytes) -> bytes:
 
 
 def _decompress(body: bytes, bytes_max: int) -> bytes:
+    decompressor = ZstdDecompressor()
     try:
-        raw = ZstdDecompressor().decompress(body, bytes_max + 1)
+        raw = decompressor.decompress(body, bytes_max + 1)
     except (ZstdError, EOFError) as exc:
         raise ValueError("a body that is not compressed as it should be") from exc
     if len(raw) > bytes_max:
         raise ValueError(f"more than {bytes_max} bytes")
+    if not decompressor.eof or decompressor.unused_data:
+        raise ValueError("a body that ends too early or too late")
     return raw
